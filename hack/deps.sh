@@ -1,0 +1,34 @@
+#!/bin/sh
+# Installs what the tests run against, from Debian's packages, without leaving
+# any of it running: the tests start their own servers on private ports.
+set -eu
+
+missing=
+need() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || missing="$missing $2"; }
+need ffmpeg ffmpeg
+need ffprobe ffmpeg
+need rabbitmq-server rabbitmq-server
+need mariadbd mariadb-server
+need curl curl
+need gcc gcc
+[ "${WITH_BROWSER:-}" ] && need chromium chromium
+
+[ -n "$missing" ] || exit 0
+if ! command -v apt-get >/dev/null 2>&1; then
+	echo "hack/deps.sh: please install:$missing" >&2
+	exit 1
+fi
+sudo=
+[ "$(id -u)" = 0 ] || sudo=sudo
+echo "installing Debian packages:$missing"
+
+# Packages must not start their daemons: policy-rc.d is Debian's way to say so.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+	printf '#!/bin/sh\nexit 101\n' | $sudo tee "$policy" >/dev/null
+	$sudo chmod 755 "$policy"
+	trap '$sudo rm -f "$policy"' EXIT
+fi
+$sudo apt-get update -qq
+# shellcheck disable=SC2086
+$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
