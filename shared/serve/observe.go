@@ -1,0 +1,107 @@
+package serve
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"mp3converter/shared/id"
+	"mp3converter/shared/logs"
+	"mp3converter/shared/problem"
+)
+
+var (
+	requests = promauto.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "mp3converter_http_request_seconds",
+		Help:    "Time from the request's header to the end of its answer, by route and status.",
+		Buckets: []float64{.005, .02, .1, .5, 2, 10, 60, 600, 3600},
+	}, []string{"route", "status"})
+	inFlight = promauto.NewGauge(prometheus.GaugeOpts{
+		Name: "mp3converter_http_requests_in_flight",
+		Help: "Requests being answered.",
+	})
+)
+
+// observe gives each request an id, one line in the log, its metrics, and an
+// answer even when the handler panics.
+func observe(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		request := id.New()
+		w.Header().Set(problem.RequestIDHeader, request)
+		r = r.WithContext(logs.With(r.Context(), slog.String("request", request)))
+		r.Pattern = "" // the route is what the function's own mux finds
+		rec := &recorder{ResponseWriter: w}
+		inFlight.Inc()
+		defer func() {
+			inFlight.Dec()
+			if p := recover(); p != nil {
+				rec.rescue(r, p)
+			}
+			took := time.Since(start)
+			route := cmp.Or(r.Pattern, "none")
+			requests.WithLabelValues(route, strconv.Itoa(rec.status)).Observe(took.Seconds())
+			// The route and not the path: a query may hold a file's name.
+			slog.InfoContext(r.Context(), "request", "method", r.Method, "route", route,
+				"status", rec.status, "bytes", rec.bytes, "ms", took.Milliseconds())
+		}()
+		h.ServeHTTP(rec, r)
+	})
+}
+
+// recorder remembers what was answered.
+type recorder struct {
+	http.ResponseWriter
+	status int
+	bytes  int64
+}
+
+func (rec *recorder) WriteHeader(status int) {
+	if rec.status == 0 && status >= 200 {
+		rec.status = status
+	}
+	rec.ResponseWriter.WriteHeader(status)
+}
+
+func (rec *recorder) Write(b []byte) (int, error) {
+	if rec.status == 0 {
+		rec.status = http.StatusOK
+	}
+	n, err := rec.ResponseWriter.Write(b)
+	rec.bytes += int64(n)
+	return n, err
+}
+
+// ReadFrom keeps the kernel's file-to-socket copy within reach of downloads.
+func (rec *recorder) ReadFrom(r io.Reader) (int64, error) {
+	if rec.status == 0 {
+		rec.status = http.StatusOK
+	}
+	n, err := io.Copy(rec.ResponseWriter, r)
+	rec.bytes += n
+	return n, err
+}
+
+// Unwrap lets http.ResponseController reach the deadlines of the connection.
+func (rec *recorder) Unwrap() http.ResponseWriter { return rec.ResponseWriter }
+
+// rescue answers a request whose handler panicked. If the answer has begun,
+// the connection is cut, so that the client does not take it for whole.
+func (rec *recorder) rescue(r *http.Request, p any) {
+	if p == http.ErrAbortHandler {
+		panic(p)
+	}
+	slog.ErrorContext(r.Context(), "panic", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+	if rec.status != 0 {
+		panic(http.ErrAbortHandler)
+	}
+	problem.Write(rec, r, problem.Internal)
+}

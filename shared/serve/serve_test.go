@@ -1,0 +1,171 @@
+package serve
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"mp3converter/shared/logs"
+)
+
+// start serves h on a free port until the test ends, and returns its URL, a
+// way to ask it to stop, and the result of RunOn.
+func start(t *testing.T, h http.Handler, ready func(context.Context) error, grace time.Duration) (string, context.CancelFunc, <-chan error) {
+	t.Helper()
+	cfg := Config{Host: "127.0.0.1", Port: "0", Grace: grace, LogFormat: "json"}
+	l, err := Listen(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- RunOn(ctx, cfg, l, h, ready) }()
+	t.Cleanup(cancel)
+	return "http://" + l.Addr().String(), cancel, done
+}
+
+func get(t *testing.T, url string) (int, string) {
+	t.Helper()
+	resp, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(body)
+}
+
+func TestTakenPortIsAnErrorAtOnce(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	err = Run(context.Background(), Config{Host: "127.0.0.1", Port: port, LogFormat: "json"}, http.NotFoundHandler(), nil)
+	if err == nil || !strings.Contains(err.Error(), "already in use") {
+		t.Fatalf("got %v, want a sentence about the port", err)
+	}
+}
+
+func TestRequestInFlightSurvivesTheEnd(t *testing.T) {
+	entered, finish := make(chan struct{}), make(chan struct{})
+	url, stop, done := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		close(entered)
+		<-finish
+		if r.Context().Err() != nil {
+			t.Error("the request's context ended with the server's")
+		}
+		io.WriteString(w, "whole")
+	}), nil, time.Minute)
+
+	answer := make(chan string, 1)
+	go func() { _, body := get(t, url); answer <- body }()
+	<-entered
+	stop()
+	close(finish)
+	if got := <-answer; got != "whole" {
+		t.Errorf("answer %q", got)
+	}
+	if err := <-done; err != nil {
+		t.Errorf("RunOn: %v", err)
+	}
+}
+
+func TestGraceEnds(t *testing.T) {
+	entered := make(chan struct{})
+	url, stop, done := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		close(entered)
+		<-r.Context().Done()
+	}), nil, 10*time.Millisecond)
+	go http.Get(url)
+	<-entered
+	stop()
+	if err := <-done; !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("RunOn: %v, want the deadline", err)
+	}
+}
+
+func TestHealth(t *testing.T) {
+	var down error
+	var mu sync.Mutex
+	url, _, _ := start(t, http.NotFoundHandler(), func(context.Context) error {
+		mu.Lock()
+		defer mu.Unlock()
+		return down
+	}, 0)
+	if status, _ := get(t, url+"/readyz"); status != 200 {
+		t.Errorf("/readyz: %d", status)
+	}
+	mu.Lock()
+	down = errors.New("no database at 10.0.0.7")
+	mu.Unlock()
+	if status, body := get(t, url+"/readyz"); status != 503 || strings.Contains(body, "10.0.0.7") {
+		t.Errorf("/readyz without a database: %d %q", status, body)
+	}
+	if status, _ := get(t, url+"/healthz"); status != 200 {
+		t.Errorf("/healthz without a database: %d", status)
+	}
+}
+
+func TestPanicIsAnsweredAndLogged(t *testing.T) {
+	var out syncBuffer
+	old := slog.Default()
+	slog.SetDefault(logs.New(&out, "json"))
+	defer slog.SetDefault(old)
+
+	url, _, _ := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		panic("secret state")
+	}), nil, 0)
+	status, body := get(t, url+"/?name=holiday.mp4")
+	if status != 500 || !strings.Contains(body, `"code":"internal"`) || strings.Contains(body, "secret") {
+		t.Errorf("%d %s", status, body)
+	}
+	if log := out.String(); !strings.Contains(log, "secret state") || strings.Contains(log, "holiday") {
+		t.Errorf("log: %s", log)
+	}
+}
+
+func TestPanicInMidAnswerCutsTheConnection(t *testing.T) {
+	url, _, _ := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "100")
+		io.WriteString(w, "half")
+		panic("too late")
+	}), nil, 0)
+	resp, err := http.Get(url)
+	if err != nil {
+		return // cut before the header was out: as good
+	}
+	defer resp.Body.Close()
+	if _, err := io.ReadAll(resp.Body); err == nil {
+		t.Error("half an answer looked whole")
+	}
+}
+
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
