@@ -1,0 +1,75 @@
+package token
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// MinKeyBytes is the shortest key that is accepted: as long as the hash, as
+// RFC 7518 section 3.2 demands.
+const MinKeyBytes = 32
+
+var keyID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+// Keys holds the keys that tokens are signed with. The zero value issues and
+// accepts nothing. It is safe for concurrent use.
+//
+// Rotation takes three steps, with all functions restarted after each: append
+// the new key, so that everybody accepts it; move it to the front, so that auth
+// signs with it; drop the old one after the longest lifetime of a token.
+type Keys struct {
+	ids []string // the first signs
+
+	// secret returns the key of that identifier or nil. It is a function
+	// because no way of printing whatever holds Keys can look into one.
+	secret func(kid string) []byte
+}
+
+// ParseKeys reads keys from the form "kid:base64,kid2:base64". The first signs
+// and all verify. Base64 may be of the standard or the URL alphabet, padded or
+// not. No error repeats any part of a key.
+func ParseKeys(s string) (Keys, error) {
+	var ids []string
+	secrets := make(map[string][]byte)
+	for i, entry := range strings.Split(s, ",") {
+		kid, encoded, found := strings.Cut(strings.TrimSpace(entry), ":")
+		if !found {
+			return Keys{}, fmt.Errorf("token key %d: want kid:base64", i+1)
+		}
+		// What stands before the colon may be a key put in the wrong place,
+		// so it is not repeated either until it has the form of a kid.
+		if !keyID.MatchString(kid) {
+			return Keys{}, fmt.Errorf("token key %d: the kid must be 1 to 64 letters, digits, dots, dashes or underscores", i+1)
+		}
+		if _, dup := secrets[kid]; dup {
+			return Keys{}, fmt.Errorf("token key %d: the kid %q is taken by an earlier key", i+1, kid)
+		}
+		secret, err := decodeKey(encoded)
+		if err != nil {
+			return Keys{}, fmt.Errorf("token key %q: %w", kid, err)
+		}
+		if len(secret) < MinKeyBytes {
+			return Keys{}, fmt.Errorf("token key %q: %d bytes, want at least %d", kid, len(secret), MinKeyBytes)
+		}
+		secrets[kid] = secret
+		ids = append(ids, kid)
+	}
+	return Keys{ids: ids, secret: func(kid string) []byte { return secrets[kid] }}, nil
+}
+
+// String names the keys and shows nothing of them.
+func (k Keys) String() string {
+	return "token keys [" + strings.Join(k.ids, " ") + "]"
+}
+
+func decodeKey(s string) ([]byte, error) {
+	s = strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(s, "="))
+	b, err := base64.RawStdEncoding.DecodeString(s)
+	if err != nil {
+		return nil, errors.New("not base64")
+	}
+	return b, nil
+}
