@@ -1,0 +1,183 @@
+package mp3_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"mp3converter/functions/converter/mp3"
+)
+
+// encode makes an MP3 of noise with ffmpeg: samples per channel long.
+func encode(t testing.TB, rate, channels, samples int, args ...string) []byte {
+	t.Helper()
+	bin, err := exec.LookPath("ffmpeg")
+	if err != nil {
+		t.Fatal("this test needs ffmpeg: run hack/deps.sh")
+	}
+	out := filepath.Join(t.TempDir(), "a.mp3")
+	argv := append([]string{"-v", "error", "-f", "lavfi", "-i",
+		fmt.Sprintf("anoisesrc=r=%d:seed=1,atrim=end_sample=%d", rate, samples),
+		"-ac", fmt.Sprint(channels)}, args...)
+	if b, err := exec.Command(bin, append(argv, out)...).CombinedOutput(); err != nil {
+		t.Fatalf("ffmpeg: %v\n%s", err, b)
+	}
+	data, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func TestInspectAndScanAgreeWithTheEncoder(t *testing.T) {
+	for _, tc := range []struct {
+		rate, channels, samples int
+		args                    []string
+		vbr                     bool
+		bitrate                 int // 0: not asserted
+	}{
+		{44100, 2, 100_000, []string{"-b:a", "192k"}, false, 192_000},
+		{44100, 2, 100_000, []string{"-b:a", "64k"}, false, 64_000},
+		{48000, 2, 144_000, []string{"-b:a", "320k", "-reservoir", "0"}, false, 320_000},
+		{48000, 1, 50_001, []string{"-q:a", "2"}, true, 0},
+		{32000, 2, 50_001, []string{"-q:a", "5"}, true, 0},
+		{22050, 1, 70_000, []string{"-b:a", "64k"}, false, 64_000},
+		{24000, 2, 70_000, []string{"-q:a", "4"}, true, 0},
+		{8000, 1, 20_000, []string{"-b:a", "16k"}, false, 16_000},
+		{11025, 2, 20_000, []string{"-b:a", "32k"}, false, 32_000},
+		{44100, 2, 100_000, []string{"-b:a", "128k", "-metadata", "title=A title", "-id3v2_version", "4"}, false, 128_000},
+	} {
+		t.Run(fmt.Sprint(tc.rate, tc.channels, tc.args), func(t *testing.T) {
+			data := encode(t, tc.rate, tc.channels, tc.samples, tc.args...)
+			got, err := mp3.Inspect(bytes.NewReader(data))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.SampleRate != tc.rate || got.Channels != tc.channels || got.VBR != tc.vbr || !got.Exact {
+				t.Errorf("got %d Hz, %d channels, VBR %t, exact %t", got.SampleRate, got.Channels, got.VBR, got.Exact)
+			}
+			if got.Samples() != int64(tc.samples) {
+				t.Errorf("%d samples, want %d", got.Samples(), tc.samples)
+			}
+			want := time.Duration(float64(tc.samples) / float64(tc.rate) * float64(time.Second))
+			if d := (got.Duration() - want).Abs(); d > time.Microsecond {
+				t.Errorf("duration %v, want %v", got.Duration(), want)
+			}
+			scan, err := mp3.Scan(bytes.NewReader(data))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if scan.Frames != got.Frames || scan.Bytes != got.Bytes || scan.Junk != 0 || scan.Truncated {
+				t.Errorf("counted %d frames, %d bytes, %d junk; header says %d, %d", scan.Frames, scan.Bytes, scan.Junk, got.Frames, got.Bytes)
+			}
+			if scan.MusicCRC != got.Tag.MusicCRC {
+				t.Errorf("music CRC %04x, header says %04x", scan.MusicCRC, got.Tag.MusicCRC)
+			}
+			if tc.bitrate != 0 && (scan.MinBitrate != tc.bitrate || scan.MaxBitrate != tc.bitrate) {
+				t.Errorf("bitrates %d to %d, want %d", scan.MinBitrate, scan.MaxBitrate, tc.bitrate)
+			}
+		})
+	}
+}
+
+func TestInspectGuessesWithoutAHeader(t *testing.T) {
+	data := encode(t, 44100, 2, 441_000, "-b:a", "128k", "-write_xing", "0")
+	got, err := mp3.Inspect(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Exact || got.HasTag {
+		t.Errorf("exact %t, tag %t, want a guess", got.Exact, got.HasTag)
+	}
+	if d := (got.Duration() - 10*time.Second).Abs(); d > 100*time.Millisecond {
+		t.Errorf("duration %v, want about 10s", got.Duration())
+	}
+}
+
+func TestInspectStepsOverWhatPrecedesTheMusic(t *testing.T) {
+	music := encode(t, 44100, 2, 44_100, "-b:a", "128k", "-id3v2_version", "0")
+	tag := append([]byte("ID3\x04\x00\x00\x00\x00\x02\x00"), make([]byte, 256)...)
+	footed := append([]byte("ID3\x04\x00\x10\x00\x00\x01\x00"), make([]byte, 138)...)
+	for name, front := range map[string][]byte{
+		"nothing":       nil,
+		"a tag":         tag,
+		"two tags":      append(bytes.Clone(tag), footed...),
+		"junk":          bytes.Repeat([]byte{0xff, 0xfb, 0xf0}, 1000),
+		"a tag, zeroes": append(bytes.Clone(tag), make([]byte, 3000)...),
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := mp3.Inspect(bytes.NewReader(append(bytes.Clone(front), music...)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Offset != int64(len(front)) || got.Samples() != 44_100 {
+				t.Errorf("offset %d, %d samples; want %d, 44100", got.Offset, got.Samples(), len(front))
+			}
+		})
+	}
+}
+
+func TestScanSeesDamage(t *testing.T) {
+	music := encode(t, 44100, 2, 441_000, "-b:a", "128k", "-id3v2_version", "0")
+	whole, err := mp3.Scan(bytes.NewReader(music))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Run("cut short", func(t *testing.T) {
+		got, err := mp3.Scan(bytes.NewReader(music[:len(music)-100]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !got.Truncated || got.Frames != whole.Frames-1 {
+			t.Errorf("truncated %t, %d frames of %d", got.Truncated, got.Frames, whole.Frames)
+		}
+	})
+	t.Run("junk inside", func(t *testing.T) {
+		at := 418 * 100 // about a hundred frames in
+		data := append(bytes.Clone(music[:at]), bytes.Repeat([]byte("junk"), 50)...)
+		got, err := mp3.Scan(bytes.NewReader(append(data, music[at:]...)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Junk < 200 || got.Frames < whole.Frames-2 {
+			t.Errorf("%d bytes of junk, %d frames of %d", got.Junk, got.Frames, whole.Frames)
+		}
+	})
+	t.Run("ID3v1 behind", func(t *testing.T) {
+		tag := append([]byte("TAG"), make([]byte, 125)...)
+		got, err := mp3.Scan(bytes.NewReader(append(bytes.Clone(music), tag...)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Junk != 128 || got.Frames != whole.Frames || got.MusicCRC != whole.MusicCRC {
+			t.Errorf("%d bytes of junk, %d frames of %d", got.Junk, got.Frames, whole.Frames)
+		}
+	})
+}
+
+func TestInspectRefusesWhatIsNoMP3(t *testing.T) {
+	for name, data := range map[string][]byte{
+		"empty":         nil,
+		"text":          bytes.Repeat([]byte("hello "), 50_000),
+		"only a tag":    []byte("ID3\x04\x00\x00\x00\x00\x00\x00"),
+		"tag past end":  []byte("ID3\x04\x00\x00\x7f\x7f\x7f\x7fabc"),
+		"sync and zero": append([]byte{0xff, 0xfb, 0x90, 0x00}, make([]byte, 5000)...),
+	} {
+		t.Run(name, func(t *testing.T) {
+			for what, f := range map[string]func(io.ReadSeeker) error{
+				"Inspect": func(r io.ReadSeeker) error { _, err := mp3.Inspect(r); return err },
+				"Scan":    func(r io.ReadSeeker) error { _, err := mp3.Scan(r); return err },
+			} {
+				if err := f(bytes.NewReader(data)); !errors.Is(err, mp3.ErrNotMP3) {
+					t.Errorf("%s: %v, want ErrNotMP3", what, err)
+				}
+			}
+		})
+	}
+}
