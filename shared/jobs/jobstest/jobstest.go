@@ -1,0 +1,252 @@
+// Package jobstest is the contract of jobs.Store as tests. A store that does
+// not pass is not a store.
+package jobstest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"testing"
+	"time"
+
+	"mp3converter/shared/id"
+	"mp3converter/shared/jobs"
+)
+
+// Policy is what the tests use where a rule asks for one.
+var Policy = jobs.Policy{
+	MaxAttempts: 3,
+	Lease:       time.Minute,
+	Wake:        time.Minute,
+	WakeMax:     time.Hour,
+	Retention:   24 * time.Hour,
+}
+
+// Run tests the stores that open returns: a fresh and empty one at each call,
+// closed by a t.Cleanup of its own.
+func Run(t *testing.T, open func(t *testing.T) jobs.Store) {
+	for name, test := range map[string]func(*testing.T, jobs.Store){
+		"RoundTrip":        testRoundTrip,
+		"CreateExists":     testCreateExists,
+		"NotFound":         testNotFound,
+		"Update":           testUpdate,
+		"UpdateRefused":    testUpdateRefused,
+		"Delete":           testDelete,
+		"List":             testList,
+		"ListPages":        testListPages,
+		"Due":              testDue,
+		"DueFollowsUpdate": testDueFollowsUpdate,
+		"Cancelled":        testCancelled,
+		"Ping":             testPing,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, open(t)) })
+	}
+	t.Run("Concurrent", func(t *testing.T) {
+		s := open(t)
+		RunConcurrent(t, s, s)
+	})
+}
+
+// now is a fixed instant with all its milliseconds in use.
+var now = time.Date(2024, 2, 29, 23, 59, 58, 987e6, time.UTC)
+
+// job returns a fresh queued job.
+func job(owner string) jobs.Job {
+	j := jobs.Job{
+		ID:    id.New(),
+		Owner: owner,
+		Email: owner + "@example.com",
+		Name:  "holiday.mp4",
+		Video: jobs.File{ID: id.New(), Size: 1 << 20},
+	}
+	j.Enqueue(Policy, now)
+	return j
+}
+
+// full returns a job with every field set.
+func full() jobs.Job {
+	at := func(n int) time.Time { return now.Add(time.Duration(n) * time.Millisecond) }
+	return jobs.Job{
+		ID: id.New(), Owner: "ann", Email: "ann@example.com", Name: "Grüße “1” \\ 世界 \U0001F3B5.mp4",
+		State: jobs.Failed, Progress: 37, Attempts: 2, Failure: jobs.NoAudio,
+		Video: jobs.File{ID: id.New(), Size: 5 << 40}, Audio: jobs.File{ID: id.New(), Size: 1},
+		Source: &jobs.Source{Container: "mov,mp4", Codec: "aac", Duration: 90*time.Minute + time.Nanosecond, Rate: 44100, Channels: 2},
+		Lease:  jobs.Lease{Holder: id.New(), Until: at(1)},
+		Wakes:  4,
+		Notice: jobs.Notice{Lease: jobs.Lease{Holder: id.New(), Until: at(2)}, Attempts: 3, At: at(3), Outcome: "sent"},
+
+		CreatedAt: at(4), StartedAt: at(5), FinishedAt: at(6), ExpiresAt: at(7), DueAt: at(8),
+	}
+}
+
+func testRoundTrip(t *testing.T, s jobs.Store) {
+	v := reflect.ValueOf(full())
+	for i := range v.NumField() {
+		if name := v.Type().Field(i).Name; v.Field(i).IsZero() && name != "Revision" {
+			t.Fatalf("the test sets no %s", name)
+		}
+	}
+	for name, want := range map[string]jobs.Job{
+		"full":  full(),
+		"fresh": job("ann"),
+		"empty": {ID: id.New()},
+	} {
+		create(t, s, want)
+		got, err := s.Get(t.Context(), want.ID)
+		if err != nil {
+			t.Fatalf("%s: Get: %v", name, err)
+		}
+		same(t, name, got, want)
+	}
+}
+
+func testCreateExists(t *testing.T, s jobs.Store) {
+	want := job("ann")
+	create(t, s, want)
+	other := job("bob")
+	other.ID = want.ID
+	if err := s.Create(t.Context(), other); !errors.Is(err, jobs.ErrExists) {
+		t.Errorf("second Create: %v, want %v", err, jobs.ErrExists)
+	}
+	same(t, "after second Create", get(t, s, want.ID), want)
+}
+
+func testNotFound(t *testing.T, s jobs.Store) {
+	create(t, s, job("ann"))
+	for _, missing := range []string{id.New(), "", "no such job", "$ne"} {
+		if _, err := s.Get(t.Context(), missing); !errors.Is(err, jobs.ErrNotFound) {
+			t.Errorf("Get(%q): %v, want %v", missing, err, jobs.ErrNotFound)
+		}
+		_, err := s.Update(t.Context(), missing, func(*jobs.Job) error {
+			t.Errorf("Update(%q) made up a job", missing)
+			return nil
+		})
+		if !errors.Is(err, jobs.ErrNotFound) {
+			t.Errorf("Update(%q): %v, want %v", missing, err, jobs.ErrNotFound)
+		}
+	}
+}
+
+func testUpdate(t *testing.T, s jobs.Store) {
+	want, bystander := job("ann"), job("ann")
+	create(t, s, want)
+	create(t, s, bystander)
+	for revision := range 3 {
+		holder := fmt.Sprint("worker ", revision)
+		claim := func(j *jobs.Job) error {
+			j.ID, j.Revision = "another", 77 // the store's own: has no effect
+			return j.Claim(Policy, holder, now.Add(time.Duration(revision)*time.Hour))
+		}
+		got, err := s.Update(t.Context(), want.ID, claim)
+		if err != nil {
+			t.Fatalf("Update: %v", err)
+		}
+		if err := claim(&want); err != nil {
+			t.Fatal(err)
+		}
+		want.ID, want.Revision = got.ID, int64(revision+1)
+		same(t, "Update", got, want)
+		same(t, "Get after Update", get(t, s, got.ID), want)
+	}
+	same(t, "the other job", get(t, s, bystander.ID), bystander)
+}
+
+func testUpdateRefused(t *testing.T, s jobs.Store) {
+	want := job("ann")
+	create(t, s, want)
+	refusal := errors.New("not this time")
+	_, err := s.Update(t.Context(), want.ID, func(j *jobs.Job) error {
+		j.Name, j.DueAt = "changed", now.Add(time.Hour)
+		return refusal
+	})
+	if err != refusal {
+		t.Errorf("Update: %v, want the very error of the change", err)
+	}
+	same(t, "after refusal", get(t, s, want.ID), want)
+}
+
+func testDelete(t *testing.T, s jobs.Store) {
+	gone, stays := job("ann"), job("ann")
+	create(t, s, gone)
+	create(t, s, stays)
+	for range 2 {
+		if err := s.Delete(t.Context(), gone.ID); err != nil {
+			t.Fatalf("Delete: %v", err)
+		}
+	}
+	if _, err := s.Get(t.Context(), gone.ID); !errors.Is(err, jobs.ErrNotFound) {
+		t.Errorf("Get after Delete: %v, want %v", err, jobs.ErrNotFound)
+	}
+	same(t, "the other job", get(t, s, stays.ID), stays)
+}
+
+func testCancelled(t *testing.T, s jobs.Store) {
+	want := job("ann")
+	create(t, s, want)
+	fresh := job("ann")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, call := range map[string]func() error{
+		"Create": func() error { return s.Create(ctx, fresh) },
+		"Get":    func() error { _, err := s.Get(ctx, want.ID); return err },
+		"Update": func() error {
+			_, err := s.Update(ctx, want.ID, func(j *jobs.Job) error { j.Wakes++; return nil })
+			return err
+		},
+		"Delete": func() error { return s.Delete(ctx, want.ID) },
+		"List":   func() error { _, err := s.List(ctx, "ann", "", 1); return err },
+		"Due":    func() error { _, err := s.Due(ctx, now, 1); return err },
+		"Ping":   func() error { return s.Ping(ctx) },
+	} {
+		if err := call(); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v, want %v", name, err, context.Canceled)
+		}
+	}
+	same(t, "afterwards", get(t, s, want.ID), want)
+	if _, err := s.Get(t.Context(), fresh.ID); !errors.Is(err, jobs.ErrNotFound) {
+		t.Errorf("a job of a cancelled Create: %v, want %v", err, jobs.ErrNotFound)
+	}
+
+	// A context that ends while the change is made stores nothing either.
+	ctx, cancel = context.WithCancel(t.Context())
+	_, err := s.Update(ctx, want.ID, func(j *jobs.Job) error {
+		j.Wakes++
+		cancel()
+		return nil
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("Update cancelled half-way: %v, want %v", err, context.Canceled)
+	}
+	same(t, "after that", get(t, s, want.ID), want)
+}
+
+func testPing(t *testing.T, s jobs.Store) {
+	if err := s.Ping(t.Context()); err != nil {
+		t.Errorf("Ping: %v", err)
+	}
+}
+
+func create(t *testing.T, s jobs.Store, j jobs.Job) {
+	t.Helper()
+	if err := s.Create(t.Context(), j); err != nil {
+		t.Fatalf("Create: %v", err)
+	}
+}
+
+func get(t *testing.T, s jobs.Store, id string) jobs.Job {
+	t.Helper()
+	j, err := s.Get(t.Context(), id)
+	if err != nil {
+		t.Fatalf("Get: %v", err)
+	}
+	return j
+}
+
+// same compares with time zones and all.
+func same(t *testing.T, what string, got, want jobs.Job) {
+	t.Helper()
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%s:\n got %+v\nwant %+v", what, got, want)
+	}
+}

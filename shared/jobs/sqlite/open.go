@@ -1,0 +1,111 @@
+// Package sqlite keeps job records in a SQLite file: the store of one laptop.
+// Several processes may share the file, but not over a network.
+//
+// A record is one JSON document. Beside it stand, as columns, only the fields
+// that a query looks for.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"mp3converter/shared/jobs"
+	"mp3converter/shared/sqlite"
+)
+
+const schema = `
+CREATE TABLE IF NOT EXISTS jobs (
+	id       TEXT PRIMARY KEY,
+	owner    TEXT NOT NULL,
+	due_at   INTEGER NOT NULL, -- milliseconds since 1970
+	revision INTEGER NOT NULL,
+	document TEXT NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS jobs_owner ON jobs (owner, id DESC);
+CREATE INDEX IF NOT EXISTS jobs_due ON jobs (due_at);
+`
+
+// What the readers ask. Each walks an index in the order it wants.
+const (
+	byID    = `SELECT document FROM jobs WHERE id = ?`
+	byOwner = `SELECT document FROM jobs WHERE owner = ? AND id < ? ORDER BY id DESC LIMIT ?`
+	byDueAt = `SELECT document FROM jobs WHERE due_at <= ? ORDER BY due_at LIMIT ?`
+)
+
+// Store is a jobs.Store in a SQLite file.
+type Store struct {
+	readers *sql.DB
+	writer  *sql.DB // one connection: in one process, writers queue here in order
+
+	get, list, due           *sql.Stmt // of readers
+	create, replace, discard *sql.Stmt // of writer
+	current                  *sql.Stmt // of writer
+}
+
+var _ jobs.Store = (*Store)(nil)
+
+// Open opens the file at path, and makes what is missing: the file, the table
+// and its indexes. Other stores may have tables in the same file.
+func Open(path string) (_ *Store, err error) {
+	s := new(Store)
+	defer func() {
+		if err != nil {
+			s.Close()
+		}
+	}()
+	if s.writer, err = sqlite.Open(path); err != nil {
+		return nil, err
+	}
+	s.writer.SetMaxOpenConns(1)
+	if _, err = s.writer.Exec(schema); err != nil {
+		return nil, fmt.Errorf("jobs: make the table: %w", err)
+	}
+	if s.readers, err = sqlite.Open(path); err != nil {
+		return nil, err
+	}
+	return s, s.prepare()
+}
+
+func (s *Store) prepare() error {
+	for _, p := range []struct {
+		stmt  **sql.Stmt
+		db    *sql.DB
+		query string
+	}{
+		{&s.get, s.readers, byID},
+		{&s.list, s.readers, byOwner},
+		{&s.due, s.readers, byDueAt},
+		{&s.create, s.writer, `INSERT INTO jobs (id, owner, due_at, revision, document) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`},
+		{&s.current, s.writer, byID},
+		{&s.replace, s.writer, `UPDATE jobs SET owner = ?, due_at = ?, revision = ?, document = ? WHERE id = ?`},
+		{&s.discard, s.writer, `DELETE FROM jobs WHERE id = ?`},
+	} {
+		var err error
+		if *p.stmt, err = p.db.Prepare(p.query); err != nil {
+			return fmt.Errorf("jobs: prepare: %w", err)
+		}
+	}
+	return nil
+}
+
+// Close lets go of the file. Calls that are under way fail.
+func (s *Store) Close() error {
+	var errs []error
+	for _, db := range []*sql.DB{s.readers, s.writer} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Ping reports whether the file can be read.
+func (s *Store) Ping(ctx context.Context) error {
+	var n int
+	if err := s.readers.QueryRowContext(ctx, `SELECT count(*) FROM (SELECT 1 FROM jobs LIMIT 1)`).Scan(&n); err != nil {
+		return failed(ctx, "ping", err)
+	}
+	return nil
+}

@@ -1,0 +1,139 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"mp3converter/shared/jobs"
+)
+
+// Create stores a new job, at revision 0, or returns jobs.ErrExists.
+func (s *Store) Create(ctx context.Context, j jobs.Job) error {
+	j.Revision = 0
+	doc, err := json.Marshal(j)
+	if err != nil {
+		return fmt.Errorf("jobs: encode: %w", err)
+	}
+	res, err := s.create.ExecContext(ctx, j.ID, j.Owner, j.DueAt.UnixMilli(), j.Revision, string(doc))
+	if err != nil {
+		return failed(ctx, "create", err)
+	}
+	n, err := res.RowsAffected()
+	if err != nil {
+		return failed(ctx, "create", err)
+	}
+	if n == 0 {
+		return jobs.ErrExists
+	}
+	return nil
+}
+
+// Get returns a job or jobs.ErrNotFound.
+func (s *Store) Get(ctx context.Context, id string) (jobs.Job, error) {
+	return read(ctx, s.get, id)
+}
+
+// Update applies change within one write transaction, so it runs once: nobody
+// can get in between.
+func (s *Store) Update(ctx context.Context, id string, change func(*jobs.Job) error) (jobs.Job, error) {
+	tx, err := s.writer.BeginTx(ctx, nil)
+	if err != nil {
+		return jobs.Job{}, failed(ctx, "update", err)
+	}
+	defer tx.Rollback() // no effect after Commit
+	j, err := read(ctx, tx.StmtContext(ctx, s.current), id)
+	if err != nil {
+		return jobs.Job{}, err
+	}
+	revision := j.Revision
+	if err := change(&j); err != nil {
+		return jobs.Job{}, err
+	}
+	j.ID, j.Revision = id, revision+1
+	doc, err := json.Marshal(j)
+	if err != nil {
+		return jobs.Job{}, fmt.Errorf("jobs: encode: %w", err)
+	}
+	if _, err := tx.StmtContext(ctx, s.replace).ExecContext(ctx, j.Owner, j.DueAt.UnixMilli(), j.Revision, string(doc), id); err != nil {
+		return jobs.Job{}, failed(ctx, "update", err)
+	}
+	if err := tx.Commit(); err != nil {
+		return jobs.Job{}, failed(ctx, "update", err)
+	}
+	return j, nil
+}
+
+// Delete removes a job. Removing one that is not there is no error.
+func (s *Store) Delete(ctx context.Context, id string) error {
+	if _, err := s.discard.ExecContext(ctx, id); err != nil {
+		return failed(ctx, "delete", err)
+	}
+	return nil
+}
+
+// above sorts above every identifier, whose digits are hexadecimal.
+const above = "g"
+
+// List returns up to limit jobs of an owner below before, newest first.
+func (s *Store) List(ctx context.Context, owner, before string, limit int) ([]jobs.Job, error) {
+	if before == "" {
+		before = above
+	}
+	return readAll(ctx, s.list, owner, before, max(limit, 0))
+}
+
+// Due returns up to limit jobs that are due at now, the longest due first.
+func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]jobs.Job, error) {
+	return readAll(ctx, s.due, now.UnixMilli(), max(limit, 0))
+}
+
+func read(ctx context.Context, stmt *sql.Stmt, id string) (j jobs.Job, err error) {
+	var doc []byte
+	switch err := stmt.QueryRowContext(ctx, id).Scan(&doc); {
+	case errors.Is(err, sql.ErrNoRows):
+		return j, jobs.ErrNotFound
+	case err != nil:
+		return j, failed(ctx, "read", err)
+	}
+	if err := json.Unmarshal(doc, &j); err != nil {
+		return jobs.Job{}, fmt.Errorf("jobs: decode %s: %w", id, err)
+	}
+	return j, nil
+}
+
+func readAll(ctx context.Context, stmt *sql.Stmt, args ...any) ([]jobs.Job, error) {
+	rows, err := stmt.QueryContext(ctx, args...)
+	if err != nil {
+		return nil, failed(ctx, "read", err)
+	}
+	defer rows.Close()
+	var all []jobs.Job
+	for rows.Next() {
+		var doc []byte
+		if err := rows.Scan(&doc); err != nil {
+			return nil, failed(ctx, "read", err)
+		}
+		var j jobs.Job
+		if err := json.Unmarshal(doc, &j); err != nil {
+			return nil, fmt.Errorf("jobs: decode: %w", err)
+		}
+		all = append(all, j)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, failed(ctx, "read", err)
+	}
+	return all, nil
+}
+
+// failed says what failed. A context that has ended is the reason, whichever
+// of the driver's errors it came out as.
+func failed(ctx context.Context, doing string, err error) error {
+	if cause := ctx.Err(); cause != nil && !errors.Is(err, cause) {
+		err = fmt.Errorf("%w (%v)", cause, err)
+	}
+	return fmt.Errorf("jobs: %s: %w", doing, err)
+}

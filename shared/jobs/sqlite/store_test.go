@@ -1,0 +1,97 @@
+package sqlite
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"mp3converter/shared/jobs"
+	"mp3converter/shared/jobs/jobstest"
+)
+
+func TestContract(t *testing.T) {
+	jobstest.Run(t, func(t *testing.T) jobs.Store {
+		return open(t, filepath.Join(t.TempDir(), "jobs.db"))
+	})
+}
+
+func TestTwoStoresOfOneFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "jobs.db")
+	jobstest.RunConcurrent(t, open(t, path), open(t, path))
+}
+
+func TestReopen(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "jobs.db")
+	s := open(t, path)
+	if err := s.Create(t.Context(), jobs.Job{ID: "1", Owner: "ann"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Get(t.Context(), "1"); err == nil {
+		t.Error("Get of a closed store succeeds")
+	}
+	if err := s.Ping(t.Context()); err == nil {
+		t.Error("Ping of a closed store succeeds")
+	}
+	if _, err := open(t, path).Get(t.Context(), "1"); err != nil {
+		t.Errorf("Get after reopening: %v", err)
+	}
+}
+
+func TestOpenWhatIsNoDatabase(t *testing.T) {
+	if s, err := Open(t.TempDir()); err == nil {
+		s.Close()
+		t.Error("Open of a directory succeeds")
+	}
+}
+
+func TestQueriesUseAnIndex(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "jobs.db"))
+	for _, c := range []struct {
+		query, index string
+		args         []any
+	}{
+		{byID, "sqlite_autoindex_jobs_1", []any{"1"}},
+		{byOwner, "jobs_owner", []any{"ann", above, 10}},
+		{byDueAt, "jobs_due", []any{1, 10}},
+	} {
+		plan := explain(t, s, c.query, c.args)
+		if !strings.Contains(plan, "USING INDEX "+c.index+" ") || strings.Contains(plan, "TEMP B-TREE") {
+			t.Errorf("%s\nis done by %q, want index %s and no sorting", c.query, plan, c.index)
+		}
+	}
+}
+
+func explain(t *testing.T, s *Store, query string, args []any) string {
+	t.Helper()
+	rows, err := s.readers.Query("EXPLAIN QUERY PLAN "+query, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	var plan strings.Builder
+	for rows.Next() {
+		var node, parent, unused int
+		var step string
+		if err := rows.Scan(&node, &parent, &unused, &step); err != nil {
+			t.Fatal(err)
+		}
+		plan.WriteString(step + "; ")
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return plan.String()
+}
+
+func open(t testing.TB, path string) *Store {
+	t.Helper()
+	s, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
