@@ -28,7 +28,8 @@ type Store interface {
 	// and CreatedAt filled in. The object is stored whole or not at all: it
 	// can be opened only once Put has returned nil. When r fails or ctx
 	// ends, what was written is removed, if the store can still be reached,
-	// and the error wraps r's own.
+	// and the error wraps r's own. Under an identifier that is taken nothing
+	// is stored, and what is there stays.
 	Put(ctx context.Context, o Object, r io.Reader) (Object, error)
 
 	// Open returns an object and a reader positioned at its start, or
@@ -40,8 +41,8 @@ type Store interface {
 	Delete(ctx context.Context, id string) error
 
 	// List returns up to limit objects that were begun before the given
-	// instant and whose identifier is greater than after, in order of
-	// identifier.
+	// instant, by the time in their identifiers, and whose identifier is
+	// greater than after, in order of identifier.
 	List(ctx context.Context, before time.Time, after string, limit int) ([]Object, error)
 
 	// Sweep removes what interrupted calls of Put and Delete begun before

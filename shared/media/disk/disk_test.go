@@ -1,0 +1,138 @@
+package disk
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"mp3converter/shared/id"
+	"mp3converter/shared/media"
+	"mp3converter/shared/media/mediatest"
+)
+
+func TestContract(t *testing.T) {
+	mediatest.Run(t, func(t *testing.T) media.Store { return open(t) })
+}
+
+func open(t *testing.T) *Store {
+	t.Helper()
+	s, err := Open(filepath.Join(t.TempDir(), "new", "media"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func put(t *testing.T, s *Store, text string) media.Object {
+	t.Helper()
+	o, err := s.Put(t.Context(), media.Object{ID: id.New(), Name: "a.txt"}, strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+func TestTheReaderIsTheFile(t *testing.T) {
+	s := open(t)
+	o := put(t, s, "some text")
+	_, r, err := s.Open(t.Context(), o.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	f, ok := r.(*os.File)
+	if !ok {
+		t.Fatalf("the reader is a %T, want an *os.File", r)
+	}
+	if got, err := os.ReadFile(f.Name()); string(got) != "some text" {
+		t.Errorf("the file holds %q, %v", got, err)
+	}
+}
+
+func TestFilesBelongToThisUserAlone(t *testing.T) {
+	s := open(t)
+	put(t, s, "private")
+	names := []string{s.dir}
+	for _, e := range entries(t, s) {
+		names = append(names, filepath.Join(s.dir, e))
+	}
+	if len(names) != 3 {
+		t.Fatalf("found %v, want the directory and two files", names)
+	}
+	for _, name := range names {
+		info, err := os.Stat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s has mode %v: others can use it", name, info.Mode())
+		}
+	}
+}
+
+func TestDamageIsAnError(t *testing.T) {
+	s := open(t)
+	o := put(t, s, "some text")
+	if err := os.Truncate(s.path(o.ID, ""), 4); err != nil {
+		t.Fatal(err)
+	}
+	if _, r, err := s.Open(t.Context(), o.ID); err == nil {
+		r.Close()
+		t.Error("Open of an object cut short succeeds")
+	}
+}
+
+// Whatever instant a process died at, the sweep leaves whole objects and
+// strangers' files alone and removes the rest.
+func TestSweepByFile(t *testing.T) {
+	key := id.New()
+	for _, c := range []struct {
+		name          string
+		before, after []string
+		swept         int
+	}{
+		{"just begun", []string{".part"}, nil, 1},
+		{"described", []string{".json.part", ".part"}, nil, 1},
+		{"bytes renamed", []string{"", ".json.part"}, nil, 1},
+		{"complete", []string{"", ".json"}, []string{"", ".json"}, 0},
+		{"complete, with a part", []string{"", ".json", ".part"}, []string{"", ".json"}, 1},
+		{"deleted in part", []string{""}, nil, 1},
+		{"only described", []string{".json"}, nil, 1},
+		{"a stranger's", []string{".txt", "0", ".json.bak"}, []string{".json.bak", ".txt", "0"}, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := open(t)
+			for _, suffix := range c.before {
+				if err := os.WriteFile(s.path(key, suffix), []byte("{}"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			n, err := s.Sweep(t.Context(), time.Now().Add(time.Hour))
+			if n != c.swept || err != nil {
+				t.Errorf("Sweep = %d, %v; want %d", n, err, c.swept)
+			}
+			var left []string
+			for _, name := range entries(t, s) {
+				left = append(left, strings.TrimPrefix(name, key))
+			}
+			if !slices.Equal(left, c.after) {
+				t.Errorf("left %q, want %q", left, c.after)
+			}
+		})
+	}
+}
+
+func entries(t *testing.T, s *Store) (names []string) {
+	t.Helper()
+	all, err := os.ReadDir(s.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range all {
+		names = append(names, e.Name())
+	}
+	return names
+}

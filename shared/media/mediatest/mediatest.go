@@ -1,0 +1,252 @@
+// Package mediatest is the contract of media.Store as tests. A store that does
+// not pass is not a store.
+package mediatest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"mp3converter/shared/id"
+	"mp3converter/shared/media"
+)
+
+// Run tests the stores that open returns: a fresh and empty one at each call,
+// closed by a t.Cleanup of its own.
+func Run(t *testing.T, open func(t *testing.T) media.Store) {
+	for name, test := range map[string]func(*testing.T, media.Store){
+		"Sizes":           testSizes,
+		"Exists":          testExists,
+		"NotFound":        testNotFound,
+		"ReaderFails":     testReaderFails,
+		"ContextEnds":     testContextEnds,
+		"ConcurrentPuts":  testConcurrentPuts,
+		"ConcurrentReads": testConcurrentReads,
+		"Delete":          testDelete,
+		"Cancelled":       testCancelled,
+		"Seek":            testSeek,
+		"ReadsEnd":        testReadsEnd,
+		"ServeContent":    testServeContent,
+		"List":            testList,
+		"Sweep":           testSweep,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, open(t)) })
+	}
+}
+
+// Chunk is how many bytes a GridFS chunk holds, so sizes around it matter.
+const Chunk = 255 << 10
+
+// Bytes returns n bytes that never repeat themselves.
+func Bytes(n int) []byte {
+	data := make([]byte, n)
+	rand.NewChaCha8([32]byte{byte(n)}).Read(data)
+	return data
+}
+
+func object() media.Object {
+	return media.Object{
+		ID:          id.New(),
+		Job:         id.New(),
+		Name:        "Grüße “1” ../世界\U0001F3B5.mp4",
+		ContentType: "video/mp4",
+	}
+}
+
+func testSizes(t *testing.T, s media.Store) {
+	for _, size := range []int{0, 1, Chunk - 1, Chunk, Chunk + 1, 2 * Chunk, 5<<20 + 13, 17 << 20} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			want, data := object(), Bytes(size)
+			begun := time.Now().Truncate(time.Millisecond)
+			got, err := s.Put(t.Context(), want, bytes.NewReader(data))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.CreatedAt.Before(begun) || got.CreatedAt.After(time.Now()) {
+				t.Errorf("created at %v, want the time of Put", got.CreatedAt)
+			}
+			want.Size, want.CreatedAt = int64(size), got.CreatedAt
+			if got != want {
+				t.Errorf("Put:\n got %+v\nwant %+v", got, want)
+			}
+			holds(t, s, want, data)
+		})
+	}
+}
+
+func testExists(t *testing.T, s media.Store) {
+	data := Bytes(Chunk + 1)
+	want := put(t, s, object(), data)
+	for _, size := range []int{0, 1, 3 * Chunk} {
+		again := object()
+		again.ID = want.ID
+		if _, err := s.Put(t.Context(), again, bytes.NewReader(Bytes(size))); err == nil {
+			t.Errorf("Put of %d bytes under an identifier that is taken succeeds", size)
+		}
+		holds(t, s, want, data)
+	}
+}
+
+func testNotFound(t *testing.T, s media.Store) {
+	put(t, s, object(), Bytes(1))
+	for _, key := range []string{id.New(), "", ".", "../../../../../etc/passwd", "0123456789ABCDEF01234567"} {
+		if _, _, err := s.Open(t.Context(), key); !errors.Is(err, media.ErrNotFound) {
+			t.Errorf("Open(%q): %v, want %v", key, err, media.ErrNotFound)
+		}
+		if err := s.Delete(t.Context(), key); err != nil {
+			t.Errorf("Delete(%q): %v", key, err)
+		}
+	}
+	o := object()
+	o.ID = "../escaped"
+	if _, err := s.Put(t.Context(), o, bytes.NewReader(nil)); err == nil {
+		t.Error("Put under what is no identifier succeeds")
+	}
+}
+
+// halfway are numbers of bytes after which an upload breaks off.
+var halfway = []int{0, 1, Chunk + 1, 18 << 20}
+
+func testReaderFails(t *testing.T, s media.Store) {
+	broken := errors.New("the connection broke")
+	for _, n := range halfway {
+		o := object()
+		_, err := s.Put(t.Context(), o, io.MultiReader(bytes.NewReader(Bytes(n)), iotest.ErrReader(broken)))
+		if !errors.Is(err, broken) {
+			t.Errorf("Put of a reader failing after %d bytes: %v, want %v", n, err, broken)
+		}
+		absent(t, s, o.ID)
+	}
+	nothingLeft(t, s)
+}
+
+func testContextEnds(t *testing.T, s media.Store) {
+	for _, n := range halfway {
+		ctx, cancel := context.WithCancel(t.Context())
+		o := object()
+		endless := readerFunc(func(p []byte) (int, error) { cancel(); return len(p), nil })
+		_, err := s.Put(ctx, o, io.MultiReader(bytes.NewReader(Bytes(n)), endless))
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("Put cancelled after %d bytes: %v, want %v", n, err, context.Canceled)
+		}
+		absent(t, s, o.ID)
+	}
+	nothingLeft(t, s)
+}
+
+func testConcurrentPuts(t *testing.T, s media.Store) {
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			data := Bytes(i*Chunk + i)
+			o, err := s.Put(t.Context(), object(), bytes.NewReader(data))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			holds(t, s, o, data)
+		})
+	}
+	wg.Wait()
+}
+
+func testConcurrentReads(t *testing.T, s media.Store) {
+	data := Bytes(4*Chunk + 1)
+	o := put(t, s, object(), data)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() { holds(t, s, o, data) })
+	}
+	wg.Wait()
+}
+
+func testDelete(t *testing.T, s media.Store) {
+	gone := put(t, s, object(), Bytes(3*Chunk))
+	data := Bytes(3 * Chunk)
+	stays := put(t, s, object(), data)
+	for range 2 {
+		if err := s.Delete(t.Context(), gone.ID); err != nil {
+			t.Fatal(err)
+		}
+		absent(t, s, gone.ID)
+	}
+	nothingLeft(t, s)
+	holds(t, s, stays, data)
+}
+
+func testCancelled(t *testing.T, s media.Store) {
+	data := Bytes(1)
+	stays := put(t, s, object(), data)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, call := range map[string]func() error{
+		"Put":    func() error { _, err := s.Put(ctx, object(), bytes.NewReader(data)); return err },
+		"Open":   func() error { _, _, err := s.Open(ctx, stays.ID); return err },
+		"Delete": func() error { return s.Delete(ctx, stays.ID) },
+		"List":   func() error { _, err := s.List(ctx, time.Now().Add(time.Hour), "", 1); return err },
+		"Sweep":  func() error { _, err := s.Sweep(ctx, time.Now().Add(time.Hour)); return err },
+	} {
+		if err := call(); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v, want %v", name, err, context.Canceled)
+		}
+	}
+	holds(t, s, stays, data)
+	nothingLeft(t, s)
+}
+
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+func put(t *testing.T, s media.Store, o media.Object, data []byte) media.Object {
+	t.Helper()
+	o, err := s.Put(t.Context(), o, bytes.NewReader(data))
+	if err != nil {
+		t.Fatalf("Put: %v", err)
+	}
+	return o
+}
+
+// holds reports whether the store has the object with these bytes. It may be
+// called from any goroutine.
+func holds(t *testing.T, s media.Store, want media.Object, data []byte) {
+	t.Helper()
+	got, r, err := s.Open(t.Context(), want.ID)
+	if err != nil {
+		t.Errorf("Open: %v", err)
+		return
+	}
+	defer r.Close()
+	if got != want {
+		t.Errorf("Open:\n got %+v\nwant %+v", got, want)
+	}
+	read, err := io.ReadAll(r)
+	if err != nil {
+		t.Errorf("Read: %v", err)
+	}
+	if !bytes.Equal(read, data) {
+		t.Errorf("read %d bytes that are not the %d stored", len(read), len(data))
+	}
+}
+
+func absent(t *testing.T, s media.Store, key string) {
+	t.Helper()
+	if _, _, err := s.Open(t.Context(), key); !errors.Is(err, media.ErrNotFound) {
+		t.Errorf("Open: %v, want %v", err, media.ErrNotFound)
+	}
+}
+
+// nothingLeft reports whether there is nothing to sweep, however young.
+func nothingLeft(t *testing.T, s media.Store) {
+	t.Helper()
+	if n, err := s.Sweep(t.Context(), time.Now().Add(time.Hour)); n != 0 || err != nil {
+		t.Errorf("Sweep finds the remains of %d objects, %v; want none", n, err)
+	}
+}
