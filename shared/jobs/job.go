@@ -84,6 +84,7 @@ type Lease struct {
 type Notice struct {
 	Lease    Lease     `bson:"lease" json:"lease"`
 	Attempts int       `bson:"attempts" json:"attempts"`
-	At       time.Time `bson:"at" json:"at"`           // when it was settled; zero until then
-	Outcome  string    `bson:"outcome" json:"outcome"` // sent, off or gave_up
+	Told     []string  `bson:"told,omitempty" json:"told,omitempty"` // the channels that are done
+	At       time.Time `bson:"at" json:"at"`                         // when it was settled; zero until then
+	Outcome  string    `bson:"outcome" json:"outcome"`               // sent, off or gave_up
 }

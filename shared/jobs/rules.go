@@ -15,6 +15,8 @@ var (
 	ErrLeaseLost = errors.New("jobs: lease lost")
 	// ErrExhausted says that the job has used up its attempts.
 	ErrExhausted = errors.New("jobs: attempts exhausted")
+	// ErrNotDue says that something has happened to the job meanwhile.
+	ErrNotDue = errors.New("jobs: not due")
 	// ErrNotFinished says that the job has no outcome to tell yet.
 	ErrNotFinished = errors.New("jobs: not finished")
 	// ErrNoticeSettled says that the user has been told, or never will be.
@@ -138,6 +140,18 @@ func (j *Job) Release(p Policy, holder string, now time.Time) error {
 	return nil
 }
 
+// Retry gives the job back after an error that may pass. The attempt counts, so
+// that a job whose errors never pass comes to an end.
+func (j *Job) Retry(p Policy, holder string, now time.Time) error {
+	tried := j.Attempts
+	if err := j.Release(p, holder, now); err != nil {
+		return err
+	}
+	j.Attempts = tried
+	j.DueAt = Instant(now).Add(backoff(p, tried-1))
+	return nil
+}
+
 // Cancel ends the job at its owner's wish. There is nobody to tell.
 func (j *Job) Cancel(p Policy, now time.Time) error {
 	if j.State.Final() {
@@ -150,9 +164,13 @@ func (j *Job) Cancel(p Policy, now time.Time) error {
 
 // Woken records that a wake-up call has been repeated and sets the time of the
 // next one.
-func (j *Job) Woken(p Policy, now time.Time) {
+func (j *Job) Woken(p Policy, now time.Time) error {
+	if j.DueAt.After(now) {
+		return ErrNotDue
+	}
 	j.DueAt = Instant(now).Add(backoff(p, j.Wakes+1))
 	j.Wakes++
+	return nil
 }
 
 // BeginNotice gives the telling of the outcome to one notifier, for as long as
@@ -173,17 +191,26 @@ func (j *Job) BeginNotice(p Policy, holder string, now time.Time) error {
 	return nil
 }
 
-// EndNotice records how telling went: sent, off or gave_up. An empty outcome
-// leaves it to be tried again.
-func (j *Job) EndNotice(p Policy, holder, outcome string, now time.Time) error {
+// EndNotice records which channels the user has been told through by now and
+// how the telling ended: sent, off or gave_up. An empty outcome leaves the rest
+// to be tried again.
+func (j *Job) EndNotice(p Policy, holder string, told []string, outcome string, now time.Time) error {
 	if j.Notice.Lease.Holder != holder || !j.Notice.At.IsZero() {
 		return ErrLeaseLost
 	}
 	j.Notice.Lease = Lease{}
+	j.Notice.Told = told
 	if outcome != "" {
 		j.settle(outcome, now)
 	}
 	return nil
+}
+
+// Abandon gives back the job of a worker that is known to be dead before its
+// lease has run out. That it died says nothing of the video, so the attempt
+// does not count.
+func (j *Job) Abandon(p Policy, now time.Time) error {
+	return j.Release(p, j.Lease.Holder, now)
 }
 
 func (j *Job) heldBy(holder string) bool {

@@ -1,0 +1,177 @@
+package convert
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"mp3converter/shared/jobs"
+)
+
+const (
+	// probeTime bounds the look at a video: ffprobe reads a few megabytes.
+	probeTime = 60 * time.Second
+	// probeBytes bounds what ffprobe may answer: thousands of tracks are an
+	// attack.
+	probeBytes = 4 << 20
+)
+
+// formats are the containers that may be opened. It leaves out playlists and
+// all that refers to other files: those would make ffmpeg read on this
+// machine, or from the network, what their author wishes.
+const formats = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpegtsraw,mpeg,mpegvideo,flv,live_flv,asf,asf_o,ogg,oga,ogv,rm,ivf,nut,mxf,mxf_opatom,gxf,dv,wtv,wav,w64,aiff,caf,au,flac,mp3,aac,ac3,eac3,dts,dtshd,truehd,amr,amrnb,amrwb,ape,wv,tta,tak,mpc,mpc8,oma,voc,nsv,vivo,smk,bink,4xm,roq,thp,xmv,pmp,ipmovie,wsvqa,film_cpk"
+
+// probe is ffprobe's answer, as far as it is used.
+type probe struct {
+	Streams []stream `json:"streams"`
+	Format  struct {
+		Name     string            `json:"format_name"`
+		Duration string            `json:"duration"` // seconds
+		Tags     map[string]string `json:"tags"`
+	} `json:"format"`
+
+	audio *stream // the track to convert
+}
+
+type stream struct {
+	Index       int               `json:"index"`
+	Type        string            `json:"codec_type"`
+	Codec       string            `json:"codec_name"`
+	CodecTag    string            `json:"codec_tag_string"`
+	SampleRate  string            `json:"sample_rate"`
+	Channels    int               `json:"channels"`
+	Duration    string            `json:"duration"` // seconds
+	Tags        map[string]string `json:"tags"`
+	Disposition struct {
+		Default int `json:"default"`
+	} `json:"disposition"`
+}
+
+// probe looks at the video before anything is spent on it.
+func (a *attempt) probe(ctx context.Context, dir string, in *input) (*probe, error) {
+	args := []string{"-v", "error", "-of", "json", "-show_format", "-show_streams", "-threads", "1"}
+	var answer bytes.Buffer
+	run := a.program(a.config.FFprobe, dir, in, append(args, in.args()...))
+	run.time = probeTime
+	run.stdout = &limitedBuffer{&answer, probeBytes}
+	if err := run.do(ctx); err != nil {
+		return nil, unreadable(in, err)
+	}
+	return parseProbe(answer.Bytes())
+}
+
+// unreadable tells a damaged video from something that never was one, by its
+// first bytes.
+func unreadable(in *input, err error) error {
+	var ended *exitError
+	switch {
+	case !errors.As(err, &ended):
+		return err
+	case ended.mentions("not on whitelist"), ended.mentions("not in allowed"):
+		return fmt.Errorf("%w: %w", jobs.Unsupported, err)
+	}
+	kind := http.DetectContentType(in.head)
+	if strings.HasPrefix(kind, "video/") || strings.HasPrefix(kind, "audio/") || kind == "application/ogg" {
+		return fmt.Errorf("%w: %w", jobs.Corrupt, err)
+	}
+	return fmt.Errorf("%w: %w", jobs.Unsupported, err)
+}
+
+// parseProbe reads ffprobe's answer and picks the sound track: the first one
+// marked as default, else the first.
+func parseProbe(answer []byte) (*probe, error) {
+	var p probe
+	if err := json.Unmarshal(answer, &p); err != nil {
+		return nil, fmt.Errorf("%w: ffprobe's answer: %w", jobs.Corrupt, err)
+	}
+	if len(p.Streams) == 0 {
+		return nil, jobs.Corrupt
+	}
+	for i := range p.Streams {
+		s := &p.Streams[i]
+		if s.Type != "audio" {
+			continue
+		}
+		if p.audio == nil || p.audio.Disposition.Default == 0 && s.Disposition.Default == 1 {
+			p.audio = s
+		}
+	}
+	switch {
+	case p.audio == nil:
+		return nil, jobs.NoAudio
+	case protected(p.audio.CodecTag):
+		return nil, jobs.Protected
+	case p.audio.rate() <= 0 || p.audio.Channels <= 0:
+		return nil, fmt.Errorf("%w: sound track without rate or channels", jobs.Corrupt)
+	case p.audio.Codec == "" || p.audio.Codec == "unknown" || p.audio.Codec == "none":
+		return nil, fmt.Errorf("%w: unknown codec", jobs.Unsupported)
+	}
+	return &p, nil
+}
+
+// protected knows the marks of Common Encryption and of FairPlay.
+func protected(tag string) bool { return tag == "enca" || tag == "drms" }
+
+func (s *stream) rate() int {
+	n, _ := strconv.Atoi(s.SampleRate)
+	return n
+}
+
+// expected is how long the MP3 should be, or 0 if the container does not say
+// so of the sound track itself: that of the whole video may be longer.
+func (p *probe) expected() time.Duration {
+	switch strings.Split(p.Format.Name, ",")[0] {
+	case "mov", "avi", "asf", "mxf", "wav", "flac", "ogg":
+		return seconds(p.audio.Duration)
+	case "matroska":
+		return clock(p.audio.Tags["DURATION"])
+	}
+	return 0
+}
+
+// duration is the best guess at the length, for limits and progress.
+func (p *probe) duration() time.Duration {
+	for _, d := range []time.Duration{p.expected(), seconds(p.audio.Duration), seconds(p.Format.Duration)} {
+		if d > 0 {
+			return d
+		}
+	}
+	return 0
+}
+
+func (p *probe) source() *jobs.Source {
+	return &jobs.Source{
+		Container: p.Format.Name, Codec: p.audio.Codec, Duration: p.duration(),
+		Rate: p.audio.rate(), Channels: p.audio.Channels,
+	}
+}
+
+// seconds reads ffprobe's decimal seconds; 0 is unknown.
+func seconds(s string) time.Duration {
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil || math.IsNaN(f) || f <= 0 || f > 1e9 {
+		return 0
+	}
+	return time.Duration(f * float64(time.Second))
+}
+
+// clock reads Matroska's 00:01:02.345678900; 0 is unknown.
+func clock(s string) time.Duration {
+	parts := strings.Split(s, ":")
+	if len(parts) != 3 {
+		return 0
+	}
+	hours, errH := strconv.ParseUint(parts[0], 10, 16)
+	minutes, errM := strconv.ParseUint(parts[1], 10, 8)
+	if errH != nil || errM != nil {
+		return 0
+	}
+	return time.Duration(hours)*time.Hour + time.Duration(minutes)*time.Minute + seconds(parts[2])
+}

@@ -1,0 +1,58 @@
+package api
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"mp3converter/shared/jobs"
+	"mp3converter/shared/logs"
+	"mp3converter/shared/problem"
+	"mp3converter/shared/token"
+)
+
+type userHandler func(w http.ResponseWriter, r *http.Request, user token.Claims) error
+
+// signedIn lets only requests with a valid token through. It reads nothing of
+// the body.
+func (g *Gateway) signedIn(h userHandler) http.Handler {
+	return problem.Handler(func(w http.ResponseWriter, r *http.Request) error {
+		user, err := g.user(r)
+		if err != nil {
+			return err
+		}
+		r = r.WithContext(logs.With(r.Context(), slog.String("user", user.Subject)))
+		return h(w, r, user)
+	})
+}
+
+func (g *Gateway) user(r *http.Request) (token.Claims, error) {
+	scheme, raw, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") || strings.TrimSpace(raw) == "" {
+		return token.Claims{}, problem.NoToken
+	}
+	user, err := g.Keys.Verify(strings.TrimSpace(raw), time.Now())
+	switch {
+	case errors.Is(err, token.ErrExpired):
+		return token.Claims{}, problem.ExpiredToken.Cause(err)
+	case err != nil:
+		return token.Claims{}, problem.BadToken.Cause(err)
+	}
+	return user, nil
+}
+
+// own returns a job of the user. Another's job is as good as none.
+func (g *Gateway) own(r *http.Request, user token.Claims, id string) (jobs.Job, error) {
+	j, err := g.Jobs.Get(r.Context(), id)
+	switch {
+	case errors.Is(err, jobs.ErrNotFound):
+		return jobs.Job{}, problem.NoJob
+	case err != nil:
+		return jobs.Job{}, problem.Unavailable.Cause(err)
+	case j.Owner != user.Subject:
+		return jobs.Job{}, problem.NoJob
+	}
+	return j, nil
+}

@@ -1,0 +1,18 @@
+package jobs
+
+import (
+	"path"
+	"strings"
+)
+
+// Title is the upload's name without its extension: what a player shows if the
+// video itself says nothing.
+func (j *Job) Title() string {
+	if t := strings.TrimSuffix(j.Name, path.Ext(j.Name)); t != "" {
+		return t
+	}
+	return j.Name
+}
+
+// AudioName is the file name of the MP3.
+func (j *Job) AudioName() string { return j.Title() + ".mp3" }
