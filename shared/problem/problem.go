@@ -58,6 +58,9 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.cause }
 
+// gone is what the log calls a request whose client did not wait.
+var gone = Kind{499, "client_gone", "The client has closed the connection."}
+
 type document struct {
 	Type      string `json:"type"`
 	Title     string `json:"title"`
@@ -71,6 +74,9 @@ type document struct {
 // logged and answered as Internal.
 func Write(w http.ResponseWriter, r *http.Request, err error) {
 	e := from(err)
+	if r.Context().Err() != nil && errors.Is(err, r.Context().Err()) {
+		e = &Error{Kind: gone} // for the log: there is nobody to read it
+	}
 	switch {
 	case e.Status >= 500 && e.cause != nil:
 		slog.ErrorContext(r.Context(), "request failed", "code", e.Code, "error", e.cause)

@@ -82,8 +82,10 @@ func tagArgs(found *probe, title string) []string {
 	return args
 }
 
-// shape says what MP3 cannot hold: more than two channels, and other sample
-// rates than its nine. The next lower one of the same family is taken.
+// shape says what the MP3 cannot take over from the source: more than two
+// channels, and other sample rates than the three of MPEG-1. The lower ones
+// that MP3 also knows are left out: many players do not play them, and they
+// do not reach the usual bitrates.
 func shape(s *stream) []string {
 	var args []string
 	if s.Channels > 2 {
@@ -95,19 +97,16 @@ func shape(s *stream) []string {
 	return args
 }
 
+// sampleRate returns the rate of the same family, so that resampling is by a
+// whole factor wherever it can be.
 func sampleRate(rate int) int {
 	switch {
-	case rate >= 44100 && rate%11025 == 0:
+	case rate%11025 == 0:
 		return 44100
-	case rate >= 48000:
-		return 48000
+	case rate == 32000, rate == 16000, rate == 8000:
+		return 32000
 	}
-	for _, r := range []int{44100, 32000, 24000, 22050, 16000, 12000, 11025} {
-		if rate >= r {
-			return r
-		}
-	}
-	return 8000
+	return 48000
 }
 
 // progressLines reads what ffmpeg writes for -progress.

@@ -14,7 +14,7 @@ import (
 
 // audio answers with the MP3 of a job, whole or in ranges.
 func (g *Gateway) audio(w http.ResponseWriter, r *http.Request, user token.Claims) error {
-	j, err := g.own(r, user, r.PathValue("id"))
+	j, err := g.await(r, user, r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -28,7 +28,7 @@ func (g *Gateway) download(w http.ResponseWriter, r *http.Request, user token.Cl
 	if fid == "" {
 		return problem.BadRequest.Because("Name the file: /download?fid=ID.")
 	}
-	j, err := g.own(r, user, fid)
+	j, err := g.await(r, user, fid)
 	if errors.Is(err, problem.NoJob) {
 		j, err = g.jobOf(r, user, fid)
 	}

@@ -96,8 +96,9 @@ func (g *Gateway) list(w http.ResponseWriter, r *http.Request, user token.Claims
 	return reply(w, http.StatusOK, page)
 }
 
+// show tells how a job stands; "wait" keeps the answer until it is finished.
 func (g *Gateway) show(w http.ResponseWriter, r *http.Request, user token.Claims) error {
-	j, err := g.own(r, user, r.PathValue("id"))
+	j, err := g.await(r, user, r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -131,23 +132,13 @@ func (g *Gateway) remove(w http.ResponseWriter, r *http.Request, user token.Clai
 	return nil
 }
 
-// erase deletes the files before the record, so that a crash in between leaves
-// a record from which the rest can be found.
+// erase reads the job again: it may have got its MP3 since.
 func (g *Gateway) erase(ctx context.Context, job string) error {
 	j, err := g.Jobs.Get(ctx, job)
 	if errors.Is(err, jobs.ErrNotFound) {
 		return nil
-	}
-	if err != nil {
+	} else if err != nil {
 		return err
 	}
-	if err := g.Videos.Delete(ctx, j.Video.ID); err != nil {
-		return err
-	}
-	if j.Audio.ID != "" {
-		if err := g.Audio.Delete(ctx, j.Audio.ID); err != nil {
-			return err
-		}
-	}
-	return g.Jobs.Delete(ctx, job)
+	return jobs.Erase(ctx, g.Jobs, g.Videos, g.Audio, j)
 }

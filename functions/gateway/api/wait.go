@@ -1,0 +1,49 @@
+package api
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"mp3converter/shared/jobs"
+	"mp3converter/shared/problem"
+	"mp3converter/shared/token"
+)
+
+const (
+	// maxWait is the longest that a request may ask to be kept waiting: less
+	// than the limit of common proxies.
+	maxWait = 240 * time.Second
+	// waitStep is how often a waiting request looks at the record.
+	waitStep = 500 * time.Millisecond
+)
+
+// await is own for requests that may say "wait=SECONDS": it returns when the
+// job is finished or the time is up, whichever comes first.
+func (g *Gateway) await(r *http.Request, user token.Claims, id string) (jobs.Job, error) {
+	j, err := g.own(r, user, id)
+	s := r.URL.Query().Get("wait")
+	if err != nil || s == "" || j.State.Final() {
+		return j, err
+	}
+	seconds, err := strconv.Atoi(s)
+	if err != nil || seconds < 0 {
+		return j, problem.BadRequest.Because("wait must be a number of seconds.")
+	}
+	deadline := time.After(min(time.Duration(seconds)*time.Second, maxWait))
+	ticker := time.NewTicker(waitStep)
+	defer ticker.Stop()
+	for !j.State.Final() {
+		select {
+		case <-r.Context().Done():
+			return j, r.Context().Err()
+		case <-deadline:
+			return j, nil
+		case <-ticker.C:
+			if j, err = g.own(r, user, id); err != nil {
+				return j, err
+			}
+		}
+	}
+	return j, nil
+}

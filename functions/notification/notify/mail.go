@@ -1,0 +1,121 @@
+package notify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/mail"
+	"net/url"
+	"time"
+
+	gomail "github.com/wneessen/go-mail"
+
+	"mp3converter/shared/jobs"
+)
+
+// MailConfig is how e-mail leaves. Without a host there is none.
+type MailConfig struct {
+	Host     string        `envconfig:"SMTP_HOST"`
+	Port     int           `envconfig:"SMTP_PORT" default:"587"`
+	Username string        `envconfig:"SMTP_USERNAME"`
+	Password string        `envconfig:"SMTP_PASSWORD"`
+	TLS      string        `envconfig:"SMTP_TLS" default:"mandatory"` // mandatory, opportunistic or none
+	From     string        `envconfig:"MAIL_FROM"`
+	Timeout  time.Duration `envconfig:"SMTP_TIMEOUT" default:"30s"` // of one message
+	// PublicURL is where users reach the gateway, for the link in the mail.
+	PublicURL string `envconfig:"PUBLIC_URL"`
+}
+
+var tlsPolicies = map[string]gomail.TLSPolicy{
+	"mandatory": gomail.TLSMandatory, "opportunistic": gomail.TLSOpportunistic, "none": gomail.NoTLS,
+}
+
+// Validate names the variable that makes no sense.
+func (c MailConfig) Validate() error {
+	if c.Host == "" {
+		return nil
+	}
+	if _, err := mail.ParseAddress(c.From); err != nil {
+		return fmt.Errorf("MAIL_FROM: %w", err)
+	}
+	if _, ok := tlsPolicies[c.TLS]; !ok {
+		return fmt.Errorf("SMTP_TLS must be mandatory, opportunistic or none, not %q", c.TLS)
+	}
+	if u, err := url.Parse(c.PublicURL); err != nil || u.Scheme != "http" && u.Scheme != "https" {
+		return errors.New("PUBLIC_URL must be the http or https address of the gateway")
+	}
+	return nil
+}
+
+// Mail tells users by e-mail. It is safe for concurrent use.
+type Mail struct {
+	config MailConfig
+}
+
+// NewMail returns the channel.
+func NewMail(cfg MailConfig) (*Mail, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	return &Mail{cfg}, nil
+}
+
+func (m *Mail) Name() string { return "mail" }
+
+// Tell sends one message. Its Message-ID is made of the job's, so that a mail
+// server that gets it twice can tell.
+func (m *Mail) Tell(ctx context.Context, j jobs.Job) error {
+	if j.Email == "" {
+		return nil
+	}
+	msg, err := m.message(j)
+	if err != nil {
+		return Permanent{err}
+	}
+	options := []gomail.Option{
+		gomail.WithPort(m.config.Port), gomail.WithTLSPolicy(tlsPolicies[m.config.TLS]), gomail.WithTimeout(m.config.Timeout),
+	}
+	if m.config.Username != "" {
+		options = append(options, gomail.WithSMTPAuth(gomail.SMTPAuthAutoDiscover),
+			gomail.WithUsername(m.config.Username), gomail.WithPassword(m.config.Password))
+	}
+	client, err := gomail.NewClient(m.config.Host, options...)
+	if err != nil {
+		return fmt.Errorf("SMTP client: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, m.config.Timeout)
+	defer cancel()
+	err = client.DialAndSendWithContext(ctx, msg)
+	var refused *gomail.SendError
+	if errors.As(err, &refused) && refused.ErrorCode() >= 500 {
+		return Permanent{err}
+	}
+	return err
+}
+
+func (m *Mail) message(j jobs.Job) (*gomail.Msg, error) {
+	msg := gomail.NewMsg()
+	if err := msg.From(m.config.From); err != nil {
+		return nil, err
+	}
+	if err := msg.To(j.Email); err != nil {
+		return nil, err
+	}
+	msg.SetMessageIDWithValue("job-" + j.ID + "@" + m.config.Host)
+	msg.SetDateWithValue(j.FinishedAt)
+	subject, text := words(j, m.config.PublicURL)
+	msg.Subject(subject)
+	msg.SetBodyString(gomail.TypeTextPlain, text)
+	return msg, nil
+}
+
+// words is what a user reads.
+func words(j jobs.Job, publicURL string) (subject, text string) {
+	if j.State == jobs.Done {
+		return "Your MP3 is ready: " + j.AudioName(), fmt.Sprintf(
+			"Your video %q has been converted.\n\nLog in at %s to download %q (%.1f MB).\nIt is kept until %s.\n\nJob %s\n",
+			j.Name, publicURL, j.AudioName(), float64(j.Audio.Size)/1e6, j.ExpiresAt.Format("2 January 2006, 15:04 MST"), j.ID)
+	}
+	return "Your video could not be converted: " + j.Name, fmt.Sprintf(
+		"Your video %q could not be converted.\n\n%s\n\nJob %s, error %s\n", j.Name, j.Failure.Message, j.ID, j.Failure.Code)
+}

@@ -1,0 +1,25 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+)
+
+// Erase deletes a job and its files. The files go first, so that a crash in
+// between leaves a record from which the rest can be found.
+func Erase(ctx context.Context, store Store, videos, audio Files, j Job) error {
+	if err := videos.Delete(ctx, j.Video.ID); err != nil {
+		return fmt.Errorf("delete video: %w", err)
+	}
+	if j.Audio.ID != "" {
+		if err := audio.Delete(ctx, j.Audio.ID); err != nil {
+			return fmt.Errorf("delete MP3: %w", err)
+		}
+	}
+	return store.Delete(ctx, j.ID)
+}
+
+// Files is where Erase deletes: a media store.
+type Files interface {
+	Delete(ctx context.Context, id string) error
+}
