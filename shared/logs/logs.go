@@ -9,11 +9,17 @@ import (
 	"log/slog"
 )
 
-// New returns a logger that writes to w. Format is "json" or "text".
-func New(w io.Writer, format string) *slog.Logger {
-	var h slog.Handler = slog.NewJSONHandler(w, nil)
+// New returns a logger that writes to w. Format is "json" or "text"; level is
+// the lowest that is written, "info" if empty or unknown.
+func New(w io.Writer, format, level string) *slog.Logger {
+	var options slog.HandlerOptions
+	var lowest slog.Level
+	if lowest.UnmarshalText([]byte(level)) == nil {
+		options.Level = lowest
+	}
+	var h slog.Handler = slog.NewJSONHandler(w, &options)
 	if format == "text" {
-		h = slog.NewTextHandler(w, nil)
+		h = slog.NewTextHandler(w, &options)
 	}
 	return slog.New(handler{h})
 }

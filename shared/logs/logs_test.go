@@ -10,7 +10,7 @@ import (
 
 func TestLinesCarryTheContext(t *testing.T) {
 	var out bytes.Buffer
-	log := New(&out, "json").With("function", "gateway")
+	log := New(&out, "json", "").With("function", "gateway")
 	ctx := With(context.Background(), slog.String("request", "r1"))
 	inner := With(ctx, slog.String("job", "j1"))
 	With(ctx, slog.String("job", "another")) // must not show in inner

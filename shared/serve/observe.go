@@ -49,8 +49,12 @@ func observe(h http.Handler) http.Handler {
 			took := time.Since(start)
 			route := cmp.Or(r.Pattern, "none")
 			requests.WithLabelValues(route, strconv.Itoa(rec.status)).Observe(took.Seconds())
+			level := slog.LevelInfo
+			if rec.status < 400 && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+				level = slog.LevelDebug // looking changes nothing; the metrics count it
+			}
 			// The route and not the path: a query may hold a file's name.
-			slog.InfoContext(r.Context(), "request", "method", r.Method, "route", route,
+			slog.Log(r.Context(), level, "request", "method", r.Method, "route", route,
 				"status", rec.status, "bytes", rec.bytes, "ms", took.Milliseconds())
 		}()
 		h.ServeHTTP(rec, r)

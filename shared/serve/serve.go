@@ -50,7 +50,7 @@ func (c Config) Validate() error {
 // context that ends at SIGTERM or Ctrl-C, and exits with 1 if run fails. A
 // second signal ends the process at once.
 func Main(function string, run func(context.Context) error) {
-	slog.SetDefault(logs.New(os.Stderr, os.Getenv("LOG_FORMAT")).With("function", function))
+	slog.SetDefault(logs.New(os.Stderr, os.Getenv("LOG_FORMAT"), os.Getenv("LOG_LEVEL")).With("function", function))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	if err := run(ctx); err != nil {

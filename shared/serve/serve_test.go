@@ -122,7 +122,7 @@ func TestHealth(t *testing.T) {
 func TestPanicIsAnsweredAndLogged(t *testing.T) {
 	var out syncBuffer
 	old := slog.Default()
-	slog.SetDefault(logs.New(&out, "json"))
+	slog.SetDefault(logs.New(&out, "json", ""))
 	defer slog.SetDefault(old)
 
 	url, _, _ := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
