@@ -1,0 +1,75 @@
+// Command ferretdb is a MongoDB for tests: FerretDB over SQLite, which needs
+// nothing installed. It has no transactions and no TTL indexes, scans whole
+// collections, and is not for anybody's data.
+//
+// It prints its address as a mongodb:// URI on a line of its own once it
+// listens.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/FerretDB/FerretDB/ferretdb"
+)
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "ferretdb:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	listen := flag.String("listen", "127.0.0.1:0", "TCP `address` to listen on")
+	dir := flag.String("dir", "", "`directory` of the data; empty means one that is removed at the end")
+	untilEOF := flag.Bool("until-eof", false, "stop when the standard input ends, as it does when its other end dies")
+	flag.Parse()
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if *untilEOF {
+		go func() {
+			io.Copy(io.Discard, os.Stdin)
+			stop()
+		}()
+	}
+
+	data := *dir
+	if data == "" {
+		temp, err := os.MkdirTemp("", "ferretdb")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(temp)
+		data = temp
+	}
+	data, err := filepath.Abs(data)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		return err
+	}
+	// It is the process that tests kill, not the machine: the system's memory
+	// is durable enough, and waiting for the disk would only slow them down.
+	db, err := ferretdb.New(&ferretdb.Config{
+		Listener:  ferretdb.ListenerConfig{TCP: *listen},
+		Logger:    slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
+		Handler:   "sqlite",
+		SQLiteURL: (&url.URL{Scheme: "file", Path: data + "/", RawQuery: "_pragma=synchronous(off)"}).String(),
+	})
+	if err != nil {
+		return err
+	}
+	go func() { fmt.Println(db.MongoDBURI()) }() // known once Run is under way
+	return db.Run(ctx)
+}

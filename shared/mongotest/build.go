@@ -1,0 +1,98 @@
+package mongotest
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+)
+
+// build returns the path of FerretDB's program, which it builds unless it is
+// in the user's cache. The first build takes a minute or more.
+func build() (string, error) {
+	source, err := source()
+	if err != nil {
+		return "", err
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(cache, "mp3converter")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	version, err := fingerprint(source)
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "ferretdb-"+version)
+
+	// The tests of several packages run at once: one builds, the rest wait.
+	unlock, err := lock(filepath.Join(dir, "ferretdb.lock"))
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	if _, err := os.Stat(path); err == nil {
+		return path, nil
+	}
+	cmd := exec.Command("go", "build", "-tags=ferretdb_no_postgresql", "-o="+path+".part", ".")
+	cmd.Dir = source
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build FerretDB in %s: %w\n%s", source, err, out)
+	}
+	return path, os.Rename(path+".part", path)
+}
+
+// source is the directory of FerretDB's main package in this repository.
+func source() (string, error) {
+	out, err := exec.Command("go", "env", "GOMOD").Output()
+	if err != nil {
+		return "", fmt.Errorf("find the module: %w", err)
+	}
+	dir := filepath.Join(filepath.Dir(strings.TrimSpace(string(out))), "hack", "ferretdb")
+	if _, err := os.Stat(dir); err != nil {
+		return "", fmt.Errorf("find the module: %w", err)
+	}
+	return dir, nil
+}
+
+// fingerprint is different for everything that makes a different program.
+func fingerprint(source string) (string, error) {
+	sum := sha256.New()
+	fmt.Fprintln(sum, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	for _, name := range []string{"go.mod", "go.sum", "main.go"} {
+		text, err := os.ReadFile(filepath.Join(source, name))
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(sum, "%s %d\n%s", name, len(text), bytes.TrimSpace(text))
+	}
+	return fmt.Sprintf("%x", sum.Sum(nil)[:8]), nil
+}
+
+// lock waits until no other process has the file locked.
+func lock(path string) (unlock func(), err error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
+		if !errors.Is(err, syscall.EINTR) {
+			break
+		}
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+	return func() { f.Close() }, nil
+}
