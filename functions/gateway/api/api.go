@@ -55,23 +55,30 @@ type Gateway struct {
 // Handler returns the gateway's routes.
 func (g *Gateway) Handler() http.Handler {
 	g.uploads = semaphore.NewWeighted(g.Config.MaxUploads)
-
 	mux := http.NewServeMux()
-	// Anybody.
-	mux.Handle("POST /login", g.Auth)
-	mux.Handle("POST /register", g.Auth)
-	mux.Handle("GET /openapi.yaml", asset("openapi.yaml", "application/yaml"))
-	mux.Handle("GET /{$}", asset("page.html", "text/html; charset=utf-8"))
-	mux.Handle("GET /page.js", asset("page.js", "text/javascript; charset=utf-8"))
-	mux.Handle("GET /page.css", asset("page.css", "text/css; charset=utf-8"))
-	// Users, each for their own jobs only.
-	mux.Handle("POST /upload", g.signedIn(g.upload))
-	mux.Handle("GET /jobs", g.signedIn(g.list))
-	mux.Handle("GET /jobs/{id}", g.signedIn(g.show))
-	mux.Handle("DELETE /jobs/{id}", g.signedIn(g.remove))
-	mux.Handle("GET /jobs/{id}/audio", g.signedIn(g.audio))
-	mux.Handle("GET /download", g.signedIn(g.download))
+	for pattern, h := range g.routes() {
+		mux.Handle(pattern, h)
+	}
 	return problem.Routes(mux)
+}
+
+func (g *Gateway) routes() map[string]http.Handler {
+	return map[string]http.Handler{
+		// Anybody.
+		"POST /login":       g.Auth,
+		"POST /register":    g.Auth,
+		"GET /openapi.yaml": asset("openapi.yaml", "application/yaml"),
+		"GET /{$}":          asset("page.html", "text/html; charset=utf-8"),
+		"GET /page.js":      asset("page.js", "text/javascript; charset=utf-8"),
+		"GET /page.css":     asset("page.css", "text/css; charset=utf-8"),
+		// Users, each for their own jobs only.
+		"POST /upload":         g.signedIn(g.upload),
+		"GET /jobs":            g.signedIn(g.list),
+		"GET /jobs/{id}":       g.signedIn(g.show),
+		"DELETE /jobs/{id}":    g.signedIn(g.remove),
+		"GET /jobs/{id}/audio": g.signedIn(g.audio),
+		"GET /download":        g.signedIn(g.download),
+	}
 }
 
 // Ready reports whether uploads can be accepted. The queue is not asked: a job

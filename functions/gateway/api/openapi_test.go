@@ -1,0 +1,145 @@
+package api
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"mp3converter/shared/jobs"
+	"mp3converter/shared/problem"
+)
+
+// description returns the OpenAPI document as it is served.
+func description(t testing.TB) *openapi3.T {
+	t.Helper()
+	raw, err := assets.ReadFile("openapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := openapi3.NewLoader().LoadFromData(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+func TestDescriptionIsValid(t *testing.T) {
+	doc := description(t)
+	if !doc.IsOpenAPI31OrLater() {
+		t.Errorf("OpenAPI %s, want 3.1", doc.OpenAPI)
+	}
+	if err := doc.Validate(t.Context(), openapi3.EnableExamplesValidation()); err != nil {
+		t.Error(err)
+	}
+}
+
+// codes returns what a schema of constants lists: code → title and description.
+func codes(t *testing.T, schema string) map[string]string {
+	t.Helper()
+	listed := make(map[string]string)
+	for _, s := range description(t).Components.Schemas[schema].Value.OneOf {
+		code, _ := s.Value.Const.(string)
+		if _, twice := listed[code]; twice {
+			t.Errorf("%s lists %q twice", schema, code)
+		}
+		listed[code] = strings.TrimSpace(s.Value.Title + " " + s.Value.Description)
+	}
+	return listed
+}
+
+func TestDescriptionListsEveryProblem(t *testing.T) {
+	want := make(map[string]string)
+	for _, k := range problem.Kinds {
+		want[k.Code] = fmt.Sprintf("%s Status %d.", k.Sentence, k.Status)
+	}
+	same(t, codes(t, "ProblemCode"), want)
+}
+
+func TestDescriptionListsEveryFailure(t *testing.T) {
+	want := make(map[string]string)
+	for _, f := range jobs.Failures {
+		want[f.Code] = f.Message
+	}
+	same(t, codes(t, "FailureCode"), want)
+}
+
+// TestDescriptionNamesEveryCode: each problem stands, by its code, at an answer
+// of its status, so that a reader finds out where to expect it.
+func TestDescriptionNamesEveryCode(t *testing.T) {
+	named := make(map[string]bool) // "404 job_not_found"
+	for _, path := range description(t).Paths.Map() {
+		for _, op := range path.Operations() {
+			for status, answer := range op.Responses.Map() {
+				for i, word := range strings.Split(*answer.Value.Description, "`") {
+					if i%2 == 1 {
+						named[status+" "+word] = true
+					}
+				}
+			}
+		}
+	}
+	for _, k := range problem.Kinds {
+		if k.Status == http.StatusMethodNotAllowed || k == problem.NotFound {
+			continue // what is not described has them
+		}
+		if !named[fmt.Sprint(k.Status, " ", k.Code)] {
+			t.Errorf("no operation names %s (%d)", k.Code, k.Status)
+		}
+	}
+}
+
+func TestDescriptionNamesEveryState(t *testing.T) {
+	var listed []string
+	for _, s := range description(t).Components.Schemas["State"].Value.Enum {
+		listed = append(listed, s.(string))
+	}
+	states := []jobs.State{jobs.Queued, jobs.Converting, jobs.Done, jobs.Failed, jobs.Cancelled}
+	var want []string
+	for _, s := range states {
+		want = append(want, string(s))
+	}
+	if !slices.Equal(listed, want) {
+		t.Errorf("states %v, want %v", listed, want)
+	}
+}
+
+func TestDescriptionAndRoutesAgree(t *testing.T) {
+	described := make(map[string]string)
+	for path, item := range description(t).Paths.Map() {
+		for method := range item.Operations() {
+			if method == http.MethodHead {
+				if item.Get == nil {
+					t.Errorf("HEAD %s without GET", path)
+				}
+				continue // a route for GET is one for HEAD
+			}
+			described[method+" "+path] = ""
+		}
+	}
+	routed := make(map[string]string)
+	for pattern := range new(Gateway).routes() {
+		routed[strings.TrimSuffix(pattern, "{$}")] = ""
+	}
+	same(t, described, routed)
+}
+
+func same(t *testing.T, got, want map[string]string) {
+	t.Helper()
+	for _, k := range slices.Sorted(maps.Keys(want)) {
+		if g, ok := got[k]; !ok {
+			t.Errorf("%q is not described", k)
+		} else if g != want[k] {
+			t.Errorf("%q is described as %q, want %q", k, g, want[k])
+		}
+	}
+	for _, k := range slices.Sorted(maps.Keys(got)) {
+		if _, ok := want[k]; !ok {
+			t.Errorf("%q is described but does not exist", k)
+		}
+	}
+}
