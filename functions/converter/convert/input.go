@@ -42,12 +42,16 @@ func openInput(ctx context.Context, videos media.Store, video string) (*input, e
 		return nil, fmt.Errorf("read video: %w", err)
 	}
 	in.head = in.head[:n]
-	if f, ok := r.(*os.File); ok {
-		in.file, in.url, in.protocols = f, "file:/dev/fd/3", "file"
-		return in, nil
+	defer r.Close()
+	f, ok := r.(*os.File)
+	if !ok {
+		return in, in.serve(ctx, videos, video)
 	}
-	r.Close()
-	return in, in.serve(ctx, videos, video)
+	// A handle of our own: the store's is closed when ctx ends, which may be
+	// while ffmpeg is being started with it.
+	in.file, err = os.Open(f.Name())
+	in.url, in.protocols = "file:/dev/fd/3", "file"
+	return in, err
 }
 
 // serve offers the video under an address that cannot be guessed.
