@@ -1,0 +1,147 @@
+package splice
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"slices"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// Config says how to cut. The zero value of every field but FFmpeg is usable.
+type Config struct {
+	// FFmpeg is the program to run, with libmp3lame built in.
+	FFmpeg string
+	// Command, if set, makes the encoder's command from ffmpeg's arguments, in
+	// place of FFmpeg: a sandbox goes here. Cancel of what it returns must kill
+	// the whole process group.
+	Command func(ctx context.Context, args []string) *exec.Cmd
+	// Workers is how many encoders run at once; 0 means 1.
+	Workers int
+	// Piece is how many frames of music a piece holds, and PreRoll how many are
+	// encoded in front of it for the encoder to settle and then dropped. Both
+	// are multiples of Period; 0 means the default.
+	Piece, PreRoll int
+	// Progress, if set, is told after every piece how many samples of music are
+	// written. It is called from one goroutine and must not block.
+	Progress func(samples int64)
+}
+
+// Period is the number of frames after which the pattern of padded frames
+// repeats at constant bitrate: 44.1 kHz and its halves do not divide into whole
+// bytes, and 49 frames are the least that do, at every bitrate. Cutting only at
+// multiples keeps the pieces in the pattern that one encoder would have made.
+const Period = 49
+
+const (
+	// DefaultPiece is about a minute at 44.1 kHz. Longer pieces waste less on
+	// pre-roll, shorter ones less memory, and leave less to wait for at the end.
+	DefaultPiece = 47 * Period
+	// DefaultPreRoll is what the joint tests need, with room to spare.
+	DefaultPreRoll = 1 * Period
+	// postRoll is how far an encoder looks ahead: LAME gives out a frame only
+	// when it has seen the next one and the window of its psychoacoustic model.
+	postRoll = 3
+)
+
+// waitDelay is how long a killed encoder's pipes may stay open.
+const waitDelay = 5 * time.Second
+
+// encoderDelay is LAME's own, in front of the decoder's mp3.DecoderDelay.
+const encoderDelay = 576
+
+// Params is what to encode, and how.
+type Params struct {
+	// SampleRate is one that MP3 has, Channels 1 or 2.
+	SampleRate, Channels int
+	// Format is ffmpeg's name of the PCM: "f32le" for what decoders of lossy
+	// codecs put out, "s16le", or "s32le".
+	Format string
+	// Bitrate in bits per second makes a constant bitrate; 0 makes a variable
+	// one of Quality 0 (best) to 9, as ffmpeg's -q:a.
+	Bitrate int
+	Quality float64
+	// Args go to the encoder behind the others, such as "-joint_stereo", "0".
+	Args []string
+}
+
+var sampleSizes = map[string]int{"s16le": 2, "s32le": 4, "f32le": 4}
+
+var rates = []int{8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000}
+
+func (p Params) validate() error {
+	switch {
+	case !slices.Contains(rates, p.SampleRate):
+		return fmt.Errorf("MP3 has no sample rate of %d Hz", p.SampleRate)
+	case p.Channels != 1 && p.Channels != 2:
+		return fmt.Errorf("MP3 has no %d channels", p.Channels)
+	case sampleSizes[p.Format] == 0:
+		return fmt.Errorf("PCM format %q is not one of s16le, s32le, f32le", p.Format)
+	case p.Bitrate < 0 || p.Bitrate > 320_000:
+		return fmt.Errorf("MP3 has no bitrate of %d bit/s", p.Bitrate)
+	case p.Bitrate == 0 && !(p.Quality >= 0 && p.Quality <= 9):
+		return fmt.Errorf("VBR quality %v is not within 0 to 9", p.Quality)
+	}
+	return nil
+}
+
+// samplesPerFrame is 1152 for MPEG-1's sample rates, 576 for the lower ones.
+func (p Params) samplesPerFrame() int {
+	if p.SampleRate >= 32000 {
+		return 1152
+	}
+	return 576
+}
+
+// sampleBytes is the size of one sample of all channels.
+func (p Params) sampleBytes() int { return sampleSizes[p.Format] * p.Channels }
+
+func (p Params) frameBytes() int { return p.samplesPerFrame() * p.sampleBytes() }
+
+// args is the encoder's command line: PCM in, bare frames out.
+func (p Params) args() []string {
+	args := []string{
+		"-nostdin", "-hide_banner", "-v", "error",
+		"-protocol_whitelist", "pipe", "-f", p.Format,
+		"-ar", strconv.Itoa(p.SampleRate), "-ac", strconv.Itoa(p.Channels), "-i", "pipe:0",
+		"-c:a", "libmp3lame", "-reservoir", "0",
+	}
+	if p.Bitrate > 0 {
+		args = append(args, "-b:a", strconv.Itoa(p.Bitrate))
+	} else {
+		args = append(args, "-q:a", strconv.FormatFloat(p.Quality, 'f', -1, 64))
+	}
+	args = append(args, p.Args...)
+	return append(args, "-f", "mp3", "-write_xing", "0", "-id3v2_version", "0", "-write_id3v1", "0", "pipe:1")
+}
+
+func (c Config) withDefaults() (Config, error) {
+	c.Workers = max(c.Workers, 1)
+	if c.Piece == 0 {
+		c.Piece = DefaultPiece
+	}
+	if c.PreRoll == 0 {
+		c.PreRoll = DefaultPreRoll
+	}
+	if c.Piece%Period != 0 || c.PreRoll%Period != 0 || c.Piece < 0 || c.PreRoll < 0 || c.PreRoll > c.Piece {
+		return c, fmt.Errorf("pieces of %d frames with %d of pre-roll: both must be multiples of %d, the second not larger", c.Piece, c.PreRoll, Period)
+	}
+	if c.Command == nil {
+		if c.FFmpeg == "" {
+			return c, errors.New("no ffmpeg to run")
+		}
+		c.Command = c.command
+	}
+	return c, nil
+}
+
+func (c Config) command(ctx context.Context, args []string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, c.FFmpeg, args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = waitDelay
+	return cmd
+}

@@ -1,0 +1,185 @@
+package splice
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"mp3converter/functions/converter/mp3"
+)
+
+// worker is one encoder that runs from the first chunk it gets to the last. It
+// sees its chunks as one stream of PCM; the seams in it fall into frames that
+// are dropped.
+type worker struct {
+	cfg    Config
+	params Params
+
+	mu    sync.Mutex
+	spans []span // what was fed and is not yet read back
+}
+
+// span is the fate of a run of output frames: drop, keep, drop.
+type span struct {
+	index           int
+	pre, keep, post int
+	last            bool // keep everything to the end
+}
+
+// run feeds the encoder with chunks until there are none, and delivers a piece
+// for each to the joiner.
+func (w *worker) run(parent context.Context, chunks <-chan chunk, free chan<- []byte, j *joiner) error {
+	ctx, cancel := context.WithCancel(parent)
+	defer cancel()
+	first, ok := receive(ctx, chunks)
+	if !ok {
+		return context.Cause(ctx) // nothing left to do, so no encoder is started
+	}
+	cmd := w.cfg.Command(ctx, w.params.args())
+	var stderr tail
+	cmd.Stderr = &stderr
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return fmt.Errorf("connecting the encoder: %w", err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return fmt.Errorf("connecting the encoder: %w", err)
+	}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("starting the encoder: %w", err)
+	}
+	fed := make(chan error, 1)
+	go func() {
+		err := w.feed(ctx, stdin, first, chunks, free, j)
+		fed <- errors.Join(err, stdin.Close())
+	}()
+	readErr := w.collect(stdout, j)
+	if readErr != nil && !errors.Is(readErr, io.ErrUnexpectedEOF) {
+		cancel() // the encoder is fine, its output is not
+	}
+	waitErr := cmd.Wait()
+	cancel() // an encoder that died leaves feed waiting
+	feedErr := <-fed
+	switch {
+	case parent.Err() != nil:
+		return context.Cause(parent)
+	case readErr != nil && !errors.Is(readErr, io.ErrUnexpectedEOF):
+		return readErr
+	case waitErr != nil:
+		return &EncoderError{Err: waitErr, Stderr: stderr.String()}
+	case readErr != nil:
+		return &EncoderError{Err: readErr, Stderr: stderr.String()}
+	}
+	return feedErr
+}
+
+// feed writes the chunks to the encoder, one after the other.
+func (w *worker) feed(ctx context.Context, stdin io.Writer, ch chunk, chunks <-chan chunk, free chan<- []byte, j *joiner) error {
+	frameBytes := w.params.frameBytes()
+	offset := 0 // frames fed
+	for ok := true; ok; {
+		// Leave out so much of the pre-roll that the music keeps its place in
+		// the pattern of padded frames.
+		skip := 0
+		if ch.pre > 0 {
+			skip = offset % Period
+		}
+		pcm := ch.pcm[skip*frameBytes:]
+		s := span{index: ch.index, pre: ch.pre - skip, last: ch.last}
+		if !ch.last {
+			s.keep, s.post = len(ch.pcm)/frameBytes-ch.pre-postRoll, postRoll
+		}
+		w.push(s)
+		j.claim(ch.index, w)
+		if _, err := stdin.Write(pcm); err != nil {
+			return fmt.Errorf("feeding the encoder: %w", err)
+		}
+		offset += len(pcm) / frameBytes
+		index := ch.index
+		free <- ch.pcm // never blocks: it has room for all buffers
+		if err := j.room(ctx, index, w); err != nil {
+			return err
+		}
+		ch, ok = receive(ctx, chunks)
+	}
+	return context.Cause(ctx)
+}
+
+// collect reads the encoder's frames and delivers the pieces.
+func (w *worker) collect(stdout io.Reader, j *joiner) error {
+	frames := mp3.NewReader(stdout)
+	var s span // of the frame at hand
+	var p *piece
+	for {
+		f, err := frames.Next()
+		if errors.Is(err, io.EOF) {
+			return w.finish(p, s, j)
+		}
+		if err != nil {
+			return fmt.Errorf("encoder's output: %w", err)
+		}
+		if p == nil && s.post == 0 {
+			var ok bool
+			if s, ok = w.pop(); !ok {
+				continue // what the encoder flushed behind its last post-roll
+			}
+			p = &piece{index: s.index, last: s.last}
+		}
+		switch {
+		case s.pre > 0:
+			s.pre--
+		case p == nil:
+			s.post--
+		default:
+			if err := p.add(f); err != nil {
+				return err
+			}
+			if !s.last && len(p.sizes) == s.keep {
+				j.deliver(p)
+				p = nil
+			}
+		}
+	}
+}
+
+// finish delivers the piece that ends with the stream, and tells whether all
+// came that was expected.
+func (w *worker) finish(p *piece, s span, j *joiner) error {
+	if p != nil && s.last && len(p.sizes) > 0 {
+		j.deliver(p)
+		p = nil
+	}
+	if _, more := w.pop(); p != nil || more {
+		return fmt.Errorf("encoder's output: %w", io.ErrUnexpectedEOF)
+	}
+	return nil
+}
+
+func (w *worker) push(s span) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.spans = append(w.spans, s)
+}
+
+func (w *worker) pop() (span, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.spans) == 0 {
+		return span{}, false
+	}
+	s := w.spans[0]
+	w.spans = w.spans[1:]
+	return s, true
+}
+
+func receive(ctx context.Context, chunks <-chan chunk) (chunk, bool) {
+	select {
+	case ch, ok := <-chunks:
+		return ch, ok
+	case <-ctx.Done():
+		return chunk{}, false
+	}
+}
