@@ -1,0 +1,284 @@
+package sweep
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"path/filepath"
+	"testing"
+	"time"
+
+	cloudevents "github.com/cloudevents/sdk-go/v2"
+
+	"mp3converter/shared/id"
+	"mp3converter/shared/jobs"
+	"mp3converter/shared/jobs/sqlite"
+	"mp3converter/shared/media"
+	"mp3converter/shared/media/disk"
+	"mp3converter/shared/queue"
+)
+
+var policy = jobs.Policy{MaxAttempts: 3, Lease: time.Minute, Wake: time.Minute, WakeMax: 10 * time.Minute, Retention: time.Hour}
+
+type sent struct{ queue, job string }
+
+// posted keeps what is published, or refuses it.
+type posted struct {
+	events []sent
+	refuse error
+}
+
+func (p *posted) Publish(_ context.Context, name string, e cloudevents.Event) error {
+	if p.refuse != nil {
+		return p.refuse
+	}
+	p.events = append(p.events, sent{name, e.Subject()})
+	return nil
+}
+
+type fixture struct {
+	*Janitor
+	queue *posted
+}
+
+func newFixture(t testing.TB) fixture {
+	t.Helper()
+	dir := t.TempDir()
+	records, err := sqlite.Open(filepath.Join(dir, "jobs.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { records.Close() })
+	q := &posted{}
+	j := &Janitor{Config: Config{OrphanAge: time.Hour, Policy: policy}, Jobs: records, Queue: q}
+	for name, at := range map[string]*media.Store{"videos": &j.Videos, "mp3": &j.Audio} {
+		s, err := disk.Open(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		*at = s
+	}
+	return fixture{j, q}
+}
+
+// job stores a job with a video, in the state that change brings it to.
+func (f fixture) job(t testing.TB, change func(*jobs.Job)) jobs.Job {
+	t.Helper()
+	j := jobs.Job{ID: id.New(), Owner: "u1"}
+	j.Video = f.put(t, f.Videos, j.ID)
+	j.Enqueue(policy, time.Now())
+	change(&j)
+	if err := f.Jobs.Create(t.Context(), j); err != nil {
+		t.Fatal(err)
+	}
+	return j
+}
+
+func (f fixture) put(t testing.TB, s media.Store, job string) jobs.File {
+	t.Helper()
+	o, err := s.Put(t.Context(), media.Object{ID: id.New(), Job: job}, bytes.NewReader([]byte("bytes")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return jobs.File{ID: o.ID, Size: o.Size}
+}
+
+func (f fixture) count(t testing.TB, s media.Store) int {
+	t.Helper()
+	objects, err := s.List(t.Context(), time.Now().Add(time.Hour), "", 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(objects)
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+var long = time.Now().Add(-24 * time.Hour)
+
+func TestPass(t *testing.T) {
+	finish := func(t *testing.T, f fixture, j *jobs.Job, when time.Time) {
+		must(t, j.Claim(policy, "w", when))
+		j.Audio = f.put(t, f.Audio, j.ID)
+		must(t, j.Complete(policy, "w", j.Audio, when))
+	}
+	tell := func(t *testing.T, j *jobs.Job, when time.Time) {
+		must(t, j.BeginNotice(policy, "n", when))
+		must(t, j.EndNotice(policy, "n", nil, "sent", when))
+	}
+	for name, c := range map[string]struct {
+		job    func(t *testing.T, f fixture, j *jobs.Job)
+		queue  string // that is woken
+		state  jobs.State
+		report Report
+		gone   bool
+	}{
+		"queued just now":          {func(t *testing.T, f fixture, j *jobs.Job) {}, "", jobs.Queued, Report{}, false},
+		"queued, never woken":      {func(t *testing.T, f fixture, j *jobs.Job) { j.Enqueue(policy, long) }, queue.Video, jobs.Queued, Report{Woken: 1}, false},
+		"converting, worker alive": {func(t *testing.T, f fixture, j *jobs.Job) { must(t, j.Claim(policy, "w", time.Now())) }, "", jobs.Converting, Report{}, false},
+		"converting, worker dead":  {func(t *testing.T, f fixture, j *jobs.Job) { must(t, j.Claim(policy, "w", long)) }, queue.Video, jobs.Converting, Report{Woken: 1}, false},
+		"dead once too often":      {func(t *testing.T, f fixture, j *jobs.Job) { j.Attempts = 2; must(t, j.Claim(policy, "w", long)) }, queue.MP3, jobs.Failed, Report{GivenUp: 1}, false},
+		"done, being told":         {func(t *testing.T, f fixture, j *jobs.Job) { finish(t, f, j, time.Now()) }, "", jobs.Done, Report{}, false},
+		"done, never told":         {func(t *testing.T, f fixture, j *jobs.Job) { finish(t, f, j, long) }, queue.MP3, jobs.Done, Report{Reminded: 1}, false},
+		"done, told, kept":         {func(t *testing.T, f fixture, j *jobs.Job) { finish(t, f, j, time.Now()); tell(t, j, time.Now()) }, "", jobs.Done, Report{}, false},
+		"done, told, expired":      {func(t *testing.T, f fixture, j *jobs.Job) { finish(t, f, j, long); tell(t, j, long) }, "", "", Report{Expired: 1}, true},
+		"cancelled, expired":       {func(t *testing.T, f fixture, j *jobs.Job) { must(t, j.Cancel(policy, long)) }, "", "", Report{Expired: 1}, true},
+		"done, the notifier is dead": {func(t *testing.T, f fixture, j *jobs.Job) {
+			finish(t, f, j, long)
+			must(t, j.BeginNotice(policy, "n", long))
+		}, queue.MP3, jobs.Done, Report{Reminded: 1}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			j := f.job(t, func(j *jobs.Job) { c.job(t, f, j) })
+			for pass := range 2 { // the second finds nothing left to do
+				report, err := f.Pass(t.Context())
+				must(t, err)
+				want := c.report
+				if pass == 1 {
+					want = Report{}
+				}
+				if report != want {
+					t.Errorf("pass %d: %+v, want %+v", pass, report, want)
+				}
+			}
+			got, err := f.Jobs.Get(t.Context(), j.ID)
+			if c.gone {
+				if !errors.Is(err, jobs.ErrNotFound) || f.count(t, f.Videos)+f.count(t, f.Audio) != 0 {
+					t.Errorf("still there: %v, %d videos, %d MP3s", err, f.count(t, f.Videos), f.count(t, f.Audio))
+				}
+				return
+			}
+			must(t, err)
+			if got.State != c.state {
+				t.Errorf("state %s, want %s", got.State, c.state)
+			}
+			var woken []sent
+			if c.queue != "" {
+				woken = []sent{{c.queue, j.ID}}
+			}
+			if len(f.queue.events) != len(woken) || len(woken) == 1 && f.queue.events[0] != woken[0] {
+				t.Errorf("woken %v, want %v", f.queue.events, woken)
+			}
+		})
+	}
+}
+
+func TestManyDueJobsInOnePass(t *testing.T) {
+	f := newFixture(t)
+	const n = 2*batch + 7
+	for range n {
+		f.job(t, func(j *jobs.Job) { j.Enqueue(policy, long) })
+	}
+	report, err := f.Pass(t.Context())
+	must(t, err)
+	if report.Woken != n || len(f.queue.events) != n {
+		t.Errorf("woke %d of %d", report.Woken, n)
+	}
+}
+
+// While the broker is away nothing is counted as woken.
+func TestBrokerAway(t *testing.T) {
+	f := newFixture(t)
+	j := f.job(t, func(j *jobs.Job) { j.Enqueue(policy, long) })
+	f.queue.refuse = errors.New("no broker")
+	if _, err := f.Pass(t.Context()); err == nil {
+		t.Error("no error")
+	}
+	f.queue.refuse = nil
+	_, err := f.Pass(t.Context())
+	must(t, err)
+	if len(f.queue.events) != 1 {
+		t.Errorf("woken %v", f.queue.events)
+	}
+	got, err := f.Jobs.Get(t.Context(), j.ID)
+	must(t, err)
+	if got.Wakes != 1 || !got.DueAt.After(time.Now()) {
+		t.Errorf("wakes %d, due %v", got.Wakes, got.DueAt)
+	}
+}
+
+func TestWakeUpsBackOff(t *testing.T) {
+	j := jobs.Job{}
+	now := time.Now()
+	j.Enqueue(policy, now)
+	var last time.Duration
+	for range 10 {
+		now = j.DueAt
+		must(t, j.Woken(policy, now))
+		pause := j.DueAt.Sub(now)
+		if pause < last || pause > policy.WakeMax {
+			t.Fatalf("pause %v after %v", pause, last)
+		}
+		last = pause
+	}
+	if last != policy.WakeMax {
+		t.Errorf("last pause %v, want %v", last, policy.WakeMax)
+	}
+}
+
+func TestOrphans(t *testing.T) {
+	f := newFixture(t)
+	f.Config.OrphanAge = -time.Hour // everything is old enough
+	unfinished := f.job(t, func(j *jobs.Job) {})
+	done := f.job(t, func(j *jobs.Job) {
+		must(t, j.Claim(policy, "w", time.Now()))
+		must(t, j.Complete(policy, "w", f.put(t, f.Audio, j.ID), time.Now()))
+	})
+	f.put(t, f.Audio, done.ID)       // of a converter that lost the race
+	f.put(t, f.Audio, unfinished.ID) // of one that died
+	f.put(t, f.Videos, id.New())     // of a gateway that died
+
+	report, err := f.Orphans(t.Context())
+	must(t, err)
+	// Two MP3s, the video without a job, and the one that done no longer needs.
+	if report.Orphans != 4 || f.count(t, f.Videos) != 1 || f.count(t, f.Audio) != 1 {
+		t.Errorf("removed %d; %d videos and %d MP3s left", report.Orphans, f.count(t, f.Videos), f.count(t, f.Audio))
+	}
+	if _, r, err := f.Audio.Open(t.Context(), done.Audio.ID); err != nil {
+		t.Errorf("the MP3 of a finished job: %v", err)
+	} else {
+		r.Close()
+	}
+}
+
+func TestYoungOrphansStay(t *testing.T) {
+	f := newFixture(t)
+	f.put(t, f.Videos, id.New()) // an upload whose job is about to be recorded
+	report, err := f.Orphans(t.Context())
+	must(t, err)
+	if report.Orphans != 0 || f.count(t, f.Videos) != 1 {
+		t.Errorf("removed %d", report.Orphans)
+	}
+}
+
+func TestRecover(t *testing.T) {
+	f := newFixture(t)
+	leased := f.job(t, func(j *jobs.Job) { must(t, j.Claim(policy, "dead", time.Now())) })
+	queued := f.job(t, func(j *jobs.Job) {})
+	untold := f.job(t, func(j *jobs.Job) {
+		must(t, j.Claim(policy, "w", time.Now()))
+		must(t, j.Fail(policy, "w", jobs.Corrupt, time.Now()))
+	})
+	must(t, f.Recover(t.Context()))
+	got, err := f.Jobs.Get(t.Context(), leased.ID)
+	must(t, err)
+	if got.State != jobs.Queued || got.Attempts != 0 {
+		t.Errorf("state %s after %d attempts", got.State, got.Attempts)
+	}
+	want := map[sent]bool{{queue.Video, leased.ID}: true, {queue.Video, queued.ID}: true, {queue.MP3, untold.ID}: true}
+	for _, e := range f.queue.events {
+		if !want[e] {
+			t.Errorf("unexpected wake-up %v", e)
+		}
+		delete(want, e)
+	}
+	if len(want) > 0 {
+		t.Errorf("not woken: %v", want)
+	}
+}

@@ -1,0 +1,345 @@
+package notify
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	cloudevents "github.com/cloudevents/sdk-go/v2"
+	"github.com/emersion/go-smtp"
+
+	"mp3converter/shared/events"
+	"mp3converter/shared/id"
+	"mp3converter/shared/jobs"
+	"mp3converter/shared/jobs/sqlite"
+)
+
+var policy = jobs.Policy{MaxAttempts: 3, Lease: time.Minute, Wake: time.Minute, WakeMax: time.Hour, Retention: time.Hour}
+
+func newStore(t testing.TB) jobs.Store {
+	t.Helper()
+	s, err := sqlite.Open(filepath.Join(t.TempDir(), "jobs.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// finished stores a job that has come to an end.
+func finished(t testing.TB, s jobs.Store, why *jobs.Failure) jobs.Job {
+	t.Helper()
+	now := time.Now()
+	j := jobs.Job{ID: id.New(), Owner: "u1", Email: "user@example.com", Name: "Föhn\".mp4"}
+	j.Enqueue(policy, now)
+	if err := j.Claim(policy, "w", now); err != nil {
+		t.Fatal(err)
+	}
+	end := func() error { return j.Complete(policy, "w", jobs.File{ID: id.New(), Size: 4_200_000}, now) }
+	if why != nil {
+		end = func() error { return j.Fail(policy, "w", why, now) }
+	}
+	if err := end(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Create(t.Context(), j); err != nil {
+		t.Fatal(err)
+	}
+	return j
+}
+
+func outcomeOf(t testing.TB, s jobs.Store, job string) string {
+	t.Helper()
+	j, err := s.Get(t.Context(), job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return j.Notice.Outcome
+}
+
+// letterbox is a mail server that keeps what it gets, or refuses it.
+type letterbox struct {
+	mu      sync.Mutex
+	letters []string
+	refuse  error
+}
+
+func (l *letterbox) NewSession(*smtp.Conn) (smtp.Session, error) { return l, nil }
+func (l *letterbox) Reset()                                      {}
+func (l *letterbox) Logout() error                               { return nil }
+func (l *letterbox) Mail(string, *smtp.MailOptions) error        { return nil }
+func (l *letterbox) Rcpt(string, *smtp.RcptOptions) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.refuse
+}
+
+func (l *letterbox) Data(r io.Reader) error {
+	b, err := io.ReadAll(r)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.letters = append(l.letters, string(b))
+	return err
+}
+
+func (l *letterbox) all() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]string(nil), l.letters...)
+}
+
+func (l *letterbox) start(t testing.TB) MailConfig {
+	t.Helper()
+	srv := smtp.NewServer(l)
+	srv.Domain = "localhost"
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go srv.Serve(listener)
+	t.Cleanup(func() { srv.Close() })
+	return MailConfig{Host: "127.0.0.1", Port: listener.Addr().(*net.TCPAddr).Port, TLS: "none",
+		From: "mp3@example.com", Timeout: 5 * time.Second, PublicURL: "http://mp3converter.com"}
+}
+
+func mailNotifier(t testing.TB, s jobs.Store, cfg MailConfig) *Notifier {
+	t.Helper()
+	m, err := NewMail(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Notifier{Policy: policy, Jobs: s, Channels: []Channel{m}}
+}
+
+func TestMailIsSentOncePerJob(t *testing.T) {
+	for name, c := range map[string]struct {
+		why  *jobs.Failure
+		want []string
+	}{
+		"done":   {nil, []string{"Subject: =?", "Message-ID: <job-", "4.2 MB", "http://mp3converter.com", "To: <user@example.com>"}},
+		"failed": {jobs.NoAudio, []string{"no sound track", "error no_audio"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, box := newStore(t), &letterbox{}
+			n := mailNotifier(t, s, box.start(t))
+			j := finished(t, s, c.why)
+			var wg sync.WaitGroup
+			for range 5 {
+				wg.Go(func() {
+					if err := n.Notify(context.Background(), j.ID); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			wg.Wait()
+			letters := box.all()
+			if len(letters) != 1 {
+				t.Fatalf("%d letters, want 1", len(letters))
+			}
+			flat := strings.ReplaceAll(strings.ReplaceAll(letters[0], "=\r\n", ""), "=3D", "=")
+			for _, want := range c.want {
+				if !strings.Contains(flat, want) {
+					t.Errorf("no %q in\n%s", want, flat)
+				}
+			}
+			if got := outcomeOf(t, s, j.ID); got != "sent" {
+				t.Errorf("outcome %q", got)
+			}
+		})
+	}
+}
+
+func TestNothingToTell(t *testing.T) {
+	s, box := newStore(t), &letterbox{}
+	n := mailNotifier(t, s, box.start(t))
+	queued := jobs.Job{ID: id.New()}
+	queued.Enqueue(policy, time.Now())
+	cancelled := jobs.Job{ID: id.New(), Email: "user@example.com"}
+	cancelled.Enqueue(policy, time.Now())
+	if err := cancelled.Cancel(policy, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	for _, j := range []jobs.Job{queued, cancelled} {
+		if err := s.Create(t.Context(), j); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, job := range map[string]string{"queued": queued.ID, "cancelled": cancelled.ID, "unknown": id.New()} {
+		if err := n.Notify(t.Context(), job); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if l := box.all(); len(l) != 0 {
+		t.Errorf("%d letters", len(l))
+	}
+}
+
+func TestWithoutChannelsTheNoticeIsOff(t *testing.T) {
+	s := newStore(t)
+	n := &Notifier{Policy: policy, Jobs: s}
+	j := finished(t, s, nil)
+	if err := n.Notify(t.Context(), j.ID); err != nil {
+		t.Fatal(err)
+	}
+	if got := outcomeOf(t, s, j.ID); got != "off" {
+		t.Errorf("outcome %q", got)
+	}
+}
+
+func TestRefusalIsFinalAndSilenceIsNot(t *testing.T) {
+	for name, c := range map[string]struct {
+		refuse  error
+		outcome string
+		retry   bool
+	}{
+		"refused for good": {&smtp.SMTPError{Code: 550, Message: "no such user"}, "sent", false},
+		"refused for now":  {&smtp.SMTPError{Code: 451, Message: "later"}, "", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, box := newStore(t), &letterbox{refuse: c.refuse}
+			n := mailNotifier(t, s, box.start(t))
+			j := finished(t, s, nil)
+			err := n.Notify(t.Context(), j.ID)
+			if (err != nil) != c.retry {
+				t.Errorf("error %v, want one: %v", err, c.retry)
+			}
+			if got := outcomeOf(t, s, j.ID); got != c.outcome {
+				t.Errorf("outcome %q, want %q", got, c.outcome)
+			}
+		})
+	}
+}
+
+// counting is a channel that fails as often as it is told.
+type counting struct {
+	name  string
+	fails int
+	told  int
+}
+
+func (c *counting) Name() string { return c.name }
+func (c *counting) Tell(context.Context, jobs.Job) error {
+	if c.fails > 0 {
+		c.fails--
+		return errors.New("out of order")
+	}
+	c.told++
+	return nil
+}
+
+func TestOneChannelOutOfOrderDoesNotRepeatTheOther(t *testing.T) {
+	s := newStore(t)
+	good, bad := &counting{name: "good"}, &counting{name: "bad", fails: 2}
+	n := &Notifier{Policy: policy, Jobs: s, Channels: []Channel{bad, good}}
+	j := finished(t, s, nil)
+	for range 3 {
+		n.Notify(t.Context(), j.ID)
+	}
+	if good.told != 1 || bad.told != 1 {
+		t.Errorf("told %d and %d times, want once each", good.told, bad.told)
+	}
+	if got := outcomeOf(t, s, j.ID); got != "sent" {
+		t.Errorf("outcome %q", got)
+	}
+}
+
+func TestGivesUp(t *testing.T) {
+	s := newStore(t)
+	n := &Notifier{Policy: policy, Jobs: s, Channels: []Channel{&counting{name: "dead", fails: 1000}}}
+	j := finished(t, s, nil)
+	for range maxAttempts {
+		n.Notify(t.Context(), j.ID)
+	}
+	if got := outcomeOf(t, s, j.ID); got != "gave_up" {
+		t.Errorf("outcome %q", got)
+	}
+}
+
+func TestWebhook(t *testing.T) {
+	for name, c := range map[string]struct {
+		status int
+		retry  bool
+	}{
+		"received":     {204, false},
+		"wrong":        {400, false},
+		"too many":     {429, true},
+		"out of order": {503, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var body []byte
+			var header http.Header
+			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				body, _ = io.ReadAll(r.Body)
+				header = r.Header
+				w.WriteHeader(c.status)
+			}))
+			defer srv.Close()
+			s := newStore(t)
+			hook, err := NewWebhook(WebhookConfig{URL: srv.URL, Key: "k", Timeout: 5 * time.Second})
+			if err != nil {
+				t.Fatal(err)
+			}
+			n := &Notifier{Policy: policy, Jobs: s, Channels: []Channel{hook}}
+			j := finished(t, s, jobs.Corrupt)
+			if err := n.Notify(t.Context(), j.ID); (err != nil) != c.retry {
+				t.Errorf("error %v, want one: %v", err, c.retry)
+			}
+			var e cloudevents.Event
+			if err := json.Unmarshal(body, &e); err != nil {
+				t.Fatal(err)
+			}
+			var data outcome
+			if err := e.DataAs(&data); err != nil || e.ID() != j.ID || data.State != jobs.Failed || data.Error.Code != "corrupt" {
+				t.Errorf("event %s: %+v, %v", e.ID(), data, err)
+			}
+			mac := hmac.New(sha256.New, []byte("k"))
+			mac.Write(body)
+			if want := "sha256=" + hex.EncodeToString(mac.Sum(nil)); header.Get(SignatureHeader) != want {
+				t.Errorf("signature %q, want %q", header.Get(SignatureHeader), want)
+			}
+		})
+	}
+}
+
+func TestHandlerStatus(t *testing.T) {
+	s := newStore(t)
+	broken := &counting{name: "dead", fails: 1000}
+	n := &Notifier{Policy: policy, Jobs: s, Channels: []Channel{broken}}
+	j := finished(t, s, nil)
+	post := func(e any) int {
+		body, err := json.Marshal(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest("POST", "/", strings.NewReader(string(body)))
+		r.Header.Set("Content-Type", cloudevents.ApplicationCloudEventsJSON)
+		n.Handler().ServeHTTP(w, r)
+		return w.Code
+	}
+	if got := post(events.New(events.JobFinished, "t", id.New())); got != 204 {
+		t.Errorf("unknown job: %d", got)
+	}
+	if got := post(events.New(events.VideoUploaded, "t", j.ID)); got != 400 {
+		t.Errorf("another function's event: %d", got)
+	}
+	if got := post(events.New(events.JobFinished, "t", j.ID)); got != 503 {
+		t.Errorf("channel out of order: %d", got)
+	}
+	broken.fails = 0
+	if got := post(events.New(events.JobFinished, "t", j.ID)); got != 204 {
+		t.Errorf("channel mended: %d", got)
+	}
+}
