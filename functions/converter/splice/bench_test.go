@@ -17,7 +17,7 @@ import (
 //
 //	go test -run '^$' -bench Encode -benchtime 1x ./functions/converter/splice
 func BenchmarkEncode(b *testing.B) {
-	for _, minutes := range []int{10, 60} {
+	for _, minutes := range []int{4, 10, 60} {
 		b.Run(fmt.Sprintf("minutes=%d", minutes), func(b *testing.B) {
 			in := aac(b, minutes)
 			for _, workers := range []int{1, 2} {

@@ -47,6 +47,16 @@ const (
 	postRoll = 3
 )
 
+// worthwhile is the length of music for which an encoder more pays: two pieces.
+// With less, all wait for the one that got the odd piece.
+const worthwhile = 2 * time.Minute
+
+// WorkersFor is how many encoders a piece of that length is worth on so many
+// cores; 1 means that a plain ffmpeg does as well.
+func WorkersFor(length time.Duration, cores int) int {
+	return max(1, min(cores, int(length/worthwhile)))
+}
+
 // waitDelay is how long a killed encoder's pipes may stay open.
 const waitDelay = 5 * time.Second
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"mp3converter/functions/converter/splice"
 )
@@ -66,5 +67,24 @@ func TestProgressGrowsToTheEnd(t *testing.T) {
 	}
 	if end := seen[len(seen)-1]; end < result.Samples {
 		t.Errorf("the last word was %d of %d samples", end, result.Samples)
+	}
+}
+
+func TestWorkersFor(t *testing.T) {
+	for _, tc := range []struct {
+		length      time.Duration
+		cores, want int
+	}{
+		{0, 8, 1},
+		{3 * time.Minute, 8, 1},
+		{5 * time.Minute, 8, 2},
+		{time.Hour, 1, 1},
+		{time.Hour, 2, 2},
+		{time.Hour, 0, 1},
+		{10 * time.Minute, 8, 5},
+	} {
+		if got := splice.WorkersFor(tc.length, tc.cores); got != tc.want {
+			t.Errorf("%v on %d cores: %d, want %d", tc.length, tc.cores, got, tc.want)
+		}
 	}
 }
