@@ -1,0 +1,42 @@
+# Daemons without a service manager: `start` notes the process id together with
+# the moment it was started (the kernel's count of ticks since boot), and nothing
+# here signals a process for which the two do not agree. A process id that has
+# been given to somebody else in the meantime is therefore left alone.
+
+started_at() { # PID: field 22 of its stat; the name in field 2 may hold blanks
+    local stat
+    stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
+    set -- ${stat##*) }
+    [ "$1" != Z ] || return 1
+    echo "${20}"
+}
+
+alive() { # NAME
+    local pid moment
+    read -r pid moment 2>/dev/null <"$RUN/$1.pid" || return 1
+    [ "$(started_at "$pid")" = "$moment" ]
+}
+
+# start NAME COMMAND…  in a session of its own; does nothing if it is running.
+start() {
+    local name=$1
+    shift
+    LOG=$LOGS/$name.log
+    alive "$name" && return
+    # Not the lock of `up` (9): it must not outlive `up`.
+    setsid nohup "$@" >"$LOG" 2>&1 </dev/null 9>&- &
+    printf '%s %s\n' $! "$(started_at $!)" >"$RUN/$name.pid"
+}
+
+# stop NAME [SECONDS]: asks the session, waits, then insists.
+stop() {
+    local name=$1 patience=${2:-10} pid
+    if alive "$name"; then
+        read -r pid _ <"$RUN/$name.pid"
+        kill -TERM -- "-$pid" 2>/dev/null || kill -TERM "$pid" 2>/dev/null
+        local deadline=$((SECONDS + patience))
+        while alive "$name" && [ $SECONDS -lt $deadline ]; do sleep 0.1; done
+        alive "$name" && kill -KILL -- "-$pid" 2>/dev/null
+    fi
+    rm -f "$RUN/$name.pid"
+}

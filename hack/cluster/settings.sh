@@ -1,0 +1,50 @@
+# Names, versions, addresses and places of the cluster. Sourced by everything
+# here; nothing in this file does anything.
+#
+# What may be changed from outside are the four ${…:-…} lines.
+
+# Kept between clusters: binaries, images, logs. Delete it to begin from nothing.
+CACHE=${MP3_CLUSTER_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/mp3converter-cluster}
+BIN=$CACHE/bin
+STAMPS=$CACHE/stamps           # one file per build: a hash of what it was made from
+LOGS=$CACHE/logs
+RESOLVED=$CACHE/resolved       # Knative's YAML with our images in it
+
+# Gone after `down`.
+STATE=$CACHE/state             # etcd, containerd, kubelet, keys, volumes
+RUN=/run/mp3converter-cluster  # pid files and sockets; a reboot empties it
+KUBECONFIG_FILE=$CACHE/kubeconfig
+
+# The network. Everything that listens does so on the bridge or on loopback.
+BRIDGE=mp3cluster0
+NODE_IP=10.42.0.1
+POD_RANGE=10.42.0.0/24
+SERVICE_RANGE=10.43.0.0/16
+API_SERVICE_IP=10.43.0.1
+DNS_IP=10.43.0.10
+API=https://$NODE_IP:6443
+ETCD_PORT=23790                # not etcd's own 2379: another etcd may be running
+REGISTRY_PORT=${MP3_CLUSTER_REGISTRY_PORT:-5000}
+REGISTRY=localhost:$REGISTRY_PORT
+DOOR=${MP3_CLUSTER_PORT:-30080}  # http://127.0.0.1:$DOOR is the ingress
+DOMAIN=mp3converter.com
+
+# Every process of every container is in this control group, and nothing else is.
+CGROUP=mp3converter-cluster
+
+# Where the stand-in images come from.
+DEBIAN_SUITE=bookworm
+DEBIAN_MIRROR=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
+
+# Everything built here is static, so that it runs in an image that holds
+# nothing else, and so that a machine without a C compiler builds the same.
+export CGO_ENABLED=0 GOFLAGS=-buildvcs=false
+export PATH=$BIN:/usr/sbin:/sbin:$PATH
+
+# Control groups, version 2 or version 1 (one tree for each controller).
+if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+    cgroup_roots=(/sys/fs/cgroup)
+else
+    cgroup_roots=(/sys/fs/cgroup/*/)
+    cgroup_roots=("${cgroup_roots[@]%/}")
+fi

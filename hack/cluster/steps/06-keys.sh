@@ -1,0 +1,54 @@
+# A certificate authority, one certificate for the machine's own servers and
+# clients, the key that signs service account tokens, and the administrator's
+# token. Made once for each cluster, gone with it.
+
+keys=$STATE/keys
+LOG=$LOGS/keys.log
+
+make_keys() {
+    mkdir -p "$keys.new"
+    cd "$keys.new"
+    openssl genrsa -out service-accounts.key 2048
+    openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj /CN=mp3converter-cluster -keyout ca.key -out ca.crt
+    # The API server shows it to its clients and, as a member of system:masters,
+    # to kubelet and etcd.
+    openssl req -newkey rsa:2048 -nodes -subj /O=system:masters/CN=kube-apiserver -keyout server.key -out server.csr
+    local names=localhost,kubernetes,kubernetes.default,kubernetes.default.svc,kubernetes.default.svc.cluster.local
+    printf 'extendedKeyUsage=serverAuth,clientAuth\nsubjectAltName=DNS:%s,IP:127.0.0.1,IP:%s,IP:%s\n' \
+        "${names//,/,DNS:}" "$NODE_IP" "$API_SERVICE_IP" >extensions
+    openssl x509 -req -days 3650 -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial \
+        -extfile extensions -out server.crt
+    printf '%s,admin,admin,"system:masters"\n' "$(openssl rand -hex 24)" >tokens.csv
+    chmod 600 -- *.key tokens.csv
+    mv "$keys.new" "$keys"
+}
+if [ ! -e "$keys" ]; then
+    step "keys and certificates"
+    rm -rf "$keys.new"
+    (make_keys) >"$LOG" 2>&1 || fail "making keys"
+fi
+
+# Written anew each time: it is only what the keys say.
+(umask 077 && cat >"$KUBECONFIG_FILE") <<YAML
+apiVersion: v1
+kind: Config
+current-context: mp3converter-cluster
+contexts: [{name: mp3converter-cluster, context: {cluster: mp3converter-cluster, user: admin}}]
+clusters:
+- name: mp3converter-cluster
+  cluster:
+    server: $API
+    certificate-authority-data: $(base64 -w0 "$keys/ca.crt")
+users: [{name: admin, user: {token: $(cut -d, -f1 "$keys/tokens.csv")}}]
+YAML
+export KUBECONFIG=$KUBECONFIG_FILE
+kubectl() { command "$BIN/kubectl" --request-timeout=30s "$@"; }
+
+# What is written in capitals in manifests/ is filled in here.
+manifest() {
+    sed "s/REGISTRY/$REGISTRY/g; s/DNS_IP/$DNS_IP/g; s/DOOR/$DOOR/g; s/DOMAIN/$DOMAIN/g" "$HERE/manifests/$1"
+}
+
+# apply FILE: in its own field manager, so that nothing that a controller has
+# written is taken away. A webhook that is not up yet refuses; it is tried again.
+apply() { kubectl apply --server-side --force-conflicts --field-manager=mp3converter-cluster -f "$@"; }

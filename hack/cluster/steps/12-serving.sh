@@ -1,0 +1,14 @@
+# Knative Serving, and the settings that this cluster needs.
+
+step "Knative Serving"
+LOG=$LOGS/kubectl.log
+# The webhook checks ConfigMaps that come after it, and is not up at once.
+await 120 "applying Knative Serving" apply "$RESOLVED/serving.yaml"
+
+LOG=$LOGS/kubelet.log
+await 240 "Knative Serving's deployments" deployed knative-serving
+LOG=$LOGS/kubectl.log
+configured() { manifest serving-settings.yaml | apply - >"$LOG" 2>&1; }
+await 60 "Knative Serving's settings" configured
+LOG=$LOGS/kubelet.log
+await 120 "Traefik" deployed traefik
