@@ -1,0 +1,68 @@
+package rabbitmqtest
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// The tests of the publisher lean on what is proved here: that a message which
+// the broker has confirmed is there after kill -9, and that one which is
+// refused goes to the dead-letter queue.
+func TestBroker(t *testing.T) {
+	s := Start(t)
+	const queue = "rabbitmqtest"
+	Declare(t, s.URL, queue)
+
+	ch := Channel(t, s.URL)
+	if err := ch.Confirm(false); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	confirm, err := ch.PublishWithDeferredConfirm("", queue, true, false, amqp.Publishing{
+		DeliveryMode: amqp.Persistent, MessageId: "one", Body: []byte("hello"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if acked, err := confirm.WaitContext(ctx); err != nil || !acked {
+		t.Fatalf("confirmed: %v, %v", acked, err)
+	}
+
+	s.Kill(t)
+	if conn, err := amqp.Dial(s.URL); err == nil {
+		conn.Close()
+		t.Fatal("the broker answers after Kill")
+	}
+	s.Restart(t)
+
+	ch = Channel(t, s.URL)
+	deliveries, err := ch.Consume(queue, "", false, false, false, false, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case d := <-deliveries:
+		if d.MessageId != "one" || string(d.Body) != "hello" {
+			t.Errorf("after the restart: %q %q", d.MessageId, d.Body)
+		}
+		if err := d.Nack(false, false); err != nil {
+			t.Fatal(err)
+		}
+	case <-ctx.Done():
+		t.Fatal("the confirmed message did not survive")
+	}
+	if d := Receive(t, ch, queue+".dead"); d.MessageId != "one" {
+		t.Errorf("dead letter %q", d.MessageId)
+	}
+
+	if out := s.Ctl(t, "list_queues", "name"); !strings.Contains(out, queue+".dead") {
+		t.Errorf("rabbitmqctl list_queues: %s", out)
+	}
+	s.Stop(t)
+	s.Restart(t)
+}
