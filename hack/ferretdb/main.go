@@ -12,10 +12,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/url"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"sync"
 	"syscall"
 
 	"github.com/FerretDB/FerretDB/ferretdb"
@@ -62,7 +64,7 @@ func run() error {
 	// It is the process that tests kill, not the machine: the system's memory
 	// is durable enough, and waiting for the disk would only slow them down.
 	db, err := ferretdb.New(&ferretdb.Config{
-		Listener:  ferretdb.ListenerConfig{TCP: *listen},
+		Listener:  ferretdb.ListenerConfig{TCP: "127.0.0.1:0"},
 		Logger:    slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
 		Handler:   "sqlite",
 		SQLiteURL: (&url.URL{Scheme: "file", Path: data + "/", RawQuery: "_pragma=synchronous(off)"}).String(),
@@ -70,6 +72,19 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	go func() { fmt.Println(db.MongoDBURI()) }() // known once Run is under way
-	return db.Run(ctx)
+	l, err := net.Listen("tcp", *listen)
+	if err != nil {
+		return err
+	}
+
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer stop()
+	wg.Go(func() { db.Run(ctx) })
+	inner, err := url.Parse(db.MongoDBURI())
+	if err != nil {
+		return err
+	}
+	fmt.Printf("mongodb://%s/\n", l.Addr())
+	return serve(ctx, l, inner.Host)
 }

@@ -68,7 +68,7 @@ func source() (string, error) {
 func fingerprint(source string) (string, error) {
 	sum := sha256.New()
 	fmt.Fprintln(sum, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-	for _, name := range []string{"go.mod", "go.sum", "main.go"} {
+	for _, name := range []string{"go.mod", "go.sum", "main.go", "turns.go"} {
 		text, err := os.ReadFile(filepath.Join(source, name))
 		if err != nil {
 			return "", err

@@ -1,0 +1,151 @@
+package mongodb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"mp3converter/shared/jobs"
+	"mp3converter/shared/mongodb"
+)
+
+// Create stores a new job, at revision 0, or returns jobs.ErrExists.
+func (s *Store) Create(ctx context.Context, j jobs.Job) error {
+	ctx, cancel := context.WithTimeout(ctx, mongodb.Answered)
+	defer cancel()
+	j.Revision = 0
+	_, err := s.jobs.InsertOne(ctx, j)
+	switch {
+	case mongo.IsDuplicateKeyError(err):
+		return jobs.ErrExists
+	case err != nil:
+		return failed(ctx, "create", err)
+	}
+	return nil
+}
+
+// Get returns a job or jobs.ErrNotFound.
+func (s *Store) Get(ctx context.Context, id string) (jobs.Job, error) {
+	ctx, cancel := context.WithTimeout(ctx, mongodb.Answered)
+	defer cancel()
+	var j jobs.Job
+	err := s.jobs.FindOne(ctx, bson.D{{Key: "_id", Value: id}}).Decode(&j)
+	switch {
+	case errors.Is(err, mongo.ErrNoDocuments):
+		return jobs.Job{}, jobs.ErrNotFound
+	case err != nil:
+		return jobs.Job{}, failed(ctx, "read", err)
+	}
+	return j, nil
+}
+
+// Update reads the job, applies change and writes it back on condition that
+// nobody else has meanwhile. It begins again until that is so, or ctx ends.
+func (s *Store) Update(ctx context.Context, id string, change func(*jobs.Job) error) (jobs.Job, error) {
+	for conflicts := 0; ; conflicts++ {
+		if err := yield(ctx, conflicts); err != nil {
+			return jobs.Job{}, failed(ctx, "update", err)
+		}
+		j, err := s.Get(ctx, id)
+		if err != nil {
+			return jobs.Job{}, err
+		}
+		revision := j.Revision
+		if err := change(&j); err != nil {
+			return jobs.Job{}, err
+		}
+		j.ID, j.Revision = id, revision+1
+		switch replaced, err := s.replace(ctx, j, revision); {
+		case err != nil:
+			return jobs.Job{}, err
+		case replaced:
+			return j, nil
+		}
+	}
+}
+
+// replace stores j in place of the given revision, and reports whether that is
+// what it found.
+func (s *Store) replace(ctx context.Context, j jobs.Job, revision int64) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, mongodb.Answered)
+	defer cancel()
+	res, err := s.jobs.ReplaceOne(ctx, bson.D{{Key: "_id", Value: j.ID}, {Key: "revision", Value: revision}}, j)
+	if err != nil {
+		return false, failed(ctx, "update", err)
+	}
+	return res.MatchedCount == 1, nil
+}
+
+// yield waits after the nth conflict for a random time that grows with n, up
+// to a tenth of a second: writers that met once should not meet again.
+func yield(ctx context.Context, n int) error {
+	if n == 0 {
+		return nil
+	}
+	longest := min(time.Millisecond<<min(n, 10), 100*time.Millisecond)
+	timer := time.NewTimer(rand.N(longest))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Delete removes a job. Removing one that is not there is no error.
+func (s *Store) Delete(ctx context.Context, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, mongodb.Answered)
+	defer cancel()
+	if _, err := s.jobs.DeleteOne(ctx, bson.D{{Key: "_id", Value: id}}); err != nil {
+		return failed(ctx, "delete", err)
+	}
+	return nil
+}
+
+// List returns up to limit jobs of an owner below before, newest first.
+func (s *Store) List(ctx context.Context, owner, before string, limit int) ([]jobs.Job, error) {
+	filter := bson.D{{Key: "owner", Value: owner}}
+	if before != "" {
+		filter = append(filter, bson.E{Key: "_id", Value: bson.D{{Key: "$lt", Value: before}}})
+	}
+	return s.find(ctx, filter, bson.D{{Key: "_id", Value: -1}}, limit)
+}
+
+// Due returns up to limit jobs that are due at now, the longest due first.
+func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]jobs.Job, error) {
+	filter := bson.D{{Key: "dueAt", Value: bson.D{{Key: "$lte", Value: now}}}}
+	return s.find(ctx, filter, bson.D{{Key: "dueAt", Value: 1}}, limit)
+}
+
+func (s *Store) find(ctx context.Context, filter, order bson.D, limit int) ([]jobs.Job, error) {
+	if limit <= 0 {
+		return nil, nil // to the server, 0 means all
+	}
+	ctx, cancel := context.WithTimeout(ctx, mongodb.Answered)
+	defer cancel()
+	cursor, err := s.jobs.Find(ctx, filter, options.Find().SetSort(order).SetLimit(int64(limit)))
+	if err != nil {
+		return nil, failed(ctx, "list", err)
+	}
+	var all []jobs.Job
+	if err := cursor.All(ctx, &all); err != nil {
+		return nil, failed(ctx, "list", err)
+	}
+	return all, nil
+}
+
+// failed says what failed. A context that has ended is the reason, whichever
+// of the driver's errors it came out as.
+func failed(ctx context.Context, doing string, err error) error {
+	if cause := ctx.Err(); cause != nil && !errors.Is(err, cause) {
+		err = fmt.Errorf("%w (%v)", cause, err)
+	}
+	return fmt.Errorf("jobs: %s: %w", doing, err)
+}

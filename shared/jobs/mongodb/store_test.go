@@ -1,0 +1,181 @@
+package mongodb
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"mp3converter/shared/id"
+	"mp3converter/shared/jobs"
+	"mp3converter/shared/jobs/jobstest"
+	"mp3converter/shared/mongodb"
+	"mp3converter/shared/mongotest"
+)
+
+func TestContract(t *testing.T) {
+	uri := mongotest.URI(t)
+	jobstest.Run(t, func(t *testing.T) jobs.Store {
+		return open(t, uri, mongotest.Database(t))
+	})
+}
+
+func TestTwoStoresOfOneCollection(t *testing.T) {
+	uri, database := mongotest.URI(t), mongotest.Database(t)
+	jobstest.RunConcurrent(t, open(t, uri, database), open(t, uri, database))
+}
+
+func TestOpenAgain(t *testing.T) {
+	uri, database := mongotest.URI(t), mongotest.Database(t)
+	j := fresh(t, open(t, uri, database))
+	if _, err := open(t, uri, database).Get(t.Context(), j.ID); err != nil {
+		t.Errorf("Get by a second store: %v", err)
+	}
+}
+
+func TestIndexes(t *testing.T) {
+	s := open(t, mongotest.URI(t), mongotest.Database(t))
+	specs, err := s.jobs.Indexes().ListSpecifications(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]bool{}
+	for _, spec := range specs {
+		var keys bson.D
+		if err := bson.Unmarshal(spec.KeysDocument, &keys); err != nil {
+			t.Fatal(err)
+		}
+		got[keys.String()] = true
+	}
+	for _, want := range []string{
+		`{"owner":{"$numberInt":"1"},"_id":{"$numberInt":"-1"}}`,
+		`{"dueAt":{"$numberInt":"1"}}`,
+	} {
+		if !got[want] {
+			t.Errorf("no index on %s among %v", want, got)
+		}
+	}
+}
+
+// Another writer gets in between: its change is kept, and ours applied to it.
+func TestUpdateAfterConflict(t *testing.T) {
+	s := open(t, mongotest.URI(t), mongotest.Database(t))
+	j := fresh(t, s)
+	var seen []int
+	got, err := s.Update(t.Context(), j.ID, func(j *jobs.Job) error {
+		seen = append(seen, j.Wakes)
+		if len(seen) <= 3 {
+			wake(t, s, j.ID)
+		}
+		j.Attempts++
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(seen) != 4 || seen[3] != 3 {
+		t.Errorf("the change saw %v wakes, want 0, 1, 2 and 3", seen)
+	}
+	if got.Wakes != 3 || got.Attempts != 1 || got.Revision != 4 {
+		t.Errorf("%d wakes, %d attempts, revision %d; want 3, 1, 4", got.Wakes, got.Attempts, got.Revision)
+	}
+}
+
+func TestUpdateOfAJobDeletedMeanwhile(t *testing.T) {
+	s := open(t, mongotest.URI(t), mongotest.Database(t))
+	j := fresh(t, s)
+	_, err := s.Update(t.Context(), j.ID, func(j *jobs.Job) error { return s.Delete(t.Context(), j.ID) })
+	if !errors.Is(err, jobs.ErrNotFound) {
+		t.Errorf("Update: %v, want %v", err, jobs.ErrNotFound)
+	}
+}
+
+// A writer that never gets through stops when its time is up.
+func TestUpdateEndsWithItsContext(t *testing.T) {
+	s := open(t, mongotest.URI(t), mongotest.Database(t))
+	j := fresh(t, s)
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	_, err := s.Update(ctx, j.ID, func(j *jobs.Job) error {
+		wake(t, s, j.ID)
+		return nil
+	})
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Update: %v, want %v", err, context.DeadlineExceeded)
+	}
+}
+
+func TestOpenWithoutServer(t *testing.T) {
+	begun := time.Now()
+	s, err := Open(t.Context(), "mongodb://127.0.0.1:1/", "jobs")
+	if err == nil {
+		s.Close()
+		t.Fatal("Open succeeds where no server is")
+	}
+	if took := time.Since(begun); took > 2*mongodb.Reachable {
+		t.Errorf("Open took %v to find no server", took)
+	}
+}
+
+// The server dies and comes back: meanwhile there are errors, soon, and
+// afterwards everything is as it was.
+func TestServerKilled(t *testing.T) {
+	server := mongotest.Start(t)
+	s := open(t, server.URI, "killed")
+	j := fresh(t, s)
+	wake(t, s, j.ID)
+
+	server.Kill(t)
+	begun := time.Now()
+	if _, err := s.Get(t.Context(), j.ID); err == nil || errors.Is(err, jobs.ErrNotFound) {
+		t.Errorf("Get from a dead server: %v, want that it is dead", err)
+	}
+	if err := s.Ping(t.Context()); err == nil {
+		t.Error("Ping of a dead server succeeds")
+	}
+	if took := time.Since(begun); took > 3*mongodb.Reachable {
+		t.Errorf("two calls took %v to fail", took)
+	}
+
+	server.Restart(t)
+	wake(t, s, j.ID)
+	got, err := s.Get(t.Context(), j.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Wakes != 2 {
+		t.Errorf("%d wakes after the restart, want 2", got.Wakes)
+	}
+}
+
+func open(t *testing.T, uri, database string) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), uri, database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func fresh(t *testing.T, s *Store) jobs.Job {
+	t.Helper()
+	j := jobs.Job{ID: id.New(), Owner: "ann"}
+	if err := s.Create(t.Context(), j); err != nil {
+		t.Fatal(err)
+	}
+	return j
+}
+
+func wake(t *testing.T, s *Store, id string) {
+	t.Helper()
+	if _, err := s.Update(t.Context(), id, func(j *jobs.Job) error { j.Wakes++; return nil }); err != nil {
+		t.Fatal(err)
+	}
+}
