@@ -59,7 +59,7 @@ func (g *Gateway) Handler() http.Handler {
 	for pattern, h := range g.routes() {
 		mux.Handle(pattern, h)
 	}
-	return problem.Routes(mux)
+	return lingering(problem.Routes(mux), g.Config.Stall)
 }
 
 func (g *Gateway) routes() map[string]http.Handler {

@@ -35,11 +35,11 @@ type body struct {
 // open reads as far as the beginning of the file and refuses what cannot be a
 // video. Nothing of the file is held but its first bytes.
 func (g *Gateway) open(w http.ResponseWriter, r *http.Request) (body, error) {
-	arriving := &patient{
+	arriving := blame{&patient{
 		body:    http.MaxBytesReader(w, r.Body, g.Config.MaxUpload+formOverhead),
 		control: http.NewResponseController(w),
 		stall:   g.Config.Stall,
-	}
+	}}
 	var b body
 	var err error
 	kind, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
@@ -129,8 +129,16 @@ func skipField(p *multipart.Part) error {
 	return nil
 }
 
+// formError keeps the parser's own words to itself: they may quote the header
+// that holds the file's name.
 func formError(err error) error {
-	return fmt.Errorf("%w: form: %w", errBody, err)
+	if errors.Is(err, errBody) {
+		return err
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("%w: the form has no end", errBody)
+	}
+	return problem.BadRequest.Because("The form is malformed.")
 }
 
 // checked looks at the first bytes of a file and bounds the rest.
@@ -192,5 +200,10 @@ func (p *patient) Read(b []byte) (int, error) {
 		// A writer without a connection, as in a test, has no deadlines.
 		_ = p.control.SetReadDeadline(now.Add(p.stall + time.Second))
 	}
-	return p.body.Read(b)
+	n, err := p.body.Read(b)
+	if err == io.EOF {
+		// What comes now is the store's work, however long it takes.
+		_ = p.control.SetReadDeadline(time.Time{})
+	}
+	return n, err
 }

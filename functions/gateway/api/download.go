@@ -93,7 +93,7 @@ type download struct {
 }
 
 // stride is what a client must take within the stall time.
-const stride = 1 << 20
+const stride = 256 << 10
 
 func (d *download) WriteHeader(status int) {
 	if status == http.StatusRequestedRangeNotSatisfiable {

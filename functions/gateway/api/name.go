@@ -18,11 +18,7 @@ var escaped = strings.NewReplacer("%22", `"`, "%0D", " ", "%0A", " ", "%0d", " "
 // be shown, stored and sent back: valid UTF-8, no path, no control characters,
 // at most 240 bytes with its extension kept, never empty.
 func CleanName(raw string) string {
-	s := escaped.Replace(raw)
-	if i := strings.LastIndexAny(s, `/\`); i >= 0 {
-		s = s[i+1:]
-	}
-	s = strings.Map(func(r rune) rune {
+	s := strings.Map(func(r rune) rune {
 		switch {
 		case r == utf8.RuneError, bidi(r):
 			return -1
@@ -30,7 +26,11 @@ func CleanName(raw string) string {
 			return ' '
 		}
 		return r
-	}, s)
+	}, raw)
+	s = escaped.Replace(s)
+	if i := strings.LastIndexAny(s, `/\`); i >= 0 {
+		s = s[i+1:]
+	}
 	s = strings.Trim(strings.Join(strings.Fields(s), " "), ". ")
 	if s == "" {
 		return "video"

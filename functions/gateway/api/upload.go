@@ -87,7 +87,9 @@ func (g *Gateway) accept(ctx context.Context, job jobs.Job) error {
 	if err := g.Jobs.Create(storing, job); err != nil {
 		// It may have been stored although the answer was lost. If nobody
 		// can tell, the janitor removes a video that no job knows of.
-		if _, getErr := g.Jobs.Get(storing, job.ID); errors.Is(getErr, jobs.ErrNotFound) {
+		looking, cancel := context.WithTimeout(ctx, settle)
+		defer cancel()
+		if _, getErr := g.Jobs.Get(looking, job.ID); errors.Is(getErr, jobs.ErrNotFound) {
 			g.discard(ctx, job.Video.ID)
 			return problem.Unavailable.Cause(err)
 		} else if getErr != nil {
@@ -121,7 +123,7 @@ func uploadProblem(err error) error {
 		return err
 	case errors.As(err, &size):
 		return problem.TooLarge.Because("The limit is %d bytes.", size.Limit)
-	case errors.Is(err, os.ErrDeadlineExceeded):
+	case errors.Is(err, errBody) && errors.Is(err, os.ErrDeadlineExceeded):
 		return problem.SlowUpload.Cause(err)
 	case errors.Is(err, errBody), errors.Is(err, context.Canceled):
 		return problem.BrokenUpload.Cause(err)

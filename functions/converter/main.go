@@ -1,0 +1,39 @@
+// Command converter is the function that RabbitmqSource delivers uploads to.
+package main
+
+import (
+	"context"
+
+	"github.com/kelseyhightower/envconfig"
+
+	"mp3converter/functions/converter/convert"
+	"mp3converter/shared/backends"
+	"mp3converter/shared/serve"
+)
+
+type config struct {
+	Serve    serve.Config
+	Convert  convert.Config
+	Backends backends.Config
+}
+
+func main() { serve.Main("converter", run) }
+
+func run(ctx context.Context) error {
+	var cfg config
+	if err := envconfig.Process("", &cfg); err != nil {
+		return err
+	}
+	b, err := backends.Open(ctx, cfg.Backends)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+
+	// SIGTERM lets the conversion at work finish: its end is not ctx's.
+	c, err := convert.New(context.WithoutCancel(ctx), cfg.Convert, b.Jobs, b.Videos, b.Audio, b.Queue)
+	if err != nil {
+		return err
+	}
+	return serve.Run(ctx, cfg.Serve, c.Handler(), b.Jobs.Ping)
+}

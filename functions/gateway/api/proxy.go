@@ -1,0 +1,46 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"time"
+
+	"mp3converter/shared/problem"
+)
+
+// authPatience bounds the wait for the auth function: it may have to start
+// first, and it hashes on purpose slowly.
+const authPatience = 30 * time.Second
+
+// maxAuthBody bounds what is passed on: credentials are short.
+const maxAuthBody = 16 << 10
+
+// AuthProxy passes requests on to the auth function at the given address, which
+// only the cluster can reach.
+func AuthProxy(address string) (http.Handler, error) {
+	target, err := url.Parse(address)
+	if err != nil || target.Scheme != "http" && target.Scheme != "https" || target.Host == "" {
+		return nil, errors.New("AUTH_URL must be an http or https address")
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.ResponseHeaderTimeout = authPatience
+	proxy := &httputil.ReverseProxy{
+		Transport: transport,
+		Rewrite: func(r *httputil.ProxyRequest) {
+			// The chain of addresses that led here, for throttling.
+			r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"]
+			r.SetXForwarded()
+			r.SetURL(target)
+		},
+		ModifyResponse: func(r *http.Response) error {
+			r.Header.Del(problem.RequestIDHeader) // ours stands already
+			return nil
+		},
+		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
+			problem.Write(w, r, problem.Unavailable.Cause(err))
+		},
+	}
+	return http.MaxBytesHandler(proxy, maxAuthBody), nil
+}

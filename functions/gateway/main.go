@@ -1,0 +1,49 @@
+// Command gateway is the function that users talk to.
+package main
+
+import (
+	"context"
+
+	"github.com/kelseyhightower/envconfig"
+
+	"mp3converter/functions/gateway/api"
+	"mp3converter/shared/backends"
+	"mp3converter/shared/serve"
+	"mp3converter/shared/token"
+)
+
+type config struct {
+	Serve    serve.Config
+	API      api.Config
+	Backends backends.Config
+	Keys     string `envconfig:"TOKEN_KEYS" required:"true"`
+	Auth     string `envconfig:"AUTH_URL" required:"true"`
+}
+
+func main() { serve.Main("gateway", run) }
+
+func run(ctx context.Context) error {
+	var cfg config
+	if err := envconfig.Process("", &cfg); err != nil {
+		return err
+	}
+	if err := cfg.API.Validate(); err != nil {
+		return err
+	}
+	keys, err := token.ParseKeys(cfg.Keys)
+	if err != nil {
+		return err
+	}
+	auth, err := api.AuthProxy(cfg.Auth)
+	if err != nil {
+		return err
+	}
+	b, err := backends.Open(ctx, cfg.Backends)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+
+	g := &api.Gateway{Config: cfg.API, Keys: keys, Jobs: b.Jobs, Videos: b.Videos, Audio: b.Audio, Queue: b.Queue, Auth: auth}
+	return serve.Run(ctx, cfg.Serve, g.Handler(), g.Ready)
+}
