@@ -1,0 +1,51 @@
+package login
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Config is how users are let in.
+type Config struct {
+	Registration string        `envconfig:"REGISTRATION" default:"open"` // open or closed
+	TokenTTL     time.Duration `envconfig:"TOKEN_TTL" default:"24h"`     // tokens cannot be revoked earlier
+
+	// Attempts that one account and one client address may make: so many at
+	// once, and then so many a minute. Each pod counts for itself, and
+	// forgets when it ends.
+	AccountBurst int     `envconfig:"LOGIN_ACCOUNT_BURST" default:"10"`
+	AccountRate  float64 `envconfig:"LOGIN_ACCOUNT_PER_MINUTE" default:"10"`
+	ClientBurst  int     `envconfig:"LOGIN_CLIENT_BURST" default:"60"`
+	ClientRate   float64 `envconfig:"LOGIN_CLIENT_PER_MINUTE" default:"60"`
+
+	// TrustedProxies lists the networks whose X-Forwarded-For is believed,
+	// as 10.0.0.0/8,fd00::/8. Without any, the address of the connection is
+	// the client's.
+	TrustedProxies string `envconfig:"TRUSTED_PROXIES"`
+
+	// HashWait is how long a login may wait for its turn to hash.
+	HashWait time.Duration `envconfig:"LOGIN_HASH_WAIT" default:"5s"`
+}
+
+// Validate names the variable that makes no sense.
+func (c Config) Validate() error {
+	switch {
+	case c.Registration != "open" && c.Registration != "closed":
+		return fmt.Errorf("REGISTRATION must be open or closed, not %q", c.Registration)
+	case c.TokenTTL < time.Minute:
+		return errors.New("TOKEN_TTL must be at least 1m")
+	case c.AccountBurst < 1:
+		return errors.New("LOGIN_ACCOUNT_BURST must be at least 1")
+	case !(c.AccountRate > 0):
+		return errors.New("LOGIN_ACCOUNT_PER_MINUTE must be more than 0")
+	case c.ClientBurst < 1:
+		return errors.New("LOGIN_CLIENT_BURST must be at least 1")
+	case !(c.ClientRate > 0):
+		return errors.New("LOGIN_CLIENT_PER_MINUTE must be more than 0")
+	case c.HashWait < 0:
+		return errors.New("LOGIN_HASH_WAIT must not be negative")
+	}
+	_, err := parseProxies(c.TrustedProxies)
+	return err
+}

@@ -1,0 +1,83 @@
+package login
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"mime"
+	"net/http"
+	"net/url"
+
+	"mp3converter/shared/id"
+	"mp3converter/shared/problem"
+)
+
+// maxBody bounds what is read of a registration.
+const maxBody = 8 << 10
+
+// register makes an account.
+func (s *server) register(w http.ResponseWriter, r *http.Request) error {
+	if s.cfg.Registration != "open" {
+		return problem.Closed
+	}
+	if wait := s.clients.take(s.proxies.client(r), s.now()); wait > 0 {
+		return problem.Throttled.After(wait)
+	}
+	name, password, err := readCredentials(w, r)
+	if err != nil {
+		return err
+	}
+	email, err := normalise(name)
+	if err != nil {
+		return problem.BadEmail
+	}
+	if err := checkPassword(password); err != nil {
+		return problem.WeakPassword.Because("%s", err)
+	}
+	hash, err := s.hasher.hash(r.Context(), password)
+	if err != nil {
+		return err
+	}
+	u := User{ID: id.New(), Email: email, Hash: hash}
+	switch err := s.users.Create(r.Context(), u); {
+	case errors.Is(err, ErrEmailTaken):
+		return problem.EmailTaken
+	case err != nil:
+		return problem.Unavailable.Cause(err)
+	}
+	slog.InfoContext(r.Context(), "registered", "user", u.ID)
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusCreated)
+	json.NewEncoder(w).Encode(map[string]string{"email": email})
+	return nil
+}
+
+// readCredentials reads an e-mail address and a password from a JSON object or
+// a form. No error repeats what was read.
+func readCredentials(w http.ResponseWriter, r *http.Request) (email, password string, err error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		return "", "", problem.BadRequest.Because("The body is larger than %d bytes, or ended early.", maxBody)
+	}
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	switch kind {
+	case "application/json":
+		var c struct {
+			Email    string `json:"email"`
+			Password string `json:"password"`
+		}
+		if json.Unmarshal(body, &c) != nil {
+			return "", "", problem.BadRequest.Because("The body is not a JSON object with the texts email and password.")
+		}
+		return c.Email, c.Password, nil
+	case "application/x-www-form-urlencoded":
+		form, err := url.ParseQuery(string(body))
+		if err != nil {
+			return "", "", problem.BadRequest.Because("The form is not well formed.")
+		}
+		return form.Get("email"), form.Get("password"), nil
+	}
+	return "", "", problem.BadRequest.Because("Send email and password as application/json or application/x-www-form-urlencoded.")
+}

@@ -1,0 +1,42 @@
+// Command auth is the function that keeps users and issues their tokens.
+package main
+
+import (
+	"context"
+
+	"github.com/kelseyhightower/envconfig"
+
+	"mp3converter/functions/auth/login"
+	"mp3converter/shared/serve"
+	"mp3converter/shared/token"
+)
+
+type config struct {
+	Serve serve.Config
+	Login login.Config
+	DSN   string `envconfig:"MYSQL_DSN" required:"true"`
+	Keys  string `envconfig:"TOKEN_KEYS" required:"true"`
+}
+
+func main() { serve.Main("auth", run) }
+
+func run(ctx context.Context) error {
+	var cfg config
+	if err := envconfig.Process("", &cfg); err != nil {
+		return err
+	}
+	keys, err := token.ParseKeys(cfg.Keys)
+	if err != nil {
+		return err
+	}
+	users, err := login.OpenMySQL(cfg.DSN)
+	if err != nil {
+		return err
+	}
+	defer users.Close()
+	h, err := login.New(cfg.Login, users, keys)
+	if err != nil {
+		return err
+	}
+	return serve.Run(ctx, cfg.Serve, h, users.Ping)
+}
