@@ -115,14 +115,16 @@ func testNotFound(t *testing.T, s media.Store) {
 var halfway = []int{0, 1, Chunk + 1, 18 << 20}
 
 func testReaderFails(t *testing.T, s media.Store) {
-	broken := errors.New("the connection broke")
-	for _, n := range halfway {
-		o := object()
-		_, err := s.Put(t.Context(), o, io.MultiReader(bytes.NewReader(Bytes(n)), iotest.ErrReader(broken)))
-		if !errors.Is(err, broken) {
-			t.Errorf("Put of a reader failing after %d bytes: %v, want %v", n, err, broken)
+	// The second is what a request's body says that was cut off.
+	for _, broken := range []error{errors.New("the connection broke"), io.ErrUnexpectedEOF} {
+		for _, n := range halfway {
+			o := object()
+			_, err := s.Put(t.Context(), o, io.MultiReader(bytes.NewReader(Bytes(n)), iotest.ErrReader(broken)))
+			if !errors.Is(err, broken) {
+				t.Errorf("Put of a reader failing after %d bytes: %v, want %v", n, err, broken)
+			}
+			absent(t, s, o.ID)
 		}
-		absent(t, s, o.ID)
 	}
 	nothingLeft(t, s)
 }

@@ -1,0 +1,30 @@
+package gridfs
+
+import (
+	"testing"
+
+	"mp3converter/shared/media"
+	"mp3converter/shared/media/mediatest"
+	"mp3converter/shared/mongotest"
+)
+
+func TestContract(t *testing.T) {
+	uri := mongotest.URI(t)
+	mediatest.Run(t, func(t *testing.T) media.Store {
+		return open(t, uri, mongotest.Database(t))
+	})
+}
+
+func open(t testing.TB, uri, database string) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), uri, database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
