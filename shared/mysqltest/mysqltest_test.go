@@ -1,0 +1,28 @@
+package mysqltest
+
+import (
+	"database/sql"
+	"testing"
+)
+
+// Data survive Kill, and the tables are there.
+func TestServer(t *testing.T) {
+	s := Start(t)
+	db, err := sql.Open("mysql", s.DSN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec("INSERT INTO users (id, email, password) VALUES ('a', 'b', 'c')"); err != nil {
+		t.Fatal(err)
+	}
+	s.Kill(t)
+	if err := db.Ping(); err == nil {
+		t.Fatal("the server answers after Kill")
+	}
+	s.Restart(t)
+	var n int
+	if err := db.QueryRow("SELECT count(*) FROM users").Scan(&n); err != nil || n != 1 {
+		t.Errorf("%d users after the restart, %v", n, err)
+	}
+}
