@@ -74,7 +74,7 @@ func full() jobs.Job {
 		Source: &jobs.Source{Container: "mov,mp4", Codec: "aac", Duration: 90*time.Minute + time.Nanosecond, Rate: 44100, Channels: 2},
 		Lease:  jobs.Lease{Holder: id.New(), Until: at(1)},
 		Wakes:  4,
-		Notice: jobs.Notice{Lease: jobs.Lease{Holder: id.New(), Until: at(2)}, Attempts: 3, At: at(3), Outcome: "sent"},
+		Notice: jobs.Notice{Lease: jobs.Lease{Holder: id.New(), Until: at(2)}, Attempts: 3, Told: []string{"mail", "webhook"}, At: at(3), Outcome: "sent"},
 
 		CreatedAt: at(4), StartedAt: at(5), FinishedAt: at(6), ExpiresAt: at(7), DueAt: at(8),
 	}

@@ -1,0 +1,303 @@
+package jobs
+
+import (
+	"errors"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+)
+
+var (
+	policy = Policy{MaxAttempts: 3, Lease: time.Minute, Wake: time.Minute, WakeMax: time.Hour, Retention: 24 * time.Hour}
+	start  = time.Date(2024, 2, 29, 12, 0, 0, 0, time.UTC)
+)
+
+// The situations a job can be in, as seen at the instant now, which is ten
+// minutes after it was enqueued.
+var now = start.Add(10 * time.Minute)
+
+func situations() map[string]*Job {
+	make := func(state State, more func(*Job)) *Job {
+		j := &Job{ID: "1"}
+		j.Enqueue(policy, start)
+		j.State = state
+		if state.Final() {
+			j.finish(policy, state, start.Add(time.Minute))
+		}
+		if more != nil {
+			more(j)
+		}
+		return j
+	}
+	lease := func(holder string, until time.Duration, attempts int) func(*Job) {
+		return func(j *Job) {
+			j.Attempts, j.Progress = attempts, 40
+			j.Lease = Lease{Holder: holder, Until: now.Add(until)}
+			j.DueAt = j.Lease.Until
+		}
+	}
+	return map[string]*Job{
+		"queued":           make(Queued, nil),
+		"queued again":     make(Queued, func(j *Job) { j.Attempts, j.Wakes = 1, 2 }),
+		"queued, used up":  make(Queued, func(j *Job) { j.Attempts = policy.MaxAttempts }),
+		"mine":             make(Converting, lease("me", 30*time.Second, 1)),
+		"mine, expired":    make(Converting, lease("me", -time.Second, 1)),
+		"theirs":           make(Converting, lease("they", time.Millisecond, 1)),
+		"theirs, expired":  make(Converting, lease("they", 0, 1)),
+		"theirs, used up":  make(Converting, lease("they", 0, policy.MaxAttempts)),
+		"done":             make(Done, nil),
+		"failed":           make(Failed, func(j *Job) { j.Failure = Corrupt }),
+		"cancelled":        make(Cancelled, func(j *Job) { j.settle("off", start.Add(time.Minute)) }),
+		"done, told":       make(Done, func(j *Job) { j.settle("sent", now) }),
+		"done, I tell":     make(Done, func(j *Job) { j.Notice.Lease = Lease{"me", now.Add(time.Second)}; j.Notice.Attempts = 1 }),
+		"done, they tell":  make(Done, func(j *Job) { j.Notice.Lease = Lease{"they", now.Add(time.Second)}; j.Notice.Attempts = 1 }),
+		"done, they tried": make(Done, func(j *Job) { j.Notice.Lease = Lease{"they", now}; j.Notice.Attempts = 1 }),
+	}
+}
+
+// outcomes of a rule: the error, or the state that follows.
+type outcome struct {
+	err   error
+	state State
+}
+
+func refused(err error) outcome { return outcome{err: err} }
+func to(s State) outcome        { return outcome{state: s} }
+
+// What each rule does in each situation.
+var table = []struct {
+	rule  string
+	apply func(*Job) error
+	want  map[string]outcome
+}{
+	{"Claim", func(j *Job) error { return j.Claim(policy, "me", now) }, map[string]outcome{
+		"queued": to(Converting), "queued again": to(Converting), "queued, used up": refused(ErrExhausted),
+		"mine": refused(ErrLeased), "mine, expired": to(Converting),
+		"theirs": refused(ErrLeased), "theirs, expired": to(Converting), "theirs, used up": refused(ErrExhausted),
+		"done": refused(ErrFinished), "failed": refused(ErrFinished), "cancelled": refused(ErrFinished),
+		"done, told": refused(ErrFinished), "done, I tell": refused(ErrFinished), "done, they tell": refused(ErrFinished), "done, they tried": refused(ErrFinished),
+	}},
+	{"Renew", func(j *Job) error { return j.Renew(policy, "me", 50, now) }, holder(to(Converting))},
+	{"Complete", func(j *Job) error { return j.Complete(policy, "me", File{"mp3", 1}, now) }, holder(to(Done))},
+	{"Fail", func(j *Job) error { return j.Fail(policy, "me", NoAudio, now) }, holder(to(Failed))},
+	{"Release", func(j *Job) error { return j.Release(policy, "me", now) }, holder(to(Queued))},
+	{"Retry", func(j *Job) error { return j.Retry(policy, "me", now) }, holder(to(Queued))},
+	{"Abandon", func(j *Job) error { return j.Abandon(policy, now) }, map[string]outcome{
+		"queued": refused(ErrLeaseLost), "queued again": refused(ErrLeaseLost), "queued, used up": refused(ErrLeaseLost),
+		"mine": to(Queued), "mine, expired": to(Queued),
+		"theirs": to(Queued), "theirs, expired": to(Queued), "theirs, used up": to(Queued),
+		"done": refused(ErrLeaseLost), "failed": refused(ErrLeaseLost), "cancelled": refused(ErrLeaseLost),
+		"done, told": refused(ErrLeaseLost), "done, I tell": refused(ErrLeaseLost), "done, they tell": refused(ErrLeaseLost), "done, they tried": refused(ErrLeaseLost),
+	}},
+	{"GiveUp", func(j *Job) error { return j.GiveUp(policy, now) }, map[string]outcome{
+		"queued": to(Failed), "queued again": to(Failed), "queued, used up": to(Failed),
+		"mine": refused(ErrLeased), "mine, expired": to(Failed),
+		"theirs": refused(ErrLeased), "theirs, expired": to(Failed), "theirs, used up": to(Failed),
+		"done": refused(ErrFinished), "failed": refused(ErrFinished), "cancelled": refused(ErrFinished),
+		"done, told": refused(ErrFinished), "done, I tell": refused(ErrFinished), "done, they tell": refused(ErrFinished), "done, they tried": refused(ErrFinished),
+	}},
+	{"Cancel", func(j *Job) error { return j.Cancel(policy, now) }, map[string]outcome{
+		"queued": to(Cancelled), "queued again": to(Cancelled), "queued, used up": to(Cancelled),
+		"mine": to(Cancelled), "mine, expired": to(Cancelled),
+		"theirs": to(Cancelled), "theirs, expired": to(Cancelled), "theirs, used up": to(Cancelled),
+		"done": refused(ErrFinished), "failed": refused(ErrFinished), "cancelled": refused(ErrFinished),
+		"done, told": refused(ErrFinished), "done, I tell": refused(ErrFinished), "done, they tell": refused(ErrFinished), "done, they tried": refused(ErrFinished),
+	}},
+	{"BeginNotice", func(j *Job) error { return j.BeginNotice(policy, "me", now) }, map[string]outcome{
+		"queued": refused(ErrNotFinished), "queued again": refused(ErrNotFinished), "queued, used up": refused(ErrNotFinished),
+		"mine": refused(ErrNotFinished), "mine, expired": refused(ErrNotFinished),
+		"theirs": refused(ErrNotFinished), "theirs, expired": refused(ErrNotFinished), "theirs, used up": refused(ErrNotFinished),
+		"done": to(Done), "failed": to(Failed), "cancelled": refused(ErrNoticeSettled),
+		"done, told": refused(ErrNoticeSettled), "done, I tell": refused(ErrLeased), "done, they tell": refused(ErrLeased), "done, they tried": to(Done),
+	}},
+	{"EndNotice", func(j *Job) error { return j.EndNotice(policy, "me", []string{"mail"}, "sent", now) }, map[string]outcome{
+		"queued": refused(ErrLeaseLost), "queued again": refused(ErrLeaseLost), "queued, used up": refused(ErrLeaseLost),
+		"mine": refused(ErrLeaseLost), "mine, expired": refused(ErrLeaseLost),
+		"theirs": refused(ErrLeaseLost), "theirs, expired": refused(ErrLeaseLost), "theirs, used up": refused(ErrLeaseLost),
+		"done": refused(ErrLeaseLost), "failed": refused(ErrLeaseLost), "cancelled": refused(ErrLeaseLost),
+		"done, told": refused(ErrLeaseLost), "done, I tell": to(Done), "done, they tell": refused(ErrLeaseLost), "done, they tried": refused(ErrLeaseLost),
+	}},
+}
+
+// holder is what a rule does that is the holder's alone. A lease that has
+// expired is still the holder's until somebody else takes the job.
+func holder(o outcome) map[string]outcome {
+	want := map[string]outcome{}
+	for name := range situations() {
+		want[name] = refused(ErrLeaseLost)
+	}
+	want["mine"], want["mine, expired"] = o, o
+	return want
+}
+
+func TestEveryRuleInEverySituation(t *testing.T) {
+	for _, c := range table {
+		for name, j := range situations() {
+			t.Run(c.rule+"/"+name, func(t *testing.T) {
+				want, ok := c.want[name]
+				if !ok {
+					t.Fatal("the table does not say what should happen")
+				}
+				before := *j
+				err := c.apply(j)
+				if !errors.Is(err, want.err) {
+					t.Fatalf("got %v, want %v", err, want.err)
+				}
+				if want.err != nil {
+					if !reflect.DeepEqual(*j, before) {
+						t.Errorf("a refused rule changed the job:\n got %+v\nwant %+v", *j, before)
+					}
+					return
+				}
+				if j.State != want.state {
+					t.Errorf("the job is %s, want %s", j.State, want.state)
+				}
+			})
+		}
+	}
+}
+
+// The fields that each rule sets, beyond the state.
+func TestWhatRulesRecord(t *testing.T) {
+	at := func(name string, apply func(*Job)) Job {
+		j := situations()[name]
+		apply(j)
+		return *j
+	}
+	ok := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	lease := Lease{"me", now.Add(policy.Lease)}
+
+	j := at("queued again", func(j *Job) { ok(j.Claim(policy, "me", now)) })
+	if j.Attempts != 2 || j.Wakes != 0 || j.Progress != 0 || !j.StartedAt.Equal(now) || j.Lease != lease || j.DueAt != lease.Until {
+		t.Errorf("Claim: %+v", j)
+	}
+	for progress, want := range map[int]int{-5: 40, 39: 40, 41: 41, 100: 100, 250: 100} {
+		j = at("mine", func(j *Job) { ok(j.Renew(policy, "me", progress, now)) })
+		if j.Progress != want || j.Lease != lease || j.DueAt != lease.Until || j.Attempts != 1 {
+			t.Errorf("Renew with %d: %+v", progress, j)
+		}
+	}
+	j = at("mine", func(j *Job) { ok(j.Release(policy, "me", now)) })
+	if j.Attempts != 0 || j.Progress != 0 || j.Lease != (Lease{}) || !j.DueAt.Equal(now.Add(policy.Wake)) {
+		t.Errorf("Release: %+v", j)
+	}
+	j = at("mine", func(j *Job) { ok(j.Retry(policy, "me", now)) })
+	if j.Attempts != 1 || j.Progress != 0 || j.Lease != (Lease{}) || !j.DueAt.Equal(now.Add(policy.Wake)) {
+		t.Errorf("Retry after the first attempt: %+v", j)
+	}
+	j = at("mine", func(j *Job) { j.Attempts = 3; ok(j.Retry(policy, "me", now)) })
+	if j.Attempts != 3 || !j.DueAt.Equal(now.Add(4*policy.Wake)) {
+		t.Errorf("Retry after the third attempt: %+v", j)
+	}
+	j = at("theirs, used up", func(j *Job) { ok(j.Abandon(policy, now)) })
+	if j.Attempts != policy.MaxAttempts-1 || j.Progress != 0 || j.Lease != (Lease{}) || !j.DueAt.Equal(now.Add(policy.Wake)) {
+		t.Errorf("Abandon: %+v", j)
+	}
+	j = at("mine", func(j *Job) { ok(j.Complete(policy, "me", File{"mp3", 9}, now)) })
+	if j.Audio != (File{"mp3", 9}) || j.Progress != 100 || j.Failure != nil {
+		t.Errorf("Complete: %+v", j)
+	}
+	ended(t, "Complete", j)
+	j = at("mine", func(j *Job) { ok(j.Fail(policy, "me", NoAudio, now)) })
+	if j.Failure != NoAudio || j.Audio != (File{}) {
+		t.Errorf("Fail: %+v", j)
+	}
+	ended(t, "Fail", j)
+	j = at("theirs, used up", func(j *Job) { ok(j.GiveUp(policy, now)) })
+	if j.Failure != Exhausted {
+		t.Errorf("GiveUp: %+v", j)
+	}
+	ended(t, "GiveUp", j)
+
+	j = at("theirs", func(j *Job) { ok(j.Cancel(policy, now)) })
+	if j.Lease != (Lease{}) || j.Notice.Outcome != "off" || !j.Notice.At.Equal(now) || j.DueAt != j.ExpiresAt {
+		t.Errorf("Cancel: %+v", j)
+	}
+	j = at("done, they tried", func(j *Job) { ok(j.BeginNotice(policy, "me", now)) })
+	if j.Notice.Attempts != 2 || j.Notice.Lease != lease || !j.DueAt.Equal(now.Add(4*policy.Wake)) {
+		t.Errorf("BeginNotice: %+v", j)
+	}
+	j = at("done, I tell", func(j *Job) { ok(j.EndNotice(policy, "me", []string{"mail"}, "gave_up", now)) })
+	if !slices.Equal(j.Notice.Told, []string{"mail"}) || j.Notice.Outcome != "gave_up" || !j.Notice.At.Equal(now) || j.Notice.Lease != (Lease{}) || j.DueAt != j.ExpiresAt {
+		t.Errorf("EndNotice: %+v", j)
+	}
+	j = at("done, I tell", func(j *Job) { ok(j.EndNotice(policy, "me", []string{"mail"}, "", now)) })
+	if !slices.Equal(j.Notice.Told, []string{"mail"}) || j.Notice.Outcome != "" || !j.Notice.At.IsZero() || j.Notice.Lease != (Lease{}) {
+		t.Errorf("EndNotice without outcome: %+v", j)
+	}
+}
+
+// ended reports whether the end of a job, at now, is recorded.
+func ended(t *testing.T, rule string, j Job) {
+	t.Helper()
+	if j.Lease != (Lease{}) || j.Wakes != 0 || !j.FinishedAt.Equal(now) ||
+		!j.ExpiresAt.Equal(now.Add(policy.Retention)) || !j.DueAt.Equal(now.Add(policy.Wake)) || !j.Notice.At.IsZero() {
+		t.Errorf("%s: the end is not recorded: %+v", rule, j)
+	}
+}
+
+func TestWakesAreSpacedOut(t *testing.T) {
+	j := situations()["queued"]
+	at := j.DueAt
+	for i, want := range []time.Duration{2, 4, 8, 16, 32, 60, 60, 60} {
+		if err := j.Woken(policy, at.Add(-time.Millisecond)); !errors.Is(err, ErrNotDue) {
+			t.Errorf("a wake before it is due: %v, want %v", err, ErrNotDue)
+		}
+		if err := j.Woken(policy, at); err != nil {
+			t.Fatal(err)
+		}
+		if got := j.DueAt.Sub(at); got != want*time.Minute || j.Wakes != i+1 {
+			t.Errorf("wake %d of %d: the next in %v, want %v", j.Wakes, i+1, got, want*time.Minute)
+		}
+		at = j.DueAt
+	}
+	if got := backoff(Policy{Wake: time.Second, WakeMax: 1 << 62}, 1<<30); got <= 0 {
+		t.Errorf("a very long backoff is %v", got)
+	}
+}
+
+func TestInstantsAreWholeMilliseconds(t *testing.T) {
+	odd := time.Date(2024, 2, 29, 14, 0, 0, 123456789, time.FixedZone("", 7200))
+	want := time.Date(2024, 2, 29, 12, 0, 0, 123000000, time.UTC)
+	if got := Instant(odd); got != want {
+		t.Errorf("Instant(%v) = %v, want %v", odd, got, want)
+	}
+	j := new(Job)
+	j.Enqueue(policy, odd)
+	if err := j.Claim(policy, "me", odd); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Complete(policy, "me", File{}, odd); err != nil {
+		t.Fatal(err)
+	}
+	for _, got := range []time.Time{j.CreatedAt, j.StartedAt, j.FinishedAt} {
+		if got != want {
+			t.Errorf("the record has %v, want %v", got, want)
+		}
+	}
+}
+
+func TestPolicyValidate(t *testing.T) {
+	if err := policy.Validate(); err != nil {
+		t.Error(err)
+	}
+	for variable, spoil := range map[string]func(*Policy){
+		"MAX_ATTEMPTS": func(p *Policy) { p.MaxAttempts = 0 },
+		"LEASE":        func(p *Policy) { p.Lease = time.Millisecond },
+		"WAKE_AFTER":   func(p *Policy) { p.Wake = 0 },
+		"WAKE_MAX":     func(p *Policy) { p.WakeMax = p.Wake - 1 },
+		"RETENTION":    func(p *Policy) { p.Retention = time.Second },
+	} {
+		p := policy
+		spoil(&p)
+		if err := p.Validate(); err == nil || err.Error()[:len(variable)] != variable {
+			t.Errorf("Validate names %v, want %s", err, variable)
+		}
+	}
+}
