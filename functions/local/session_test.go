@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -38,9 +39,10 @@ func TestSession(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"ready":  ready,
-			"video":  video,
-			"setenv": setenv,
+			"ready":   ready,
+			"video":   video,
+			"setenv":  setenv,
+			"sigterm": sigterm,
 		},
 	})
 }
@@ -85,4 +87,13 @@ func setenv(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	ts.Setenv(args[0], found[len(found)-1])
 	fmt.Fprintf(ts.Stdout(), "%s=%s\n", args[0], found[len(found)-1])
+}
+
+// sigterm asks the programs in the background to end.
+func sigterm(ts *testscript.TestScript, _ bool, _ []string) {
+	for _, cmd := range ts.BackgroundCmds() {
+		if cmd.ProcessState == nil {
+			ts.Check(cmd.Process.Signal(syscall.SIGTERM))
+		}
+	}
 }
