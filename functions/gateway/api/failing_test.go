@@ -1,0 +1,182 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/iotest"
+	"testing/synctest"
+	"time"
+
+	"mp3converter/shared/jobs"
+	"mp3converter/shared/media"
+	"mp3converter/shared/problem"
+)
+
+// Tests of what the gateway makes of stores and queues that fail.
+
+var errBroken = errors.New("dial tcp 10.9.8.7:27017: connection refused")
+
+// full is a media store on which some bytes fit.
+type full struct {
+	media.Store
+	room int64
+	err  error
+}
+
+func (f full) Put(ctx context.Context, o media.Object, r io.Reader) (media.Object, error) {
+	return f.Store.Put(ctx, o, io.MultiReader(io.LimitReader(r, f.room), iotest.ErrReader(f.err)))
+}
+
+func TestVideoCannotBeStored(t *testing.T) {
+	for name, c := range map[string]struct {
+		err  error
+		want problem.Kind
+	}{
+		"no space":      {fmt.Errorf("write: %w", syscall.ENOSPC), problem.NoSpace},
+		"out of reach":  {errBroken, problem.Unavailable},
+		"its time-out":  {fmt.Errorf("read: %w", syscall.ETIMEDOUT), problem.Unavailable},
+		"its deadline":  {fmt.Errorf("read tcp: %w", context.DeadlineExceeded), problem.Unavailable},
+		"its i/o limit": {fmt.Errorf("read tcp: %w", os.ErrDeadlineExceeded), problem.Unavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, func(g *Gateway) { g.Videos = full{g.Videos, 100, c.err} })
+			res, b := s.send(t, form{file{"a.mp4", video}})
+			refused(t, res, b, c.want)
+			if strings.Contains(string(b), "10.9.8.7") {
+				t.Error("the cause reached the client")
+			}
+			s.untouched(t)
+		})
+	}
+}
+
+// records is a job store with a Create and a Get of the test's own.
+type records struct {
+	jobs.Store
+	create func(ctx context.Context, j jobs.Job) error
+	get    func(ctx context.Context, id string) (jobs.Job, error)
+}
+
+func (r records) Create(ctx context.Context, j jobs.Job) error {
+	if r.create == nil {
+		return r.Store.Create(ctx, j)
+	}
+	return r.create(ctx, j)
+}
+
+func (r records) Get(ctx context.Context, id string) (jobs.Job, error) {
+	if r.get == nil {
+		return r.Store.Get(ctx, id)
+	}
+	return r.get(ctx, id)
+}
+
+func TestRecordNotStored(t *testing.T) {
+	s := open(t, func(g *Gateway) {
+		g.Jobs = records{Store: g.Jobs, create: func(context.Context, jobs.Job) error { return errBroken }}
+	})
+	res, b := s.send(t, form{file{"a.mp4", video}})
+	refused(t, res, b, problem.Unavailable)
+	s.untouched(t)
+}
+
+// The record was stored, and only the answer lost: then the job is accepted.
+func TestRecordStoredWithAnError(t *testing.T) {
+	s := open(t, func(g *Gateway) {
+		kept := g.Jobs
+		g.Jobs = records{Store: g.Jobs, create: func(ctx context.Context, j jobs.Job) error {
+			return errors.Join(kept.Create(ctx, j), errBroken)
+		}}
+	})
+	s.accepted(t, "a.mp4")
+	if n := s.queue.count(); n != 1 {
+		t.Errorf("%d events sent", n)
+	}
+}
+
+// Nobody can tell whether the record was stored: then the video, which it may
+// need, stays for the janitor to judge.
+func TestRecordPerhapsStored(t *testing.T) {
+	s := open(t, func(g *Gateway) {
+		g.Jobs = records{Store: g.Jobs,
+			create: func(context.Context, jobs.Job) error { return errBroken },
+			get:    func(context.Context, string) (jobs.Job, error) { return jobs.Job{}, errBroken },
+		}
+	})
+	res, b := s.send(t, form{file{"a.mp4", video}})
+	refused(t, res, b, problem.Unavailable)
+	if s.files(t, "videos") == 0 {
+		t.Error("the video is gone")
+	}
+	if s.queue.count() != 0 {
+		t.Error("an event was sent")
+	}
+}
+
+// A store that took all the time for Create still gets time to say what it did.
+func TestRecordThatTakesTooLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		queue := &wakeups{}
+		g := &Gateway{Queue: queue, Jobs: records{
+			create: func(ctx context.Context, _ jobs.Job) error { <-ctx.Done(); return ctx.Err() },
+			get:    func(ctx context.Context, id string) (jobs.Job, error) { return jobs.Job{ID: id}, ctx.Err() },
+		}}
+		begun := time.Now()
+		if err := g.accept(t.Context(), jobs.Job{ID: "6650a1f2c4b8e90d1f3a7b21"}); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(begun); took != settle || queue.count() != 1 {
+			t.Errorf("%d events after %v", queue.count(), took)
+		}
+	})
+}
+
+func TestQueueOutOfReach(t *testing.T) {
+	s := open(t, nil)
+	s.queue.fail = errBroken
+	j := s.accepted(t, "a.mp4")
+	if now := time.Now(); j.DueAt.After(now.Add(s.Config.Policy.Wake)) {
+		t.Errorf("the janitor will look only in %v", j.DueAt.Sub(now))
+	}
+}
+
+func TestStoresOutOfReach(t *testing.T) {
+	broken := records{get: func(context.Context, string) (jobs.Job, error) { return jobs.Job{}, errBroken }}
+	s := open(t, nil)
+	j := s.done(t, "a.mp4", []byte("mp3"))
+	kept := s.Jobs
+	s.Jobs = broken
+	for _, route := range []string{"GET /jobs/" + j.ID, "DELETE /jobs/" + j.ID, "GET /jobs/" + j.ID + "/audio", "GET /download?fid=" + j.ID} {
+		method, path, _ := strings.Cut(route, " ")
+		res, b := s.do(t, method, path, nil)
+		refused(t, res, b, problem.Unavailable)
+	}
+	s.Jobs, s.Audio = kept, unreadable{s.Audio}
+	for _, path := range []string{"/jobs/" + j.ID + "/audio", "/download?fid=" + j.ID, "/download?fid=" + j.Audio.ID} {
+		res, b := s.do(t, "GET", path, nil)
+		refused(t, res, b, problem.Unavailable)
+	}
+}
+
+type unreadable struct{ media.Store }
+
+func (unreadable) Open(context.Context, string) (media.Object, io.ReadSeekCloser, error) {
+	return media.Object{}, nil, errBroken
+}
+
+// A record whose MP3 is not there any more is about to go, too.
+func TestMP3IsGone(t *testing.T) {
+	s := open(t, nil)
+	j := s.done(t, "a.mp4", []byte("mp3"))
+	if err := s.Audio.Delete(t.Context(), j.Audio.ID); err != nil {
+		t.Fatal(err)
+	}
+	res, b := s.do(t, "GET", "/jobs/"+j.ID+"/audio", nil)
+	refused(t, res, b, problem.NoJob)
+}

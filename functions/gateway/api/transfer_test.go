@@ -1,0 +1,237 @@
+package api
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"mp3converter/shared/problem"
+)
+
+// Tests of what happens on the wire: clients that stop, stall, dawdle, or keep
+// on sending what nobody wants.
+
+// dial connects to the site and begins a request for /upload.
+func (s *site) dial(t testing.TB, header ...string) *net.TCPConn {
+	t.Helper()
+	c, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	c.SetDeadline(time.Now().Add(time.Minute))
+	fmt.Fprintf(c, "POST /upload HTTP/1.1\r\nHost: x\r\nContent-Type: video/mp4\r\n%s\r\n\r\n", strings.Join(header, "\r\n"))
+	return c.(*net.TCPConn)
+}
+
+func (s *site) authorization() string { return "Authorization: Bearer " + s.token }
+
+func TestClientGone(t *testing.T) {
+	for name, leave := range map[string]func(*net.TCPConn){
+		"closed":      func(c *net.TCPConn) { c.Close() },
+		"half closed": func(c *net.TCPConn) { c.CloseWrite() },
+		"reset":       func(c *net.TCPConn) { c.SetLinger(0); c.Close() },
+	} {
+		for _, length := range []string{"Content-Length: 1000000", "Transfer-Encoding: chunked"} {
+			t.Run(name+" "+length, func(t *testing.T) {
+				t.Parallel()
+				s := open(t, nil)
+				c := s.dial(t, s.authorization(), length)
+				if strings.HasPrefix(length, "Transfer") {
+					fmt.Fprintf(c, "%x\r\n%s\r\n", len(video), video)
+				} else {
+					c.Write(video)
+				}
+				until(t, "the upload has begun", func() bool { return s.files(t, "videos") > 0 })
+				leave(c)
+				until(t, "nothing is left", func() bool { return s.files(t, "videos") == 0 })
+				s.untouched(t)
+			})
+		}
+	}
+}
+
+func TestStalledUpload(t *testing.T) {
+	t.Parallel()
+	s := open(t, func(g *Gateway) { g.Config.Stall = 200 * time.Millisecond })
+	for name, sent := range map[string][]byte{"at once": nil, "later": video} {
+		t.Run(name, func(t *testing.T) {
+			c := s.dial(t, s.authorization(), "Content-Length: 100000")
+			c.Write(sent)
+			refusedOn(t, c, problem.SlowUpload)
+			s.untouched(t)
+		})
+	}
+}
+
+// An upload that never pauses for the stall time may take many times as long.
+func TestSlowUploadPasses(t *testing.T) {
+	t.Parallel()
+	s := open(t, func(g *Gateway) { g.Config.Stall = 200 * time.Millisecond })
+	c := s.dial(t, s.authorization(), fmt.Sprintf("Content-Length: %d", len(video)))
+	pace := time.NewTicker(100 * time.Millisecond)
+	defer pace.Stop()
+	for rest := video; len(rest) > 0; <-pace.C {
+		n := min(len(rest), len(video)/30+1) // 3 s in all
+		if _, err := c.Write(rest[:n]); err != nil {
+			t.Fatal(err)
+		}
+		rest = rest[n:]
+	}
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusAccepted {
+		t.Errorf("status %d", res.StatusCode)
+	}
+}
+
+// refusedOn reads an answer that must be a problem of that kind.
+func refusedOn(t *testing.T, c net.Conn, want problem.Kind) {
+	t.Helper()
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused(t, res, b, want)
+}
+
+// A client that reads only when it has sent everything must still learn why it
+// was refused.
+func TestRefusalReachesAClientThatIsStillSending(t *testing.T) {
+	const size = 64 << 20
+	chunk := make([]byte, 1<<20)
+	fixed := func(w io.Writer) error {
+		for range size / len(chunk) {
+			if _, err := w.Write(chunk); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	chunked := func(w io.Writer) error {
+		for range size / len(chunk) {
+			if _, err := fmt.Fprintf(w, "%x\r\n%s\r\n", len(chunk), chunk); err != nil {
+				return err
+			}
+		}
+		_, err := io.WriteString(w, "0\r\n\r\n")
+		return err
+	}
+	length := fmt.Sprintf("Content-Length: %d", size)
+	const transfer = "Transfer-Encoding: chunked"
+	for name, c := range map[string]struct {
+		authorized bool
+		header     string
+		send       func(io.Writer) error
+		want       problem.Kind
+	}{
+		"no token":               {false, length, fixed, problem.NoToken},
+		"no token, chunked":      {false, transfer, chunked, problem.NoToken},
+		"over the limit":         {true, length, fixed, problem.TooLarge},
+		"over the limit, chunks": {true, transfer, chunked, problem.TooLarge},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := open(t, nil)
+			header := []string{c.header}
+			if c.authorized {
+				header = append(header, s.authorization())
+			}
+			conn := s.dial(t, header...)
+			if err := c.send(conn); err != nil {
+				t.Fatalf("send: %v", err)
+			}
+			refusedOn(t, conn, c.want)
+			s.untouched(t)
+		})
+	}
+}
+
+// A client may not hold a connection for ever with a body that never comes,
+// whether anybody wants it or not.
+func TestUnsentBodyEnds(t *testing.T) {
+	t.Parallel()
+	s := open(t, nil)
+	c := s.dial(t, "Transfer-Encoding: chunked")
+	refusedOn(t, c, problem.NoToken)
+	c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Errorf("the connection was left open: %v", err)
+	}
+}
+
+func TestCurlSeesTheRefusal(t *testing.T) {
+	curl, err := exec.LookPath("curl")
+	if err != nil {
+		t.Fatal("curl is not installed: run hack/deps.sh")
+	}
+	big := filepath.Join(t.TempDir(), "big.mp4")
+	if err := os.WriteFile(big, append(bytes.Clone(video), make([]byte, 64<<20)...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"form":                       {[]string{"-F", "file=@" + big}, "413"},
+		"form, without asking first": {[]string{"-H", "Expect:", "-F", "file=@" + big}, "413"},
+		"chunked":                    {[]string{"-H", "Transfer-Encoding: chunked", "-H", "Expect:", "--data-binary", "@" + big}, "413"},
+		"bad token":                  {[]string{"--oauth2-bearer", "x.y.z", "-F", "file=@" + big}, "401"},
+		"bad token, without asking":  {[]string{"--oauth2-bearer", "x.y.z", "-H", "Expect:", "-F", "file=@" + big}, "401"},
+		"no such route":              {[]string{"-H", "Expect:", "-F", "file=@" + big, "--request-target", "/uplaod"}, "404"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := open(t, nil)
+			args := append([]string{"-sS", "-m", "60", "-X", "POST", "-w", "\n%{http_code}"}, c.args...)
+			if !slices.Contains(c.args, "--oauth2-bearer") {
+				args = append(args, "-H", s.authorization())
+			}
+			out, err := exec.Command(curl, append(args, s.url+"/upload")...).Output()
+			if err != nil {
+				var failed *exec.ExitError
+				if errors.As(err, &failed) {
+					err = fmt.Errorf("%w: %s", err, failed.Stderr)
+				}
+				t.Fatalf("curl: %v, after %s", err, out)
+			}
+			body, status, _ := strings.Cut(string(out), "\n\n")
+			if status != c.want || !strings.Contains(body, `"status":`+c.want) {
+				t.Errorf("status %s, body %s", status, body)
+			}
+			s.untouched(t)
+		})
+	}
+}
+
+// After a refusal that left nothing unread, the connection serves on.
+func TestConnectionOutlivesARefusal(t *testing.T) {
+	s := open(t, nil)
+	reused := watchReuse(s)
+	for range 3 {
+		res, b := s.send(t, form{file{"a.mp4", nil}})
+		refused(t, res, b, problem.EmptyFile)
+	}
+	if *reused != 2 {
+		t.Errorf("the connection was reused %d times, want 2", *reused)
+	}
+}
