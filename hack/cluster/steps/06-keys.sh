@@ -49,6 +49,9 @@ manifest() {
     sed "s/REGISTRY/$REGISTRY/g; s/DNS_IP/$DNS_IP/g; s/DOOR/$DOOR/g; s/DOMAIN/$DOMAIN/g" "$HERE/manifests/$1"
 }
 
-# apply FILE: in its own field manager, so that nothing that a controller has
-# written is taken away. A webhook that is not up yet refuses; it is tried again.
-apply() { kubectl apply --server-side --force-conflicts --field-manager=mp3converter-cluster -f "$@"; }
+# apply FILE [MANAGER]: server-side, under a field manager for each source of
+# fields, so that what is applied here takes away neither what a controller has
+# written nor what another file has.
+apply() {
+    kubectl apply --server-side --force-conflicts --field-manager="mp3converter-${2:-cluster}" -f "$1"
+}

@@ -8,7 +8,7 @@ await 120 "applying Knative Serving" apply "$RESOLVED/serving.yaml"
 LOG=$LOGS/kubelet.log
 await 240 "Knative Serving's deployments" deployed knative-serving
 LOG=$LOGS/kubectl.log
-configured() { manifest serving-settings.yaml | apply - >"$LOG" 2>&1; }
+configured() { manifest serving-settings.yaml | apply - settings >"$LOG" 2>&1; }
 await 60 "Knative Serving's settings" configured
 LOG=$LOGS/kubelet.log
 await 120 "Traefik" deployed traefik

@@ -21,7 +21,7 @@ from_file() {
 }
 for name in MYSQL_ROOT_PASSWORD MYSQL_DATABASE MYSQL_USER MYSQL_PASSWORD; do from_file "$name"; done
 
-serve() { mariadbd --no-defaults --datadir="$data" --socket="$socket" --pid-file=/var/run/mysqld/mysqld.pid "$@"; }
+serve() { exec mariadbd --no-defaults --datadir="$data" --socket="$socket" --pid-file=/var/run/mysqld/mysqld.pid "$@"; }
 sql() { mariadb --no-defaults --protocol=socket --socket="$socket" -u root "$@"; }
 
 first_start() {
@@ -64,5 +64,4 @@ if [ ! -e "$data/.initialised" ]; then
     find "$data" -mindepth 1 -delete
     first_start
 fi
-exec mariadbd --no-defaults --datadir="$data" --socket="$socket" --pid-file=/var/run/mysqld/mysqld.pid \
-    --bind-address=0.0.0.0 "$@"
+serve --bind-address=0.0.0.0 "$@"

@@ -10,6 +10,7 @@ package main
 
 import (
 	"flag"
+	"fmt"
 	"log"
 	"net"
 	"net/http"
@@ -29,10 +30,8 @@ func main() {
 	}
 
 	blobs, manifests := filepath.Join(*directory, "blobs"), filepath.Join(*directory, "manifests")
-	for _, needed := range []string{blobs, manifests} {
-		if err := os.MkdirAll(needed, 0o755); err != nil {
-			log.Fatalf("registry: %v", err)
-		}
+	if err := prepare(*directory); err != nil {
+		log.Fatalf("registry: %v", err)
 	}
 	handler := registry.New(registry.WithBlobHandler(registry.NewDiskBlobHandler(blobs)))
 	remembered := &memory{next: handler, directory: manifests}
@@ -49,4 +48,14 @@ func main() {
 	log.Printf("registry: %d manifests in %s, listening on %s", count, *directory, *address)
 	server := &http.Server{Handler: remembered, ReadHeaderTimeout: 10 * time.Second}
 	log.Fatal(server.Serve(listener))
+}
+
+// prepare makes the directories that the handlers expect to be there.
+func prepare(directory string) error {
+	for _, name := range []string{"blobs", "manifests"} {
+		if err := os.MkdirAll(filepath.Join(directory, name), 0o755); err != nil {
+			return fmt.Errorf("prepare: %w", err)
+		}
+	}
+	return nil
 }
