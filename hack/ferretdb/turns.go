@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -12,7 +13,8 @@ import (
 
 // MongoDB changes a document in one step. FerretDB first looks for it and then
 // writes what it made of it, so two writers with the same condition can both
-// succeed. Letting one command in at a time restores what clients rely on.
+// succeed. Letting one write in at a time restores what clients rely on. Reads,
+// and the calls by which drivers see that a server is alive, don't wait.
 
 // serve passes commands from l on to the server at address, in turns, until
 // ctx ends.
@@ -47,9 +49,7 @@ func relay(ctx context.Context, client net.Conn, address string, turn *sync.Mute
 		if err != nil {
 			return err
 		}
-		turn.Lock()
-		reply, err := exchange(server, command)
-		turn.Unlock()
+		reply, err := inTurn(turn, server, command)
 		if err != nil {
 			return err
 		}
@@ -57,6 +57,29 @@ func relay(ctx context.Context, client net.Conn, address string, turn *sync.Mute
 			return err
 		}
 	}
+}
+
+func inTurn(turn *sync.Mutex, server net.Conn, command []byte) ([]byte, error) {
+	if writes(command) {
+		turn.Lock()
+		defer turn.Unlock()
+	}
+	return exchange(server, command)
+}
+
+// writes reports whether a message is a command that changes something. The
+// first field of its document names the command.
+func writes(message []byte) bool {
+	const opMsg, opcode, name = 2013, 12, 26
+	if len(message) <= name || binary.LittleEndian.Uint32(message[opcode:]) != opMsg {
+		return false
+	}
+	command, _, _ := bytes.Cut(message[name:], []byte{0})
+	switch string(command) {
+	case "insert", "update", "delete", "findAndModify", "createIndexes":
+		return true
+	}
+	return false
 }
 
 // exchange sends a command and returns the reply. Commands that want none
