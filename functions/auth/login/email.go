@@ -43,13 +43,13 @@ func normalise(s string) (string, error) {
 	return s, nil
 }
 
-// checkPassword says, for the user to read, why a new password will not do.
+// checkPassword says why a new password will not do.
 func checkPassword(p string) error {
 	switch {
 	case utf8.RuneCountInString(p) < MinPassword:
-		return fmt.Errorf("It must have at least %d characters.", MinPassword)
+		return fmt.Errorf("it must have at least %d characters", MinPassword)
 	case len(p) > MaxPassword:
-		return fmt.Errorf("It must have at most %d bytes.", MaxPassword)
+		return fmt.Errorf("it must have at most %d bytes", MaxPassword)
 	}
 	return nil
 }

@@ -13,18 +13,20 @@ import (
 // takes 19 MiB and all of a processor, so without a bound a burst of logins
 // would take all memory and finish none sooner.
 type hasher struct {
-	slots chan struct{}
-	wait  time.Duration
-	dummy string // the hash of a password that nobody has
+	params params
+	slots  chan struct{}
+	wait   time.Duration
+	dummy  string // the hash of a password that nobody has
 
 	derivations atomic.Int64 // done so far
 }
 
-func newHasher(wait time.Duration) *hasher {
+func newHasher(p params, wait time.Duration) *hasher {
 	return &hasher{
-		slots: make(chan struct{}, runtime.GOMAXPROCS(0)),
-		wait:  wait,
-		dummy: newHash(current, "nobody's").String(),
+		params: p,
+		slots:  make(chan struct{}, runtime.GOMAXPROCS(0)),
+		wait:   wait,
+		dummy:  newHash(p, "nobody's").String(),
 	}
 }
 
@@ -43,9 +45,9 @@ func (h *hasher) check(ctx context.Context, stored, password string) (right bool
 	if !parsed.matches(password) {
 		return false, "", nil
 	}
-	if parsed.params != current {
+	if parsed.params != h.params {
 		h.derivations.Add(1)
-		fresh = newHash(current, password).String()
+		fresh = newHash(h.params, password).String()
 	}
 	return true, fresh, nil
 }
@@ -57,7 +59,7 @@ func (h *hasher) hash(ctx context.Context, password string) (string, error) {
 	}
 	defer h.release()
 	h.derivations.Add(1)
-	return newHash(current, password).String(), nil
+	return newHash(h.params, password).String(), nil
 }
 
 func (h *hasher) acquire(ctx context.Context) error {

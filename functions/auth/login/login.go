@@ -56,7 +56,7 @@ func newServer(cfg Config, users *Users, keys token.Keys) (*server, error) {
 		cfg:      cfg,
 		users:    users,
 		keys:     keys,
-		hasher:   newHasher(cfg.HashWait),
+		hasher:   newHasher(current, cfg.HashWait),
 		proxies:  trusted,
 		accounts: newThrottle(cfg.AccountRate, cfg.AccountBurst),
 		clients:  newThrottle(cfg.ClientRate, cfg.ClientBurst),

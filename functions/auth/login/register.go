@@ -33,7 +33,7 @@ func (s *server) register(w http.ResponseWriter, r *http.Request) error {
 		return problem.BadEmail
 	}
 	if err := checkPassword(password); err != nil {
-		return problem.WeakPassword.Because("%s", err)
+		return problem.WeakPassword.Because("To be safe and usable, %s.", err)
 	}
 	hash, err := s.hasher.hash(r.Context(), password)
 	if err != nil {

@@ -1,0 +1,40 @@
+package login
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/kelseyhightower/envconfig"
+)
+
+func TestDefaultsAreValid(t *testing.T) {
+	var cfg Config
+	if err := envconfig.Process("", &cfg); err != nil {
+		t.Fatal(err)
+	}
+	if err := cfg.Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestValidateNamesTheVariable(t *testing.T) {
+	for variable, change := range map[string]func(*Config){
+		"REGISTRATION":             func(c *Config) { c.Registration = "maybe" },
+		"TOKEN_TTL":                func(c *Config) { c.TokenTTL = 0 },
+		"LOGIN_ACCOUNT_BURST":      func(c *Config) { c.AccountBurst = 0 },
+		"LOGIN_ACCOUNT_PER_MINUTE": func(c *Config) { c.AccountRate = 0 },
+		"LOGIN_CLIENT_BURST":       func(c *Config) { c.ClientBurst = 0 },
+		"LOGIN_CLIENT_PER_MINUTE":  func(c *Config) { c.ClientRate = -1 },
+		"LOGIN_HASH_WAIT":          func(c *Config) { c.HashWait = -1 },
+		"TRUSTED_PROXIES":          func(c *Config) { c.TrustedProxies = "10.0.0.1" },
+	} {
+		cfg := testConfig()
+		change(&cfg)
+		if err := cfg.Validate(); err == nil || !strings.Contains(err.Error(), variable) {
+			t.Errorf("%s: %v", variable, err)
+		}
+		if _, err := New(cfg, nil, testKeys); err == nil {
+			t.Errorf("%s: New took it", variable)
+		}
+	}
+}

@@ -1,0 +1,107 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"mp3converter/shared/problem"
+)
+
+// cheap makes hashes that cost a test nothing.
+var cheap = params{memory: 8, time: 1, threads: 1}
+
+func TestHash(t *testing.T) {
+	h := newHash(current, "correct horse")
+	s := h.String()
+	if !strings.HasPrefix(s, "$argon2id$v=19$m=19456,t=2,p=1$") {
+		t.Errorf("hash %s", s)
+	}
+	back, err := parseHash(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !back.matches("correct horse") || back.matches("correct horsf") || back.matches("") {
+		t.Error("the hash does not tell its password from others")
+	}
+	if other := newHash(current, "correct horse").String(); other == s {
+		t.Error("two hashes of one password are equal: no salt")
+	}
+}
+
+// Made by the reference implementation:
+// echo -n password | argon2 somesalt -id -t 2 -k 65536 -p 1
+func TestHashOfTheReferenceImplementation(t *testing.T) {
+	h, err := parseHash("$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !h.matches("password") {
+		t.Error("does not match")
+	}
+}
+
+func TestParseHashRefuses(t *testing.T) {
+	good := newHash(cheap, "x").String()
+	for name, s := range map[string]string{
+		"empty":           "",
+		"plain text":      "password",
+		"bcrypt":          "$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy",
+		"argon2i":         strings.Replace(good, "argon2id", "argon2i", 1),
+		"another version": strings.Replace(good, "v=19", "v=16", 1),
+		"no memory":       strings.Replace(good, "m=8", "m=0", 1),
+		"too much memory": strings.Replace(good, "m=8", "m=4194304", 1),
+		"no time":         strings.Replace(good, "t=1", "t=0", 1),
+		"too much time":   strings.Replace(good, "t=1", "t=1000", 1),
+		"no threads":      strings.Replace(good, "p=1", "p=0", 1),
+		"negative":        strings.Replace(good, "m=8", "m=-8", 1),
+		"short key":       good[:len(good)-4],
+		"not base64":      good[:len(good)-1] + "!",
+		"more fields":     good + "$x",
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := parseHash(s); err == nil {
+				t.Errorf("%q was taken", s)
+			}
+		})
+	}
+}
+
+func TestOldHashIsRenewedOnceItsPasswordIsKnown(t *testing.T) {
+	h := newHasher(params{memory: 16, time: 1, threads: 1}, time.Minute)
+	old := newHash(cheap, "password").String()
+	if _, fresh, err := h.check(t.Context(), old, "wrong"); err != nil || fresh != "" {
+		t.Errorf("on a wrong password: %q, %v", fresh, err)
+	}
+	right, fresh, err := h.check(t.Context(), old, "password")
+	if err != nil || !right || fresh == "" {
+		t.Fatalf("%v, %q, %v", right, fresh, err)
+	}
+	right, again, err := h.check(t.Context(), fresh, "password")
+	if err != nil || !right || again != "" {
+		t.Errorf("the renewed hash: %v, %q, %v", right, again, err)
+	}
+}
+
+func TestHasherIsBounded(t *testing.T) {
+	h := newHasher(cheap, 10*time.Millisecond)
+	for range cap(h.slots) {
+		h.slots <- struct{}{} // as many as may hash are at it
+	}
+	_, err := h.hash(t.Context(), "password")
+	var refusal *problem.Error
+	if !errors.As(err, &refusal) || refusal.Status != 503 || refusal.RetryAfter <= 0 {
+		t.Errorf("%v, want 503 with a time to come back", err)
+	}
+	h.wait = time.Minute
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := h.check(over, h.dummy, "password"); !errors.Is(err, context.Canceled) {
+		t.Errorf("client gone: %v", err)
+	}
+	if n := h.derivations.Load(); n != 0 {
+		t.Errorf("%d hashes were made without a slot", n)
+	}
+}

@@ -1,0 +1,187 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"mp3converter/shared/id"
+	"mp3converter/shared/mysqltest"
+)
+
+func sqliteUsers(t testing.TB) *Users {
+	t.Helper()
+	s, err := OpenSQLite(context.Background(), filepath.Join(t.TempDir(), "users.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func TestUsers(t *testing.T) {
+	t.Run("SQLite", func(t *testing.T) { contract(t, sqliteUsers(t)) })
+	t.Run("MariaDB", func(t *testing.T) {
+		server := mysqltest.Start(t)
+		s, err := OpenMySQL(server.DSN)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		contract(t, s)
+		t.Run("comes back after the server was away", func(t *testing.T) {
+			server.Kill(t)
+			if err := s.Ping(t.Context()); err == nil {
+				t.Error("Ping without a server")
+			}
+			if _, err := s.ByEmail(t.Context(), "a@example.com"); err == nil || errors.Is(err, ErrNoUser) {
+				t.Errorf("ByEmail without a server: %v, which must not look like an unknown user", err)
+			}
+			server.Restart(t)
+			if err := s.Ping(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	})
+}
+
+// contract is what every database must do.
+func contract(t *testing.T, s *Users) {
+	ctx := t.Context()
+	user := func(email string) User { return User{ID: id.New(), Email: email, Hash: newHash(cheap, "x").String()} }
+	create := func(t *testing.T, email string) User {
+		t.Helper()
+		u := user(email)
+		if err := s.Create(ctx, u); err != nil {
+			t.Fatal(err)
+		}
+		return u
+	}
+	hashOf := func(t *testing.T, email string) string {
+		t.Helper()
+		u, err := s.ByEmail(ctx, email)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u.Hash
+	}
+
+	t.Run("an empty table is ready", func(t *testing.T) {
+		if err := s.Ping(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("a user comes back as stored", func(t *testing.T) {
+		for _, email := range []string{"plain@example.com", "grüße@example.com", "emoji😀@example.com"} {
+			want := create(t, email)
+			if got, err := s.ByEmail(ctx, email); err != nil || got != want {
+				t.Errorf("%+v, %v, want %+v", got, err, want)
+			}
+		}
+	})
+	t.Run("unknown", func(t *testing.T) {
+		if _, err := s.ByEmail(ctx, "nobody@example.com"); !errors.Is(err, ErrNoUser) {
+			t.Errorf("%v, want ErrNoUser", err)
+		}
+	})
+	t.Run("taken", func(t *testing.T) {
+		first := create(t, "taken@example.com")
+		if err := s.Create(ctx, user("taken@example.com")); !errors.Is(err, ErrEmailTaken) {
+			t.Errorf("%v, want ErrEmailTaken", err)
+		}
+		if got, _ := s.ByEmail(ctx, "taken@example.com"); got != first {
+			t.Error("the second user replaced the first")
+		}
+	})
+	t.Run("addresses differ by every character", func(t *testing.T) {
+		// Collations of MySQL take these for equal.
+		create(t, "strasse@example.com")
+		create(t, "straße@example.com")
+		create(t, "resume@example.com")
+		create(t, "résumé@example.com")
+	})
+	t.Run("one of many wins an address", func(t *testing.T) {
+		var won, taken atomic.Int32
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				switch err := s.Create(ctx, user("race@example.com")); {
+				case err == nil:
+					won.Add(1)
+				case errors.Is(err, ErrEmailTaken):
+					taken.Add(1)
+				default:
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if won.Load() != 1 || taken.Load() != 7 {
+			t.Errorf("%d won and %d were told that it is taken", won.Load(), taken.Load())
+		}
+	})
+	t.Run("a new hash replaces the one it was made from", func(t *testing.T) {
+		u := create(t, "rehash@example.com")
+		if err := s.rehash(ctx, u, "new"); err != nil {
+			t.Fatal(err)
+		}
+		if got := hashOf(t, u.Email); got != "new" {
+			t.Errorf("stored %q", got)
+		}
+		if err := s.rehash(ctx, u, "newer"); err != nil { // u is out of date
+			t.Fatal(err)
+		}
+		if got := hashOf(t, u.Email); got != "new" {
+			t.Errorf("a password that was changed meanwhile was undone: %q", got)
+		}
+	})
+	t.Run("SetPassword makes and changes", func(t *testing.T) {
+		if err := s.SetPassword(ctx, " Set@Example.com ", "password 1"); err != nil {
+			t.Fatal(err)
+		}
+		made, err := s.ByEmail(ctx, "set@example.com")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.SetPassword(ctx, "set@example.com", "password 2"); err != nil {
+			t.Fatal(err)
+		}
+		changed, err := s.ByEmail(ctx, "set@example.com")
+		if err != nil {
+			t.Fatal(err)
+		}
+		h, err := parseHash(changed.Hash)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if changed.ID != made.ID || h.matches("password 1") || !h.matches("password 2") {
+			t.Errorf("changed %+v to %+v", made, changed)
+		}
+		if err := s.SetPassword(ctx, "not an address", "password 1"); err == nil {
+			t.Error("a user without an address was made")
+		}
+		if err := s.SetPassword(ctx, "short@example.com", "short"); err == nil {
+			t.Error("a short password was taken")
+		}
+	})
+	t.Run("a context that is over", func(t *testing.T) {
+		over, cancel := context.WithCancel(ctx)
+		cancel()
+		if err := s.Create(over, user("over@example.com")); !errors.Is(err, context.Canceled) {
+			t.Errorf("Create: %v", err)
+		}
+	})
+}
+
+func TestDSNIsNotRepeated(t *testing.T) {
+	_, err := OpenMySQL("root:hunter2@nowhere")
+	if err == nil || errors.Is(err, ErrNoUser) {
+		t.Fatal("a DSN without a database was taken")
+	}
+	if got := err.Error(); got != "MYSQL_DSN must have the form user:password@tcp(host:3306)/database" {
+		t.Errorf("error %q", got)
+	}
+}
