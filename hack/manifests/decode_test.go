@@ -1,0 +1,140 @@
+package manifests
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"knative.dev/pkg/apis"
+	servingconfig "knative.dev/serving/pkg/apis/config"
+	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
+)
+
+func TestEveryDocumentIsWhatItSaysItIs(t *testing.T) {
+	seen := map[string]string{}
+	for _, o := range all(t) {
+		if o.kind == "v1/Namespace" {
+			if o.GetName() != namespace {
+				t.Errorf("%v: the namespace is %s", o, namespace)
+			}
+			continue
+		}
+		if o.GetNamespace() != namespace {
+			t.Errorf("%v: is in namespace %q; without the right one it would land wherever kubectl points", o, o.GetNamespace())
+		}
+		key := o.kind + " " + o.GetName()
+		if other := seen[key]; other != "" {
+			t.Errorf("%v: is in %s too", o, other)
+		}
+		seen[key] = o.file
+	}
+}
+
+func TestUnknownFieldsAreErrors(t *testing.T) {
+	for name, text := range map[string]string{
+		"unknown": "apiVersion: serving.knative.dev/v1\nkind: Service\nspec: {template: {spec: {timeoutSecond: 1}}}",
+		"case":    "apiVersion: serving.knative.dev/v1\nkind: Service\nspec: {template: {spec: {TimeoutSeconds: 1}}}",
+		"twice":   "apiVersion: v1\nkind: ConfigMap\ndata: {a: b}\ndata: {a: c}",
+		"kind":    "apiVersion: v1\nkind: Pod",
+	} {
+		if _, err := decode(name, []byte(text)); err == nil {
+			t.Errorf("%s: was accepted", name)
+		}
+	}
+}
+
+// Each folder can be applied first, so each brings the namespace, and it is the
+// same: otherwise each would undo what the other says.
+func TestNamespaceIsTheSameEverywhere(t *testing.T) {
+	var first []byte
+	for _, folder := range []string{"rabbitmq", "databases", "knative"} {
+		content, err := os.ReadFile(filepath.Join(root, folder, "000-namespace.yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, content, _ = bytes.Cut(content, []byte("apiVersion")) // without the comment
+		if first == nil {
+			first = content
+		}
+		if !bytes.Equal(first, content) {
+			t.Errorf("%s/000-namespace.yaml differs from rabbitmq's", folder)
+		}
+	}
+}
+
+// What Knative's webhook would say, with the settings that this product asks for.
+func TestKnativeAcceptsThem(t *testing.T) {
+	ctx := apis.WithinCreate(servingconfig.ToContext(context.Background(), &servingconfig.Config{
+		Defaults: defaults(t), Features: features(t),
+	}))
+	checked := 0
+	for _, o := range all(t) {
+		resource, ok := o.Object.(interface {
+			apis.Validatable
+			apis.Defaultable
+		})
+		if !ok {
+			continue
+		}
+		if s, ok := o.Object.(*servingv1.Service); ok {
+			published(s)
+		}
+		resource.SetDefaults(ctx)
+		if err := resource.Validate(ctx); err != nil {
+			t.Errorf("%v: %v", o, err)
+		}
+		checked++
+	}
+	if checked < 7 {
+		t.Errorf("only %d resources of Knative's were found", checked)
+	}
+}
+
+// published puts in place of the reference to the source what ko makes of it.
+func published(s *servingv1.Service) {
+	for i := range s.Spec.Template.Spec.Containers {
+		c := &s.Spec.Template.Spec.Containers[i]
+		c.Image = "registry.example.com/image@sha256:" + strings.Repeat("0", 64)
+	}
+}
+
+func defaults(t *testing.T) *servingconfig.Defaults {
+	t.Helper()
+	d, err := servingconfig.NewDefaultsConfigFromMap(settings(t, "config-defaults"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// features are Knative's own defaults: the manifests need none to be turned on.
+func features(t *testing.T) *servingconfig.Features {
+	t.Helper()
+	f, err := servingconfig.NewFeaturesConfigFromMap(map[string]string{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// settings returns a ConfigMap of Knative's as `make cluster` sets it.
+func settings(t *testing.T, name string) map[string]string {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(root, "hack", "cluster", "manifests", "serving-settings.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects, err := decode("serving-settings.yaml", content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, ok := of[*corev1.ConfigMap](objects)[name]
+	if !ok {
+		t.Fatalf("no ConfigMap %s", name)
+	}
+	return c.Data
+}

@@ -1,0 +1,100 @@
+package manifests
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
+)
+
+// function is a pod that runs one of our programs.
+type function struct {
+	pod
+	function  string // its folder in functions/
+	container corev1.Container
+}
+
+const prefix = "ko://mp3converter/functions/"
+
+func functions(t *testing.T) []function {
+	t.Helper()
+	var found []function
+	for _, p := range pods(all(t)) {
+		for _, c := range p.spec.Containers {
+			if name, ok := strings.CutPrefix(c.Image, prefix); ok {
+				found = append(found, function{p, name, c})
+			}
+		}
+	}
+	if len(found) < 6 {
+		t.Fatalf("only %d containers run a function", len(found))
+	}
+	return found
+}
+
+func TestImagesArePrograms(t *testing.T) {
+	deployed := map[string]bool{}
+	for _, f := range functions(t) {
+		deployed[f.function] = true
+		main := filepath.Join(root, "functions", f.function, "main.go")
+		content, err := os.ReadFile(main)
+		if err != nil || !regexp.MustCompile(`(?m)^package main$`).Match(content) {
+			t.Errorf("%s: its image is made of functions/%s, which is no program (%v)", f.name, f.function, err)
+		}
+	}
+	programs, err := filepath.Glob(filepath.Join(root, "functions", "*", "main.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, main := range programs {
+		// local is all of them in one, for a laptop.
+		if name := filepath.Base(filepath.Dir(main)); name != "local" && !deployed[name] {
+			t.Errorf("functions/%s is not deployed", name)
+		}
+	}
+}
+
+// Images of others name a version: with none, or `latest`, a restart is an upgrade.
+func TestOtherImagesHaveVersions(t *testing.T) {
+	version := regexp.MustCompile(`^[a-z0-9./-]+:[0-9][\w.-]*$`)
+	for _, p := range pods(all(t)) {
+		for _, c := range p.containers() {
+			if !strings.HasPrefix(c.Image, prefix) && !version.MatchString(c.Image) {
+				t.Errorf("%s: image %q has no version", p.name, c.Image)
+			}
+		}
+	}
+}
+
+type koConfig struct {
+	DefaultBaseImage   string            `json:"defaultBaseImage"`
+	BaseImageOverrides map[string]string `json:"baseImageOverrides"`
+	DefaultPlatforms   []string          `json:"defaultPlatforms"`
+	DefaultEnv         []string          `json:"defaultEnv"`
+	DefaultFlags       []string          `json:"defaultFlags"`
+	DefaultLdflags     []string          `json:"defaultLdflags"`
+}
+
+func TestKoConfiguration(t *testing.T) {
+	content, err := os.ReadFile(filepath.Join(root, "ko.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var c koConfig
+	if err := yaml.UnmarshalStrict(content, &c); err != nil {
+		t.Fatalf("ko.yaml: %v", err)
+	}
+	if c.BaseImageOverrides["mp3converter/functions/converter"] == "" || len(c.BaseImageOverrides) != 1 {
+		t.Error("ko.yaml: the converter, and it alone, needs a base image of its own")
+	}
+	if strings.Join(c.DefaultPlatforms, ",") != "linux/amd64,linux/arm64" {
+		t.Errorf("ko.yaml: platforms are %v", c.DefaultPlatforms)
+	}
+	if target, err := os.Readlink(filepath.Join(root, ".ko.yaml")); err != nil || target != "ko.yaml" {
+		t.Errorf(".ko.yaml must be a link to ko.yaml: it is what `ko apply` reads (%q, %v)", target, err)
+	}
+}

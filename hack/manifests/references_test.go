@@ -1,0 +1,255 @@
+package manifests
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	sourcesv1alpha1 "knative.dev/eventing-rabbitmq/pkg/apis/sources/v1alpha1"
+	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
+	servingv1beta1 "knative.dev/serving/pkg/apis/serving/v1beta1"
+)
+
+// elsewhere are the things that pods refer to and that are in no manifest.
+var elsewhere = map[string]bool{
+	"configmap mysql-init": true, // hack/secrets makes it of init.sql
+}
+
+// A reference to a key of a Secret or ConfigMap; key is empty for all of it.
+type reference struct{ kind, name, key string }
+
+func references(spec corev1.PodSpec, containers []corev1.Container) []reference {
+	var found []reference
+	secret := func(name, key string, optional *bool) {
+		if optional == nil || !*optional {
+			found = append(found, reference{"secret", name, key})
+		}
+	}
+	items := func(kind, name string, items []corev1.KeyToPath) {
+		found = append(found, reference{kind, name, ""})
+		for _, i := range items {
+			found = append(found, reference{kind, name, i.Key})
+		}
+	}
+	for _, c := range containers {
+		for _, e := range c.Env {
+			if e.ValueFrom == nil {
+				continue
+			}
+			if r := e.ValueFrom.SecretKeyRef; r != nil {
+				secret(r.Name, r.Key, r.Optional)
+			}
+			if r := e.ValueFrom.ConfigMapKeyRef; r != nil {
+				found = append(found, reference{"configmap", r.Name, r.Key})
+			}
+		}
+		for _, e := range c.EnvFrom {
+			if r := e.SecretRef; r != nil {
+				secret(r.Name, "", r.Optional)
+			}
+		}
+	}
+	for _, v := range spec.Volumes {
+		switch {
+		case v.Secret != nil:
+			items("secret", v.Secret.SecretName, v.Secret.Items)
+		case v.ConfigMap != nil:
+			items("configmap", v.ConfigMap.Name, v.ConfigMap.Items)
+		case v.Projected != nil:
+			for _, s := range v.Projected.Sources {
+				if s.Secret != nil {
+					items("secret", s.Secret.Name, s.Secret.Items)
+				}
+				if s.ConfigMap != nil {
+					items("configmap", s.ConfigMap.Name, s.ConfigMap.Items)
+				}
+			}
+		}
+	}
+	return found
+}
+
+func TestSecretsAndConfigMapsExist(t *testing.T) {
+	objects := all(t)
+	have := map[reference]bool{}
+	for name, s := range generated(t) {
+		have[reference{"secret", name, ""}] = true
+		for key := range s.StringData {
+			have[reference{"secret", name, key}] = true
+		}
+	}
+	for name, c := range of[*corev1.ConfigMap](objects) {
+		have[reference{"configmap", name, ""}] = true
+		for key := range c.Data {
+			have[reference{"configmap", name, key}] = true
+		}
+	}
+	checked := 0
+	for _, p := range pods(objects) {
+		for _, r := range references(p.spec, p.containers()) {
+			if elsewhere[r.kind+" "+r.name] {
+				continue
+			}
+			if !have[r] {
+				t.Errorf("%s: there is no %s %s with the key %q", p.name, r.kind, r.name, r.key)
+			}
+			checked++
+		}
+	}
+	if checked < 20 {
+		t.Errorf("only %d references were found", checked)
+	}
+}
+
+func TestServiceAccountsExist(t *testing.T) {
+	objects := all(t)
+	accounts := of[*corev1.ServiceAccount](objects)
+	for _, p := range pods(objects) {
+		name := p.spec.ServiceAccountName
+		if name == "" {
+			// The stores run as the namespace's default account, without its token.
+			if a := p.spec.AutomountServiceAccountToken; a == nil || *a {
+				t.Errorf("%s: has the token of the default account", p.name)
+			}
+			continue
+		}
+		if accounts[name] == nil {
+			t.Errorf("%s: there is no service account %s", p.name, name)
+		}
+	}
+}
+
+// definitions is what RabbitMQ loads when it starts.
+type definitions struct {
+	Queues []struct {
+		Name      string
+		Durable   bool
+		Arguments map[string]any
+	}
+}
+
+func queues(t *testing.T, objects []object) definitions {
+	t.Helper()
+	var d definitions
+	text := of[*corev1.ConfigMap](objects)["rabbitmq"].Data["definitions.json"]
+	if err := json.Unmarshal([]byte(text), &d); err != nil {
+		t.Fatalf("definitions.json: %v", err)
+	}
+	return d
+}
+
+func TestSourcesReadDeclaredQueues(t *testing.T) {
+	objects := all(t)
+	declared := map[string]map[string]any{}
+	for _, q := range queues(t, objects).Queues {
+		if !q.Durable {
+			t.Errorf("queue %s is not durable", q.Name)
+		}
+		declared[q.Name] = q.Arguments
+	}
+	sources := of[*sourcesv1alpha1.RabbitmqSource](objects)
+	for _, queue := range []string{"video", "mp3"} {
+		s, ok := sources[queue]
+		if !ok || s.Spec.RabbitmqResourcesConfig.QueueName != queue {
+			t.Errorf("nobody reads the queue %s", queue)
+			continue
+		}
+		if !s.Spec.RabbitmqResourcesConfig.Predeclared {
+			t.Errorf("source %s: would declare its queue, in its own way", queue)
+		}
+		// Without a place for the dead, the source's refusals delete messages.
+		arguments := declared[queue]
+		dead, _ := arguments["x-dead-letter-routing-key"].(string)
+		if arguments["x-dead-letter-exchange"] != "" || declared[dead] == nil {
+			t.Errorf("queue %s has no dead-letter queue among the declared", queue)
+		}
+		if arguments["x-dead-letter-strategy"] == "at-least-once" && arguments["x-overflow"] != "reject-publish" {
+			t.Errorf("queue %s: at-least-once needs reject-publish", queue)
+		}
+	}
+}
+
+func TestSinksAreServices(t *testing.T) {
+	objects := all(t)
+	services := of[*servingv1.Service](objects)
+	for name, s := range of[*sourcesv1alpha1.RabbitmqSource](objects) {
+		ref := s.Spec.Sink.Ref
+		if ref == nil || ref.Kind != "Service" || ref.APIVersion != "serving.knative.dev/v1" || services[ref.Name] == nil {
+			t.Errorf("source %s: its sink is none of our functions", name)
+		}
+	}
+	for name, d := range of[*servingv1beta1.DomainMapping](objects) {
+		if services[d.Spec.Ref.Name] == nil || d.Spec.Ref.Name != "gateway" {
+			t.Errorf("domain %s: must lead to the gateway", name)
+		}
+	}
+}
+
+// The gateway is the only door.
+func TestOnlyTheGatewayIsPublic(t *testing.T) {
+	for name, s := range of[*servingv1.Service](all(t)) {
+		local := s.Labels["networking.knative.dev/visibility"] == "cluster-local"
+		if public := name == "gateway"; local == public {
+			t.Errorf("%s: cluster-local is %v", name, local)
+		}
+	}
+}
+
+func TestGatewayFindsAuth(t *testing.T) {
+	services := of[*servingv1.Service](all(t))
+	host, ok := strings.CutPrefix(value(t, services["gateway"].Spec.Template.Spec.PodSpec, "AUTH_URL"), "http://")
+	name, inside := strings.CutSuffix(host, "."+namespace+".svc.cluster.local")
+	if !ok || !inside || services[name] == nil || name != "auth" {
+		t.Errorf("AUTH_URL leads to %q", host)
+	}
+}
+
+// value returns what a manifest says for a variable, or nothing.
+func value(t *testing.T, spec corev1.PodSpec, name string) string {
+	t.Helper()
+	for _, e := range spec.Containers[0].Env {
+		if e.Name == name {
+			return e.Value
+		}
+	}
+	return ""
+}
+
+// A selector that fits nothing is a spelling mistake.
+func TestSelectorsFit(t *testing.T) {
+	objects := all(t)
+	sets := of[*appsv1.StatefulSet](objects)
+	fits := func(selector labels.Selector) bool {
+		for _, s := range sets {
+			if selector.Matches(labels.Set(s.Spec.Template.Labels)) {
+				return true
+			}
+		}
+		return false
+	}
+	for name, s := range of[*corev1.Service](objects) {
+		if !fits(labels.SelectorFromSet(s.Spec.Selector)) {
+			t.Errorf("service %s selects nothing", name)
+		}
+	}
+	for name, s := range sets {
+		if !labels.SelectorFromSet(s.Spec.Selector.MatchLabels).Matches(labels.Set(s.Spec.Template.Labels)) {
+			t.Errorf("stateful set %s does not select its own pods", name)
+		}
+		service := of[*corev1.Service](objects)[s.Spec.ServiceName]
+		if service == nil {
+			t.Errorf("stateful set %s: there is no service %s to name its pods", name, s.Spec.ServiceName)
+		}
+	}
+	for name, b := range of[*policyv1.PodDisruptionBudget](objects) {
+		selector, err := metav1.LabelSelectorAsSelector(b.Spec.Selector)
+		if err != nil || !fits(selector) {
+			t.Errorf("disruption budget %s selects nothing (%v)", name, err)
+		}
+	}
+}

@@ -1,0 +1,228 @@
+package manifests
+
+import (
+	"regexp"
+	"strconv"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	sourcesv1alpha1 "knative.dev/eventing-rabbitmq/pkg/apis/sources/v1alpha1"
+	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
+)
+
+const autoscaling = "autoscaling.knative.dev/"
+
+// number reads one of the annotations.
+func number(t *testing.T, s *servingv1.Service, annotation string) int64 {
+	t.Helper()
+	n, err := strconv.ParseInt(s.Spec.Template.Annotations[annotation], 10, 64)
+	if err != nil {
+		t.Errorf("%s: %s: %v", s.Name, annotation, err)
+	}
+	return n
+}
+
+func seconds(n *int64) time.Duration {
+	if n == nil {
+		return 0
+	}
+	return time.Duration(*n) * time.Second
+}
+
+func duration(t *testing.T, text string) time.Duration {
+	t.Helper()
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func integer(t *testing.T, text string) int64 {
+	t.Helper()
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// running returns one function and its Knative Service.
+func running(t *testing.T, name string) (function, *servingv1.Service) {
+	t.Helper()
+	for _, f := range functions(t) {
+		if f.name == name {
+			return f, of[*servingv1.Service](all(t))[name]
+		}
+	}
+	t.Fatalf("there is no function %s", name)
+	panic("unreachable")
+}
+
+func TestEverythingScalesToZero(t *testing.T) {
+	for name, s := range of[*servingv1.Service](all(t)) {
+		if s.Spec.Template.Annotations[autoscaling+"min-scale"] != "0" {
+			t.Errorf("%s: min-scale is not 0", name)
+		}
+		if number(t, s, autoscaling+"max-scale") < 1 {
+			t.Errorf("%s: nothing bounds the number of pods", name)
+		}
+		if c := s.Spec.Template.Spec.ContainerConcurrency; c == nil || *c < 1 {
+			t.Errorf("%s: nothing bounds the requests in one pod", name)
+		}
+		// 021-network-functions.yaml lets nobody else in.
+		if number(t, s, autoscaling+"target-burst-capacity") != -1 {
+			t.Errorf("%s: requests do not always come from the activator", name)
+		}
+	}
+}
+
+// With fewer a burst leaves pods idle, with more videos wait while their time runs.
+func TestSourcesDeliverWhatThePodsTake(t *testing.T) {
+	objects := all(t)
+	services := of[*servingv1.Service](objects)
+	for name, source := range of[*sourcesv1alpha1.RabbitmqSource](objects) {
+		sink := services[source.Spec.Sink.Ref.Name]
+		want := number(t, sink, autoscaling+"max-scale") * *sink.Spec.Template.Spec.ContainerConcurrency
+		if got := int64(*source.Spec.RabbitmqResourcesConfig.Parallelism); got != want {
+			t.Errorf("source %s: parallelism %d, but max-scale × containerConcurrency of %s is %d", name, got, sink.Name, want)
+		}
+		if number(t, sink, autoscaling+"target-utilization-percentage") != 100 {
+			t.Errorf("%s: would start more pods than its source fills", sink.Name)
+		}
+		if d := source.Spec.Delivery; d == nil || d.Retry == nil || *d.Retry < 1 {
+			t.Errorf("source %s: without retries the first 503 goes to the dead-letter queue", name)
+		}
+	}
+}
+
+func TestOneConversionInEachPod(t *testing.T) {
+	f, s := running(t, "converter")
+	if c := *s.Spec.Template.Spec.ContainerConcurrency; strconv.FormatInt(c, 10) != f.setting(t, "CONVERSIONS") {
+		t.Errorf("containerConcurrency %d, CONVERSIONS %s: what differs is refused or idle", c, f.setting(t, "CONVERSIONS"))
+	}
+}
+
+func TestTimeLimits(t *testing.T) {
+	most := time.Duration(defaults(t).MaxRevisionTimeoutSeconds) * time.Second
+	for _, test := range []struct {
+		function string
+		least    time.Duration // of one request
+	}{
+		{"auth", 10 * time.Second},
+		// The largest upload at 1 MB/s, and an hour at that.
+		{"gateway", max(time.Hour, largestUpload(t))},
+		{"converter", longestConversion(t) + 5*time.Minute},
+		{"notification", longestNotice(t) + 30*time.Second},
+	} {
+		_, s := running(t, test.function)
+		limit := seconds(s.Spec.Template.Spec.TimeoutSeconds)
+		if limit < test.least {
+			t.Errorf("%s: timeoutSeconds is %v, a request may take %v", test.function, limit, test.least)
+		}
+		if limit > most {
+			t.Errorf("%s: timeoutSeconds is %v, Knative accepts %v", test.function, limit, most)
+		}
+		// Unset it is 300 s, whatever timeoutSeconds says.
+		start := seconds(s.Spec.Template.Spec.ResponseStartTimeoutSeconds)
+		if start != limit && limit > 300*time.Second {
+			t.Errorf("%s: responseStartTimeoutSeconds is %v, timeoutSeconds %v", test.function, start, limit)
+		}
+	}
+}
+
+func largestUpload(t *testing.T) time.Duration {
+	f, _ := running(t, "gateway")
+	return time.Duration(integer(t, f.setting(t, "MAX_UPLOAD_BYTES"))/1e6) * time.Second
+}
+
+func longestConversion(t *testing.T) time.Duration {
+	f, _ := running(t, "converter")
+	return duration(t, f.setting(t, "MAX_CONVERSION"))
+}
+
+func longestNotice(t *testing.T) time.Duration {
+	f, _ := running(t, "notification")
+	return duration(t, f.setting(t, "SMTP_TIMEOUT")) + duration(t, f.setting(t, "WEBHOOK_TIMEOUT"))
+}
+
+// A function must not cut requests off sooner than the platform does.
+func TestGraceOutlastsRequests(t *testing.T) {
+	for name, s := range of[*servingv1.Service](all(t)) {
+		f, _ := running(t, name)
+		if grace := duration(t, f.setting(t, "SHUTDOWN_GRACE")); grace < seconds(s.Spec.Template.Spec.TimeoutSeconds) {
+			t.Errorf("%s: SHUTDOWN_GRACE is %v, a request may take %v", name, grace, seconds(s.Spec.Template.Spec.TimeoutSeconds))
+		}
+	}
+}
+
+// The source takes 100 messages at a time. RabbitMQ must wait for the last of them
+// while the others are converted, each taking half an hour.
+func TestBrokerWaitsForThePrefetched(t *testing.T) {
+	const prefetch = 100
+	objects := all(t)
+	conf := of[*corev1.ConfigMap](objects)["rabbitmq"].Data["rabbitmq.conf"]
+	found := regexp.MustCompile(`(?m)^consumer_timeout = (\d+)$`).FindStringSubmatch(conf)
+	if found == nil {
+		t.Fatal("rabbitmq.conf sets no consumer_timeout")
+	}
+	timeout := time.Duration(integer(t, found[1])) * time.Millisecond
+	_, s := running(t, "converter")
+	if longest := seconds(s.Spec.Template.Spec.TimeoutSeconds); timeout < 2*longest {
+		t.Errorf("consumer_timeout is %v, one delivery may take %v", timeout, longest)
+	}
+	parallelism := *of[*sourcesv1alpha1.RabbitmqSource](objects)["video"].Spec.RabbitmqResourcesConfig.Parallelism
+	if least := time.Duration(prefetch/parallelism) * 30 * time.Minute; timeout < least {
+		t.Errorf("consumer_timeout is %v; with %d at a time the last of %d waits %v", timeout, parallelism, prefetch, least)
+	}
+}
+
+func TestGatewayHasMemoryForItsUploads(t *testing.T) {
+	const each = 16 << 20 // GridFS's buffer
+	f, s := running(t, "gateway")
+	uploads := integer(t, f.setting(t, "MAX_UPLOADS"))
+	if limit := f.container.Resources.Limits.Memory().Value(); limit < uploads*each+(200<<20) {
+		t.Errorf("memory limit %d MiB for %d uploads", limit>>20, uploads)
+	}
+	if c := *s.Spec.Template.Spec.ContainerConcurrency; c > uploads {
+		t.Errorf("containerConcurrency %d, MAX_UPLOADS %d: the gateway would refuse what Knative sends it", c, uploads)
+	}
+}
+
+func TestTheLongestMP3FitsIntoTmp(t *testing.T) {
+	f, _ := running(t, "converter")
+	kbit := integer(t, f.setting(t, "BITRATE"))
+	size := int64(duration(t, f.setting(t, "MAX_DURATION")).Seconds()) * kbit * 1000 / 8
+	dir := f.setting(t, "TEMP_DIR")
+	for _, m := range f.container.VolumeMounts {
+		if m.MountPath != dir {
+			continue
+		}
+		for _, v := range f.spec.Volumes {
+			if v.Name == m.Name && v.EmptyDir != nil && v.EmptyDir.SizeLimit != nil {
+				if limit := v.EmptyDir.SizeLimit.Value(); limit < size+(64<<20) {
+					t.Errorf("%s holds %d bytes, the longest MP3 has %d", dir, limit, size)
+				}
+				return
+			}
+		}
+	}
+	t.Errorf("TEMP_DIR %q is no emptyDir with a limit", dir)
+}
+
+// The collector must know of the container's limit, and stay below it.
+func TestMemoryLimits(t *testing.T) {
+	for _, f := range functions(t) {
+		limit := f.container.Resources.Limits.Memory().Value()
+		text := value(t, f.spec, "GOMEMLIMIT")
+		found := regexp.MustCompile(`^(\d+)MiB$`).FindStringSubmatch(text)
+		if limit == 0 || found == nil {
+			t.Errorf("%s: memory limit %d, GOMEMLIMIT %q", f.name, limit, text)
+			continue
+		}
+		if soft := integer(t, found[1]) << 20; soft > limit*9/10 {
+			t.Errorf("%s: GOMEMLIMIT %s of %d MiB leaves no room", f.name, text, limit>>20)
+		}
+	}
+}

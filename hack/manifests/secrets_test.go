@@ -1,0 +1,160 @@
+package manifests
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	sourcesv1alpha1 "knative.dev/eventing-rabbitmq/pkg/apis/sources/v1alpha1"
+)
+
+// generated runs the script behind `make secrets` against a kubectl that only
+// writes down what it is given.
+func generated(t *testing.T) map[string]*corev1.Secret {
+	t.Helper()
+	if _, err := exec.LookPath("openssl"); err != nil {
+		t.Fatal("openssl is not installed; hack/secrets makes credentials with it")
+	}
+	dir := t.TempDir()
+	const kubectl = `#!/bin/sh
+case " $* " in
+*" create -f - "*) { cat; echo ---; } >>"$RECORD" ;;
+*" create configmap "*) echo "kind: ConfigMap" ;;
+*" apply -f - "*) cat >/dev/null ;;
+esac
+`
+	if err := os.WriteFile(filepath.Join(dir, "kubectl"), []byte(kubectl), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	record := filepath.Join(dir, "record.yaml")
+	cmd := exec.Command(filepath.Join(root, "hack", "secrets"))
+	cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "RECORD="+record)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("hack/secrets: %v\n%s", err, out)
+	}
+	content, err := os.ReadFile(record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects, err := decode("hack/secrets", []byte(strings.TrimSuffix(string(content), "---\n")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return of[*corev1.Secret](objects)
+}
+
+// A source puts the password into an address as it is, and its `uri` is a host.
+func TestSourcesCanUseTheirSecret(t *testing.T) {
+	secrets := generated(t)
+	alphanumeric := regexp.MustCompile(`^[A-Za-z0-9]{24,}$`)
+	for name, s := range of[*sourcesv1alpha1.RabbitmqSource](all(t)) {
+		ref := s.Spec.RabbitmqClusterReference
+		if ref.Namespace != namespace || ref.Name != "" {
+			t.Errorf("source %s: refers to %q in %q, not to a secret here", name, ref.Name, ref.Namespace)
+		}
+		secret, ok := secrets[ref.ConnectionSecret.Name]
+		if !ok {
+			t.Errorf("source %s: hack/secrets makes no secret %q", name, ref.ConnectionSecret.Name)
+			continue
+		}
+		if password := secret.StringData["password"]; !alphanumeric.MatchString(password) {
+			t.Errorf("secret %s: the password is not 24 or more letters and digits", secret.Name)
+		}
+		if uri := secret.StringData["uri"]; strings.ContainsAny(uri, ":/@") || uri == "" {
+			t.Errorf("secret %s: uri is not a bare host", secret.Name)
+		}
+		u, err := url.Parse(secret.StringData["url"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		password, _ := u.User.Password()
+		if u.Scheme != "amqp" || u.Hostname() != secret.StringData["uri"] || u.Port() != secret.StringData["port"] ||
+			u.User.Username() != secret.StringData["username"] || password != secret.StringData["password"] {
+			t.Errorf("secret %s: url and the other keys disagree", secret.Name)
+		}
+	}
+}
+
+// The hosts in the generated secrets are services that the manifests make.
+func TestSecretsPointAtServices(t *testing.T) {
+	secrets := generated(t)
+	services := of[*corev1.Service](all(t))
+	for _, at := range []struct{ secret, key string }{{"rabbitmq", "url"}, {"mongodb", "uri"}, {"mysql", "dsn"}} {
+		host, port := address(t, secrets[at.secret].StringData[at.key])
+		name, ok := strings.CutSuffix(host, "."+namespace+".svc.cluster.local")
+		service := services[name]
+		if !ok || service == nil {
+			t.Errorf("secret %s: no service for host %q", at.secret, host)
+			continue
+		}
+		found := false
+		for _, p := range service.Spec.Ports {
+			found = found || fmt.Sprint(p.Port) == port
+		}
+		if !found {
+			t.Errorf("secret %s: service %s has no port %q", at.secret, name, port)
+		}
+	}
+}
+
+var dsn = regexp.MustCompile(`^(?:[a-z]+://)?[^@/]+@(?:tcp\()?([a-z0-9.-]+):(\d+)\)?/`)
+
+// address finds host and port in a connection string, without telling what else
+// is in it.
+func address(t *testing.T, text string) (host, port string) {
+	t.Helper()
+	found := dsn.FindStringSubmatch(text)
+	if found == nil {
+		t.Fatal("a connection string has no host and port")
+	}
+	return found[1], found[2]
+}
+
+func TestTokenKeysAreLongEnough(t *testing.T) {
+	id, encoded, ok := strings.Cut(generated(t)["token"].StringData["TOKEN_KEYS"], ":")
+	key, err := base64.StdEncoding.DecodeString(encoded)
+	if !ok || id == "" || err != nil || len(key) < 32 {
+		t.Errorf("TOKEN_KEYS is not an id and 32 or more bytes in base64 (%d bytes, %v)", len(key), err)
+	}
+}
+
+// Two runs must not make the same credentials.
+func TestCredentialsAreRandom(t *testing.T) {
+	first, second := generated(t), generated(t)
+	for name, s := range first {
+		for key, value := range s.StringData {
+			switch name + "/" + key {
+			case "rabbitmq/uri", "rabbitmq/port", "rabbitmq/username", "rabbitmq/admin-username", "mongodb/username", "mysql/username":
+				continue // names
+			}
+			if second[name].StringData[key] == value {
+				t.Errorf("secret %s: %s is the same each time", name, key)
+			}
+		}
+	}
+}
+
+func TestNoSecretIsInTheRepository(t *testing.T) {
+	for _, o := range all(t) {
+		if o.kind == "v1/Secret" {
+			t.Errorf("%v: secrets are made by `make secrets`", o)
+		}
+	}
+	secret := regexp.MustCompile(`(?i)password|secret|_keys?$|token|_dsn|_uri|rabbitmq_url`)
+	for _, p := range pods(all(t)) {
+		for _, c := range p.containers() {
+			for _, e := range c.Env {
+				if secret.MatchString(e.Name) && e.Value != "" {
+					t.Errorf("%s: %s has its value in the manifest", p.name, e.Name)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,153 @@
+package manifests
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// variable is a setting that a function reads from its environment.
+type variable struct {
+	standard string
+	required bool
+}
+
+// known returns every variable of a function: the tagged fields of the struct
+// `config` in its package main, and of the product's structs within it.
+func known(t *testing.T, function string) map[string]variable {
+	t.Helper()
+	found := map[string]variable{}
+	collect(t, filepath.Join("functions", function), "config", found)
+	return found
+}
+
+// collect finds a struct in a package and goes through its fields.
+func collect(t *testing.T, dir, name string, found map[string]variable) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(root, dir, "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range files {
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if fields := structOf(file, name); fields != nil {
+			for _, field := range fields.List {
+				visit(t, dir, file, field, found)
+			}
+			return
+		}
+	}
+	t.Fatalf("%s: there is no struct %s", dir, name)
+}
+
+func structOf(file *ast.File, name string) *ast.FieldList {
+	for _, decl := range file.Decls {
+		general, ok := decl.(*ast.GenDecl)
+		if !ok {
+			continue
+		}
+		for _, spec := range general.Specs {
+			if s, ok := spec.(*ast.TypeSpec); ok && s.Name.Name == name {
+				if fields, ok := s.Type.(*ast.StructType); ok {
+					return fields.Fields
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func visit(t *testing.T, dir string, file *ast.File, field *ast.Field, found map[string]variable) {
+	t.Helper()
+	if field.Tag != nil {
+		text, _ := strconv.Unquote(field.Tag.Value)
+		tag := reflect.StructTag(text)
+		if name := tag.Get("envconfig"); name != "" {
+			found[name] = variable{tag.Get("default"), tag.Get("required") == "true"}
+			return
+		}
+	}
+	switch kind := field.Type.(type) {
+	case *ast.Ident:
+		if kind.IsExported() {
+			collect(t, dir, kind.Name, found)
+		}
+	case *ast.SelectorExpr:
+		for _, i := range file.Imports {
+			path, _ := strconv.Unquote(i.Path.Value)
+			inner, ours := strings.CutPrefix(path, "mp3converter/")
+			if ours && filepath.Base(inner) == kind.X.(*ast.Ident).Name {
+				collect(t, inner, kind.Sel.Name, found)
+			}
+		}
+	}
+}
+
+// runtime are the variables that Go itself, and whoever looks for a program, read.
+var runtime = map[string]bool{"GOMEMLIMIT": true, "GOMAXPROCS": true, "PATH": true}
+
+func TestVariablesAreThoseTheCodeReads(t *testing.T) {
+	for _, f := range functions(t) {
+		known := known(t, f.function)
+		set := map[string]bool{}
+		for _, e := range f.container.Env {
+			if set[e.Name] {
+				t.Errorf("%s: %s is set twice", f.name, e.Name)
+			}
+			set[e.Name] = true
+			if _, ok := known[e.Name]; !ok && !runtime[e.Name] {
+				t.Errorf("%s: nothing in functions/%s reads %s", f.name, f.function, e.Name)
+			}
+		}
+		for name, v := range known {
+			if v.required && !set[name] {
+				t.Errorf("%s: %s is required and not set", f.name, name)
+			}
+		}
+	}
+}
+
+// setting returns what holds for a function: what its manifest says, or else the
+// code's default.
+func (f function) setting(t *testing.T, name string) string {
+	t.Helper()
+	v, ok := known(t, f.function)[name]
+	if !ok {
+		t.Fatalf("functions/%s does not read %s", f.function, name)
+	}
+	if said := value(t, f.spec, name); said != "" {
+		return said
+	}
+	return v.standard
+}
+
+// The commands that a comment shows must be right, too.
+func TestOptionalSecretOfNotification(t *testing.T) {
+	known := known(t, "notification")
+	content, err := os.ReadFile(filepath.Join(root, "knative", "130-notification.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := 0
+	for _, word := range strings.Fields(string(content)) {
+		if literal, ok := strings.CutPrefix(word, "--from-literal="); ok {
+			name, _, _ := strings.Cut(literal, "=")
+			if _, ok := known[name]; !ok {
+				t.Errorf("the comment names %s, which nothing reads", name)
+			}
+			shown++
+		}
+	}
+	if shown == 0 {
+		t.Error("the comment shows no variable")
+	}
+}
