@@ -125,7 +125,7 @@ func (p Params) args() []string {
 		args = append(args, "-q:a", strconv.FormatFloat(p.Quality, 'f', -1, 64))
 	}
 	args = append(args, p.Args...)
-	return append(args, "-f", "mp3", "-write_xing", "0", "-id3v2_version", "0", "-write_id3v1", "0", "pipe:1")
+	return append(args, "-flush_packets", "0", "-f", "mp3", "-write_xing", "0", "-id3v2_version", "0", "-write_id3v1", "0", "pipe:1")
 }
 
 func (c Config) withDefaults() (Config, error) {

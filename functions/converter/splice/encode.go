@@ -75,6 +75,7 @@ func Encode(ctx context.Context, c Config, p Params, pcm io.Reader, out io.Write
 		// A reader that waits for a decoder must not keep a failure waiting.
 		defer context.AfterFunc(ctx, func() { _ = closer.Close() })()
 	}
+	widen(pcm)
 	cut := newCutter(pcm, c, p)
 	join := newJoiner(c.Workers)
 	s := &stream{out: out, params: p, report: c.Progress}

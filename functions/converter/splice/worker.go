@@ -48,6 +48,7 @@ func (w *worker) run(parent context.Context, chunks <-chan chunk, free chan<- []
 	if err != nil {
 		return fmt.Errorf("connecting the encoder: %w", err)
 	}
+	widen(stdin)
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("starting the encoder: %w", err)
 	}
