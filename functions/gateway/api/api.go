@@ -71,6 +71,7 @@ func (g *Gateway) routes() map[string]http.Handler {
 		"GET /{$}":          asset("page.html", "text/html; charset=utf-8"),
 		"GET /page.js":      asset("page.js", "text/javascript; charset=utf-8"),
 		"GET /page.css":     asset("page.css", "text/css; charset=utf-8"),
+		"GET /page.svg":     asset("page.svg", "image/svg+xml"),
 		// Users, each for their own jobs only.
 		"POST /upload":         g.signedIn(g.upload),
 		"GET /jobs":            g.signedIn(g.list),

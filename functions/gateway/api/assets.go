@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-//go:embed page.html page.js page.css openapi.yaml
+//go:embed page.html page.js page.css page.svg openapi.yaml
 var assets embed.FS
 
 // asset serves one embedded file.

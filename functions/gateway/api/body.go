@@ -8,6 +8,7 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -29,6 +30,7 @@ const (
 type body struct {
 	name   string
 	file   io.Reader
+	fields url.Values // of the address and the form; complete after finish
 	finish func() error
 }
 
@@ -40,19 +42,25 @@ func (g *Gateway) open(w http.ResponseWriter, r *http.Request) (body, error) {
 		control: http.NewResponseController(w),
 		stall:   g.Config.Stall,
 	}}
+	fields := r.URL.Query()
 	var b body
 	var err error
 	kind, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	switch {
 	case kind == "multipart/form-data":
-		b, err = openForm(arriving, params["boundary"])
+		b, err = openForm(arriving, params["boundary"], fields)
 	case rawType(kind):
-		b = body{name: r.URL.Query().Get("name"), file: arriving, finish: func() error { return nil }}
+		b = body{name: fields.Get("name"), file: arriving, finish: func() error { return nil }}
 	default:
 		err = problem.BadType.Because("Content-Type %.80q is not accepted.", kind)
 	}
 	if err != nil {
 		return body{}, uploadProblem(err)
+	}
+	// What is known by now is refused before the file is read.
+	b.fields = fields
+	if _, err := parseOptions(fields); err != nil {
+		return body{}, err
 	}
 	b.name = CleanName(b.name)
 	b.file, err = checked(blame{b.file}, g.Config.MaxUpload)
@@ -69,8 +77,8 @@ func rawType(kind string) bool {
 		strings.HasPrefix(kind, "video/") || strings.HasPrefix(kind, "audio/")
 }
 
-// openForm skips to the first part that is a file.
-func openForm(r io.Reader, boundary string) (body, error) {
+// openForm reads the fields up to the first part that is a file.
+func openForm(r io.Reader, boundary string, fields url.Values) (body, error) {
 	if boundary == "" {
 		return body{}, problem.BadRequest.Because("The Content-Type names no boundary.")
 	}
@@ -83,9 +91,9 @@ func openForm(r io.Reader, boundary string) (body, error) {
 		case err != nil:
 			return body{}, formError(err)
 		case isFile(part):
-			return body{name: part.FileName(), file: part, finish: func() error { return endForm(form) }}, nil
+			return body{name: part.FileName(), file: part, finish: func() error { return endForm(form, fields) }}, nil
 		}
-		if err := skipField(part); err != nil {
+		if err := readField(part, fields); err != nil {
 			return body{}, err
 		}
 	}
@@ -93,7 +101,7 @@ func openForm(r io.Reader, boundary string) (body, error) {
 }
 
 // endForm reads what follows the file.
-func endForm(form *multipart.Reader) error {
+func endForm(form *multipart.Reader, fields url.Values) error {
 	for range maxFields {
 		part, err := form.NextPart()
 		switch {
@@ -104,7 +112,7 @@ func endForm(form *multipart.Reader) error {
 		case isFile(part):
 			return problem.ManyFiles
 		}
-		if err := skipField(part); err != nil {
+		if err := readField(part, fields); err != nil {
 			return err
 		}
 	}
@@ -118,19 +126,18 @@ func isFile(p *multipart.Part) bool {
 	return ok
 }
 
-func skipField(p *multipart.Part) error {
-	n, err := io.Copy(io.Discard, io.LimitReader(p, maxField+1))
+func readField(p *multipart.Part, fields url.Values) error {
+	value, err := io.ReadAll(io.LimitReader(p, maxField+1))
 	switch {
 	case err != nil:
 		return formError(err)
-	case n > maxField:
+	case len(value) > maxField:
 		return problem.BadRequest.Because("The field %.40q is too long.", p.FormName())
 	}
+	fields.Add(p.FormName(), string(value))
 	return nil
 }
 
-// formError keeps the parser's own words to itself: they may quote the header
-// that holds the file's name.
 func formError(err error) error {
 	if errors.Is(err, errBody) {
 		return err

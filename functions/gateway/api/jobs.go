@@ -25,6 +25,7 @@ type view struct {
 	Name       string        `json:"name"`
 	Bytes      int64         `json:"bytes"`
 	Progress   int           `json:"progress"` // percent
+	Options    jobs.Options  `json:"options,omitzero"`
 	Error      *jobs.Failure `json:"error,omitempty"`
 	Source     *sourceView   `json:"source,omitempty"`
 	Audio      *audioView    `json:"audio,omitempty"`
@@ -46,15 +47,19 @@ type sourceView struct {
 	Seconds   float64 `json:"seconds"`
 	Rate      int     `json:"sampleRate"`
 	Channels  int     `json:"channels"`
+
+	Tracks []jobs.Track      `json:"tracks,omitempty"`
+	Tags   map[string]string `json:"tags,omitempty"`
 }
 
 func viewOf(j jobs.Job) view {
 	v := view{
-		ID: j.ID, State: j.State, Name: j.Name, Bytes: j.Video.Size, Progress: j.Progress, Error: j.Failure,
+		ID: j.ID, State: j.State, Name: j.Name, Bytes: j.Video.Size, Progress: j.Progress, Options: j.Options, Error: j.Failure,
 		CreatedAt: j.CreatedAt, FinishedAt: j.FinishedAt, ExpiresAt: j.ExpiresAt,
 	}
 	if j.Source != nil {
-		v.Source = &sourceView{j.Source.Container, j.Source.Codec, j.Source.Duration.Seconds(), j.Source.Rate, j.Source.Channels}
+		s := j.Source
+		v.Source = &sourceView{s.Container, s.Codec, s.Duration.Seconds(), s.Rate, s.Channels, s.Tracks, s.Tags}
 	}
 	if j.State == jobs.Done {
 		v.Audio = &audioView{j.Audio.ID, j.AudioName(), j.Audio.Size, "/jobs/" + j.ID + "/audio"}

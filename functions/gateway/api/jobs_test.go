@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"reflect"
 	"testing"
 	"time"
 
@@ -38,7 +39,7 @@ func TestJobIsShown(t *testing.T) {
 	if v.State != jobs.Converting || v.Progress != 42 {
 		t.Errorf("converting: %+v", v)
 	}
-	if want := (sourceView{"mov,mp4", "aac", 1.5, 44100, 2}); v.Source == nil || *v.Source != want {
+	if want := (&sourceView{Container: "mov,mp4", Codec: "aac", Seconds: 1.5, Rate: 44100, Channels: 2}); !reflect.DeepEqual(v.Source, want) {
 		t.Errorf("source %+v, want %+v", v.Source, want)
 	}
 	j = s.complete(t, j.ID, []byte("mp3"))

@@ -61,7 +61,11 @@ func (g *Gateway) upload(w http.ResponseWriter, r *http.Request, user token.Clai
 	if err != nil {
 		return uploadProblem(err)
 	}
-	if err := body.finish(); err != nil {
+	err = body.finish()
+	if err == nil {
+		job.Options, err = parseOptions(body.fields)
+	}
+	if err != nil {
 		g.discard(ctx, video.ID)
 		return uploadProblem(err)
 	}

@@ -19,7 +19,7 @@ import (
 func TestUpload(t *testing.T) {
 	s := open(t, nil)
 	before := time.Now().Add(-time.Second)
-	res, b := s.send(t, form{field{"note", "fields are passed over"}, file{"holiday.mp4", video}, field{"more", "of them"}})
+	res, b := s.send(t, form{field{"comment", "before the file"}, file{"holiday.mp4", video}, field{"title", "behind it"}})
 	if res.StatusCode != http.StatusAccepted {
 		t.Fatalf("%d %s", res.StatusCode, b)
 	}

@@ -1,0 +1,86 @@
+package api
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+
+	"mp3converter/shared/media"
+)
+
+// nowhere is a media store that throws everything away, and notes the most
+// memory that was in use meanwhile.
+type nowhere struct {
+	media.Store
+	peak uint64
+}
+
+func (n *nowhere) Put(_ context.Context, o media.Object, r io.Reader) (media.Object, error) {
+	buf := make([]byte, 64<<10)
+	for {
+		before := o.Size >> 24
+		read, err := r.Read(buf)
+		o.Size += int64(read)
+		if err == io.EOF {
+			return o, nil
+		} else if err != nil {
+			return o, err
+		}
+		if o.Size>>24 != before { // every 16 MiB
+			n.peak = max(n.peak, memory().HeapAlloc)
+		}
+	}
+}
+
+func memory() (m runtime.MemStats) {
+	runtime.ReadMemStats(&m)
+	return m
+}
+
+// zeros is an endless file of nothing.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
+// TestUploadIsStreamed: of a big video, neither is much ever held nor is much
+// allocated in all.
+func TestUploadIsStreamed(t *testing.T) {
+	for name, c := range map[string]struct {
+		size                    int64
+		head, tail, contentType string
+	}{
+		"form": {64 << 20, "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.mp4\"\r\n\r\n", "\r\n--x--\r\n", "multipart/form-data; boundary=x"},
+		"raw":  {256 << 20, "", "", "video/mp4"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			videos := &nowhere{}
+			s := open(t, func(g *Gateway) {
+				g.Config.MaxUpload = c.size
+				g.Videos = videos
+			})
+			s.client.Transport = &http.Transport{}
+			body := io.MultiReader(strings.NewReader(c.head), io.LimitReader(zeros{}, c.size), strings.NewReader(c.tail))
+			runtime.GC()
+			before := memory()
+			res, b := s.do(t, "POST", "/upload", body, "Content-Type", c.contentType)
+			if v := decode[view](t, b); res.StatusCode != http.StatusAccepted || v.Bytes != c.size {
+				t.Fatalf("%d %s", res.StatusCode, b)
+			}
+			grown := int64(videos.peak) - int64(before.HeapAlloc)
+			allocated := memory().TotalAlloc - before.TotalAlloc
+			t.Logf("heap grown by %d KiB, %d KiB allocated in all", grown>>10, allocated>>10)
+			if grown > 8<<20 {
+				t.Errorf("the heap grew by %d MiB", grown>>20)
+			}
+			if allocated > 16<<20 {
+				t.Errorf("%d MiB were allocated", allocated>>20)
+			}
+		})
+	}
+}

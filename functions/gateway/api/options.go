@@ -1,0 +1,224 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"mp3converter/shared/jobs"
+	"mp3converter/shared/problem"
+)
+
+const (
+	maxText  = 500            // bytes of a title or a comment
+	maxStart = 24 * time.Hour // of a part to convert
+)
+
+// bitrates are the constant ones of MPEG-1 layer III that are offered, in
+// kbit/s.
+var bitrates = []int{64, 80, 96, 112, 128, 160, 192, 224, 256, 320}
+
+var sampleRates = []int{8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000}
+
+// presets are names for what most people want.
+var presets = map[string]jobs.Options{
+	"speech":   {Bitrate: 64, Channels: 1, Normalize: true},
+	"standard": {Bitrate: 192},
+	"high":     {Bitrate: 320},
+}
+
+// options are the fields that an upload may carry beside its file, each with
+// what it does to the job. A preset comes first, so that the others refine it.
+var options = []struct {
+	name string
+	set  func(*jobs.Options, string) error
+}{
+	{"preset", func(o *jobs.Options, v string) error {
+		preset, ok := presets[v]
+		if !ok {
+			return errors.New("must be speech, standard or high")
+		}
+		*o = preset
+		return nil
+	}},
+	{"bitrate", func(o *jobs.Options, v string) error {
+		n, err := strconv.Atoi(v)
+		if err != nil || !slices.Contains(bitrates, n) {
+			return fmt.Errorf("must be one of %v kbit/s", bitrates)
+		}
+		o.Bitrate, o.Quality = n, nil
+		return nil
+	}},
+	{"quality", func(o *jobs.Options, v string) error {
+		n, err := strconv.Atoi(v)
+		if err != nil || n < 0 || n > 9 {
+			return errors.New("must be 0 (best) to 9")
+		}
+		o.Bitrate, o.Quality = 0, &n
+		return nil
+	}},
+	{"sample_rate", func(o *jobs.Options, v string) error {
+		n, err := strconv.Atoi(v)
+		if err != nil || !slices.Contains(sampleRates, n) {
+			return fmt.Errorf("must be one of %v", sampleRates)
+		}
+		o.SampleRate = n
+		return nil
+	}},
+	{"channels", func(o *jobs.Options, v string) error {
+		n := map[string]int{"mono": 1, "1": 1, "stereo": 2, "2": 2}[v]
+		if n == 0 {
+			return errors.New("must be mono or stereo")
+		}
+		o.Channels = n
+		return nil
+	}},
+	{"normalize", func(o *jobs.Options, v string) (err error) {
+		if o.Normalize, err = strconv.ParseBool(v); err != nil {
+			return errors.New("must be true or false")
+		}
+		return nil
+	}},
+	{"start", func(o *jobs.Options, v string) (err error) {
+		o.Start, err = parseTime(v)
+		return err
+	}},
+	{"end", func(o *jobs.Options, v string) (err error) {
+		o.End, err = parseTime(v)
+		return err
+	}},
+	{"track", func(o *jobs.Options, v string) error {
+		if !isTrack(v) {
+			return errors.New("must be the number of a sound track, from 1, or a language such as eng")
+		}
+		o.Track = strings.ToLower(v)
+		return nil
+	}},
+	{"title", func(o *jobs.Options, v string) (err error) { o.Title, err = parseText(v); return err }},
+	{"artist", func(o *jobs.Options, v string) (err error) { o.Artist, err = parseText(v); return err }},
+	{"album", func(o *jobs.Options, v string) (err error) { o.Album, err = parseText(v); return err }},
+	{"comment", func(o *jobs.Options, v string) (err error) { o.Comment, err = parseText(v); return err }},
+	{"cover", func(o *jobs.Options, v string) error {
+		if v == "keep" {
+			v = string(jobs.CoverKept)
+		}
+		if o.Cover = jobs.Cover(v); o.Cover != jobs.CoverKept && o.Cover != jobs.CoverNone && o.Cover != jobs.CoverFrame {
+			return errors.New("must be keep, none or frame")
+		}
+		return nil
+	}},
+	{"chapters", func(o *jobs.Options, v string) error {
+		if v != "keep" && v != "drop" {
+			return errors.New("must be keep or drop")
+		}
+		o.NoChapters = v == "drop"
+		return nil
+	}},
+}
+
+// parseOptions reads the wishes of an upload from its fields, or from a field
+// "options" that holds them as JSON. "name" is not one of them.
+func parseOptions(fields url.Values) (jobs.Options, error) {
+	given := map[string]string{}
+	for name, values := range fields {
+		switch {
+		case name == "name":
+		case name == "options":
+			if err := readJSON(values[0], given); err != nil {
+				return jobs.Options{}, err
+			}
+		default:
+			given[name] = values[0]
+		}
+	}
+	var o jobs.Options
+	for _, option := range options {
+		v, ok := given[option.name]
+		delete(given, option.name)
+		if !ok || v == "" {
+			continue
+		}
+		if err := option.set(&o, v); err != nil {
+			return jobs.Options{}, problem.BadOption.Because("%s %v.", option.name, err)
+		}
+	}
+	for name := range given {
+		return jobs.Options{}, problem.BadOption.Because("There is no option %.40q.", name)
+	}
+	if o.End != 0 && o.End <= o.Start {
+		return jobs.Options{}, problem.BadOption.Because("end must be later than start.")
+	}
+	return o, nil
+}
+
+// readJSON adds the members of an object: strings, numbers and booleans.
+func readJSON(text string, to map[string]string) error {
+	var members map[string]any
+	if err := json.Unmarshal([]byte(text), &members); err != nil {
+		return problem.BadOption.Because("options must be a JSON object.")
+	}
+	for name, v := range members {
+		switch v := v.(type) {
+		case string:
+			to[name] = v
+		case bool:
+			to[name] = strconv.FormatBool(v)
+		case float64:
+			to[name] = strconv.FormatFloat(v, 'f', -1, 64)
+		default:
+			return problem.BadOption.Because("%.40s must be a string, a number or a boolean.", name)
+		}
+	}
+	return nil
+}
+
+// parseTime reads seconds, or minutes and hours before them: 90, 1:30, 0:01:30.5.
+func parseTime(s string) (time.Duration, error) {
+	wrong := errors.New("must be a time such as 90, 1:30 or 0:01:30.5")
+	parts := strings.Split(s, ":")
+	if len(parts) > 3 {
+		return 0, wrong
+	}
+	var total time.Duration
+	for i, part := range parts {
+		last := i == len(parts)-1
+		if part == "" || strings.Trim(part, "0123456789.") != "" || !last && strings.Contains(part, ".") {
+			return 0, wrong
+		}
+		f, err := strconv.ParseFloat(part, 64)
+		if err != nil || f > maxStart.Seconds() || i > 0 && f >= 60 {
+			return 0, wrong
+		}
+		total = total*60 + time.Duration(f*float64(time.Second))
+	}
+	if total > maxStart {
+		return 0, fmt.Errorf("must be at most %v", maxStart)
+	}
+	return total.Truncate(time.Millisecond), nil
+}
+
+func isTrack(s string) bool {
+	if n, err := strconv.Atoi(s); err == nil {
+		return n >= 1 && n <= 1000
+	}
+	return len(s) >= 2 && len(s) <= 12 && strings.Trim(strings.ToLower(s), "abcdefghijklmnopqrstuvwxyz-") == ""
+}
+
+func parseText(s string) (string, error) {
+	if len(s) > maxText || !utf8.ValidString(s) {
+		return "", fmt.Errorf("must be text of at most %d bytes", maxText)
+	}
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s)), nil
+}
