@@ -12,12 +12,16 @@
 // put in front, with exact counts, seek table, checksums, delay and padding.
 //
 // The price: without reservoir a frame cannot borrow bits from its neighbours.
-// See docs/conversion.md; at constant bitrate clicks lose about 1 dB, steady
-// sounds nothing; at variable bitrate files grow by up to 9 %. LAME's switch for
-// it holds for a whole encode, not for the frames at a joint. Keeping it and
-// moving a piece's borrowed bytes into the room that the piece before left over
-// was tried: of 14 joints a kind, 6 to 14 had the room at the frame of the cut,
-// some none within 49 frames, so it would need a repacking of all frames.
+// BenchmarkReservoir measures it. Up to 192 kbit/s, constant, steady sounds stay
+// within 0.4 dB of signal to noise; clicks lose up to 1 dB, their worst frames
+// 2.3 dB. At 320 kbit/s and V0 clicks' worst frames lose 4 to 5 dB, chords 6 dB
+// of 66. Variable bitrates keep the quality else, and grow by up to 10 %.
+//
+// LAME's switch holds for a whole encode, so the reservoir cannot be off at the
+// joints only. Keeping it, and moving what the first frame of a piece borrowed
+// into the room that the piece before left over, was tried: of 14 joints for
+// each kind of sound and setting, 6 to 14 had that room at the cut, nearly all
+// within 49 frames, some nowhere near. All frames would have to be packed anew.
 //
 // A later version can spread one job over several converters, because a chunk
 // needs nothing but its own PCM, pre-roll included, and its index:

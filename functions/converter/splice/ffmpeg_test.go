@@ -47,7 +47,7 @@ func spliced(t *testing.T, c splice.Config, p splice.Params, pcm io.Reader) ([]b
 }
 
 // serial encodes PCM with one ffmpeg, as Encode would, and returns the file.
-func serial(t *testing.T, p splice.Params, pcm []byte, args ...string) []byte {
+func serial(t testing.TB, p splice.Params, pcm []byte, args ...string) []byte {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "serial.mp3")
 	argv := []string{"-v", "error", "-f", p.Format, "-ar", strconv.Itoa(p.SampleRate),
@@ -71,7 +71,7 @@ func serial(t *testing.T, p splice.Params, pcm []byte, args ...string) []byte {
 }
 
 // decoded is what ffmpeg plays: delay and padding are its to skip.
-func decoded(t *testing.T, data []byte) []float32 {
+func decoded(t testing.TB, data []byte) []float32 {
 	t.Helper()
 	in := filepath.Join(t.TempDir(), "in.mp3")
 	if err := os.WriteFile(in, data, 0o600); err != nil {
