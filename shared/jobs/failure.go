@@ -18,11 +18,13 @@ var (
 	TooLong     = &Failure{"too_long", "The video is longer than this service accepts."}
 	TooLarge    = &Failure{"too_large", "The MP3 would be larger than this service can store."}
 	TooSlow     = &Failure{"time_limit", "Converting the video took longer than is allowed for one of its length."}
+	NoTrack     = &Failure{"no_such_track", "The video has no sound track of that number or language. The job's source lists those it has."}
+	OutOfRange  = &Failure{"out_of_range", "The part that was asked for lies outside of the video."}
 	Exhausted   = &Failure{"attempts_exhausted", "The conversion was tried several times and never finished. Please try again later, or with another copy of the file."}
 	VideoGone   = &Failure{"video_missing", "The uploaded video is no longer stored. Please upload it again."}
 )
 
 // Failures lists every failure that a job can have.
 var Failures = []*Failure{
-	Corrupt, NoAudio, Unsupported, Protected, TooLong, TooLarge, TooSlow, Exhausted, VideoGone,
+	Corrupt, NoAudio, Unsupported, Protected, TooLong, TooLarge, TooSlow, NoTrack, OutOfRange, Exhausted, VideoGone,
 }

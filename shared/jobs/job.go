@@ -37,6 +37,8 @@ type Job struct {
 	Email    string `bson:"email" json:"email"`       // where to tell the user; may be ""
 	Name     string `bson:"name" json:"name"`         // the upload's file name
 
+	Options Options `bson:"options" json:"options"`
+
 	State    State    `bson:"state" json:"state"`
 	Progress int      `bson:"progress" json:"progress"` // percent, 0 to 100
 	Attempts int      `bson:"attempts" json:"attempts"` // conversions begun
@@ -67,11 +69,22 @@ type File struct {
 
 // Source is what the converter found in the video.
 type Source struct {
-	Container string        `bson:"container" json:"container"` // ffmpeg's name of the format
-	Codec     string        `bson:"codec" json:"codec"`         // of the audio track
-	Duration  time.Duration `bson:"duration" json:"duration"`   // nanoseconds
-	Rate      int           `bson:"rate" json:"rate"`           // samples a second
-	Channels  int           `bson:"channels" json:"channels"`
+	Container string            `bson:"container" json:"container"` // ffmpeg's name of the format
+	Codec     string            `bson:"codec" json:"codec"`         // of the track that is converted
+	Duration  time.Duration     `bson:"duration" json:"duration"`   // nanoseconds
+	Rate      int               `bson:"rate" json:"rate"`           // samples a second
+	Channels  int               `bson:"channels" json:"channels"`
+	Tracks    []Track           `bson:"tracks,omitempty" json:"tracks,omitempty"` // all that carry sound
+	Tags      map[string]string `bson:"tags,omitempty" json:"tags,omitempty"`
+}
+
+// Track is one sound track of the source.
+type Track struct {
+	Codec    string `bson:"codec" json:"codec"`
+	Language string `bson:"language,omitempty" json:"language,omitempty"`
+	Title    string `bson:"title,omitempty" json:"title,omitempty"`
+	Rate     int    `bson:"rate" json:"sampleRate"`
+	Channels int    `bson:"channels" json:"channels"`
 }
 
 // Lease is a converter's temporary right to a job.

@@ -35,7 +35,6 @@ var (
 	BadType        = Kind{415, "unsupported_media_type", "That is not a video. Send the file as multipart/form-data or as the raw body."}
 	BadRange       = Kind{416, "bad_range", "The requested range lies outside of the file."}
 	Throttled      = Kind{429, "too_many_requests", "Too many requests. Please wait a moment."}
-	TooManyJobs    = Kind{429, "too_many_jobs", "You have as many unfinished jobs as you may have. Wait for one to finish."}
 	Internal       = Kind{500, "internal", "Something went wrong on our side. Quote the request id when you report it."}
 	Busy           = Kind{503, "busy", "The service is busy. Please try again in a moment."}
 	Unavailable    = Kind{503, "unavailable", "A part of the service cannot be reached right now. Please try again in a moment."}
@@ -47,5 +46,5 @@ var Kinds = []Kind{
 	BadRequest, NoFile, ManyFiles, EmptyFile, BrokenUpload, BadOption, BadEmail, WeakPassword,
 	NoToken, BadToken, ExpiredToken, BadCredentials, Closed, NotFound, NoJob, BadMethod,
 	SlowUpload, EmailTaken, NotReady, NoAudio, TooLarge, BadType, BadRange, Throttled,
-	TooManyJobs, Internal, Busy, Unavailable, NoSpace,
+	Internal, Busy, Unavailable, NoSpace,
 }

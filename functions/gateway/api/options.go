@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -17,9 +16,11 @@ import (
 )
 
 const (
-	maxText  = 500            // bytes of a title or a comment
-	maxStart = 24 * time.Hour // of a part to convert
+	maxText  = 500          // bytes of a title or a comment
+	maxStart = 24 * 60 * 60 // seconds into a video
 )
+
+var errTime = errors.New("must be a time such as 90, 1:30 or 0:01:30.5, and at most a day")
 
 // bitrates are the constant ones of MPEG-1 layer III that are offered, in
 // kbit/s.
@@ -180,28 +181,26 @@ func readJSON(text string, to map[string]string) error {
 }
 
 // parseTime reads seconds, or minutes and hours before them: 90, 1:30, 0:01:30.5.
-func parseTime(s string) (time.Duration, error) {
-	wrong := errors.New("must be a time such as 90, 1:30 or 0:01:30.5")
+func parseTime(s string) (float64, error) {
 	parts := strings.Split(s, ":")
 	if len(parts) > 3 {
-		return 0, wrong
+		return 0, errTime
 	}
-	var total time.Duration
+	var total float64
 	for i, part := range parts {
-		last := i == len(parts)-1
-		if part == "" || strings.Trim(part, "0123456789.") != "" || !last && strings.Contains(part, ".") {
-			return 0, wrong
+		if part == "" || strings.Trim(part, "0123456789.") != "" || i < len(parts)-1 && strings.Contains(part, ".") {
+			return 0, errTime
 		}
 		f, err := strconv.ParseFloat(part, 64)
-		if err != nil || f > maxStart.Seconds() || i > 0 && f >= 60 {
-			return 0, wrong
+		if err != nil || i > 0 && f >= 60 {
+			return 0, errTime
 		}
-		total = total*60 + time.Duration(f*float64(time.Second))
+		total = total*60 + f
 	}
 	if total > maxStart {
-		return 0, fmt.Errorf("must be at most %v", maxStart)
+		return 0, errTime
 	}
-	return total.Truncate(time.Millisecond), nil
+	return total, nil
 }
 
 func isTrack(s string) bool {

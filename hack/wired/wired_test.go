@@ -1,0 +1,98 @@
+package wired
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"mp3converter/hack/sample"
+)
+
+func TestWired(t *testing.T) {
+	s := start(t)
+	t.Run("a session", s.session)
+	t.Run("nobody else sees it", s.stranger)
+	t.Run("a burst with everything going wrong", s.burst)
+}
+
+// session: from an account to the MP3, and the operator is told once.
+func (s *services) session(t *testing.T) {
+	u := s.register(t, "one@example.com")
+	j := u.upload(t, video(t, sample.Spec{Name: "song.mp4"}))
+	eventually(t, "job done", 60*time.Second, func() bool { return u.job(t, j.ID).State == "done" })
+	r, err := http.NewRequest("GET", u.url+"/jobs/"+j.ID+"/audio", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, mp3 := u.send(t, r)
+	if status != http.StatusOK || int64(len(mp3)) != u.job(t, j.ID).Audio.Bytes || !strings.HasPrefix(mp3, "ID3") {
+		t.Errorf("download: %d, %d bytes", status, len(mp3))
+	}
+	r.Header.Set("Range", "bytes=-10")
+	if status, part := u.send(t, r); status != http.StatusPartialContent || !strings.HasSuffix(mp3, part) {
+		t.Errorf("range: %d, %d bytes", status, len(part))
+	}
+	bad := u.upload(t, video(t, sample.Spec{Name: "silent.mp4", Audio: "none"}))
+	eventually(t, "job failed", 60*time.Second, func() bool { return u.job(t, bad.ID).Error.Code == "no_audio" })
+	for _, id := range []string{j.ID, bad.ID} {
+		eventually(t, "operator told", 30*time.Second, func() bool { return s.told.count(id) == 1 })
+	}
+}
+
+func (s *services) stranger(t *testing.T) {
+	owner, stranger := s.register(t, "two@example.com"), s.register(t, "three@example.com")
+	j := owner.upload(t, video(t, sample.Spec{Name: "private.mp4"}))
+	r, err := http.NewRequest("GET", s.gateway+"/jobs/"+j.ID, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, _ := stranger.send(t, r); status != http.StatusNotFound {
+		t.Errorf("status %d", status)
+	}
+}
+
+// burst: the converter is shot twice and the broker once while jobs wait and
+// run; every one of them ends well, with one MP3, and the operator is told.
+func (s *services) burst(t *testing.T) {
+	u := s.register(t, "four@example.com")
+	path := video(t, sample.Spec{Name: "short.mp4", Seconds: 20})
+	var ids []string
+	for range 12 {
+		ids = append(ids, u.upload(t, path).ID)
+	}
+	done := func() (n int) {
+		for _, id := range ids {
+			j := u.job(t, id)
+			if j.Error.Code != "" {
+				t.Fatalf("job %s failed: %s", id, j.Error.Code)
+			}
+			if j.State == "done" {
+				n++
+			}
+		}
+		return n
+	}
+	for _, at := range []int{1, 4} {
+		eventually(t, "jobs done", 2*time.Minute, func() bool { return done() >= at })
+		s.convert.kill()
+		s.launch(t, s.convert, "converter")
+	}
+	s.broker.Kill(t)
+	accepted := u.upload(t, path) // without a broker
+	ids = append(ids, accepted.ID)
+	s.broker.Restart(t)
+	eventually(t, "all jobs done", 4*time.Minute, func() bool {
+		s.janitor(t)
+		return done() == len(ids)
+	})
+	for _, id := range ids {
+		eventually(t, "operator told", time.Minute, func() bool {
+			if s.told.count(id) > 0 {
+				return true
+			}
+			s.janitor(t)
+			return false
+		})
+	}
+}
