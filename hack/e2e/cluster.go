@@ -1,0 +1,212 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+const namespace = "mp3converter"
+
+// functions are the services that scale to zero.
+var functions = []string{"gateway", "auth", "converter", "notification"}
+
+// cluster reads the state of things through one `kubectl proxy`: a kubectl for
+// each look would take as much of the machine as a conversion.
+type cluster struct {
+	api   string
+	proxy *exec.Cmd
+	http  http.Client
+}
+
+func connect(ctx context.Context) (*cluster, error) {
+	cmd := exec.Command("kubectl", "proxy", "--port=0")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("kubectl: %w", err)
+	}
+	c := &cluster{proxy: cmd, http: http.Client{Timeout: 20 * time.Second}}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	address, ok := strings.CutPrefix(strings.TrimSpace(line), "Starting to serve on ")
+	if err != nil || !ok {
+		c.close()
+		return nil, fmt.Errorf("kubectl proxy said %q: %w", line, err)
+	}
+	c.api = "http://" + address
+	if err := c.get(ctx, "/api/v1/namespaces/"+namespace, nil); err != nil {
+		c.close()
+		return nil, fmt.Errorf("is the service deployed? %w", err)
+	}
+	return c, nil
+}
+
+func (c *cluster) close() {
+	c.proxy.Process.Kill()
+	c.proxy.Wait()
+}
+
+// get reads one thing of the API.
+func (c *cluster) get(ctx context.Context, path string, into any) error {
+	body, err := c.raw(ctx, path)
+	if err != nil || into == nil {
+		return err
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+func (c *cluster) raw(ctx context.Context, path string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.api+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s: %s: %.200s", path, resp.Status, body)
+	}
+	return body, nil
+}
+
+// kubectl runs one command and returns what it printed.
+func (c *cluster) kubectl(ctx context.Context, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "kubectl", append([]string{"-n", namespace}, args...)...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("kubectl %s: %w: %s", args[0], err, bytes.TrimSpace(stderr.Bytes()))
+	}
+	return string(out), nil
+}
+
+// pods is a count of each function's.
+type pods struct {
+	present map[string]int // there, also if starting or ending
+	ready   map[string]int
+	wanted  map[string]int // by the autoscaler
+}
+
+func (c *cluster) pods(ctx context.Context) (pods, error) {
+	p := pods{map[string]int{}, map[string]int{}, map[string]int{}}
+	var list struct {
+		Items []struct {
+			Metadata struct {
+				Labels            map[string]string
+				DeletionTimestamp string
+			}
+			Status struct {
+				Phase      string
+				Conditions []struct{ Type, Status string }
+			}
+		}
+	}
+	if err := c.get(ctx, "/api/v1/namespaces/"+namespace+"/pods?labelSelector=serving.knative.dev%2Fservice", &list); err != nil {
+		return p, err
+	}
+	for _, i := range list.Items {
+		name := i.Metadata.Labels["serving.knative.dev/service"]
+		p.present[name]++
+		for _, condition := range i.Status.Conditions {
+			if condition.Type == "Ready" && condition.Status == "True" && i.Metadata.DeletionTimestamp == "" {
+				p.ready[name]++
+			}
+		}
+	}
+	var deployments struct {
+		Items []struct {
+			Metadata struct{ Labels map[string]string }
+			Spec     struct{ Replicas int }
+		}
+	}
+	if err := c.get(ctx, "/apis/apps/v1/namespaces/"+namespace+"/deployments?labelSelector=serving.knative.dev%2Fservice", &deployments); err != nil {
+		return p, err
+	}
+	for _, i := range deployments.Items {
+		p.wanted[i.Metadata.Labels["serving.knative.dev/service"]] += i.Spec.Replicas
+	}
+	return p, nil
+}
+
+// asleep waits until the autoscaler wants none of the named functions and none is
+// ready: the next request then starts from nothing, although a pod of the last
+// round may still be on its way out.
+func (c *cluster) asleep(ctx context.Context, names ...string) error {
+	return poll(ctx, 500*time.Millisecond, func() (bool, error) {
+		p, err := c.pods(ctx)
+		if err != nil {
+			return false, err
+		}
+		for _, name := range names {
+			if p.wanted[name] > 0 || p.ready[name] > 0 {
+				return false, fmt.Errorf("%s: %d pods wanted, %d ready", name, p.wanted[name], p.ready[name])
+			}
+		}
+		return true, nil
+	})
+}
+
+// empty waits until there is no pod of any function.
+func (c *cluster) empty(ctx context.Context) error {
+	return poll(ctx, time.Second, func() (bool, error) {
+		p, err := c.pods(ctx)
+		if err != nil {
+			return false, err
+		}
+		for _, name := range functions {
+			if p.present[name] > 0 {
+				return false, fmt.Errorf("%s: %d pods are there", name, p.present[name])
+			}
+		}
+		return true, nil
+	})
+}
+
+// queue is how many messages wait in a queue and how many are with its source.
+func (c *cluster) queue(ctx context.Context, name string) (waiting, delivered float64, err error) {
+	body, err := c.raw(ctx, "/api/v1/namespaces/"+namespace+"/services/rabbitmq:prometheus/proxy/metrics/detailed?family=queue_coarse_metrics")
+	if err != nil {
+		return 0, 0, err
+	}
+	found := false
+	for line := range strings.Lines(string(body)) {
+		if !strings.Contains(line, `queue="`+name+`"`) {
+			continue
+		}
+		fields := strings.Fields(line)
+		var value float64
+		if _, err := fmt.Sscan(fields[len(fields)-1], &value); err != nil {
+			continue
+		}
+		switch metric, _, _ := strings.Cut(line, "{"); metric {
+		case "rabbitmq_detailed_queue_messages_ready":
+			waiting, found = value, true
+		case "rabbitmq_detailed_queue_messages_unacked":
+			delivered = value
+		}
+	}
+	if !found {
+		return 0, 0, errors.New("RabbitMQ tells nothing of the queue " + name)
+	}
+	return waiting, delivered, nil
+}
