@@ -95,7 +95,13 @@ func TestJointsCannotBeHeard(t *testing.T) {
 				t.Fatalf("%d joints expected, %d pieces made", len(joints), result.Pieces)
 			}
 			ref := floats(pcm)
-			mine := newErrors(p, ref, decoded(t, data))
+			// The others' lengths are not held to this: ffmpeg 5.1 cannot write a
+			// padding that reaches over the last frame into the one before.
+			played := decoded(t, data)
+			if len(played) != len(ref) {
+				t.Errorf("plays %d samples, the source has %d", len(played)/p.Channels, len(source[0]))
+			}
+			mine := newErrors(p, ref, played)
 			mine.compare(t, "one encoder without reservoir", newErrors(p, ref, decoded(t, alone)), joints, 0.5, 0.5)
 			// With a reservoir every window differs a little. Of a few windows
 			// and of many the means must agree; the worst of the few may by
@@ -174,9 +180,6 @@ func newErrors(p splice.Params, ref, got []float32) errorsOf {
 		// A floor at -100 dB: below it everything is silence.
 		e.energy = append(e.energy, sum/float64(step)+1e-10)
 	}
-	if len(ref) != len(got) {
-		e.energy = nil // told by compare
-	}
 	return e
 }
 
@@ -185,9 +188,6 @@ func newErrors(p splice.Params, ref, got []float32) errorsOf {
 // than so many dB on average or at worst.
 func (e errorsOf) compare(t *testing.T, name string, other errorsOf, joints []int, average, worst float64) {
 	t.Helper()
-	if e.energy == nil || other.energy == nil {
-		t.Fatalf("decoded lengths differ from the source's (against %s)", name)
-	}
 	atJoint := make([]bool, len(e.energy))
 	for _, j := range joints {
 		// The encoder's and decoder's delays smear a joint over two frames.
@@ -196,7 +196,7 @@ func (e errorsOf) compare(t *testing.T, name string, other errorsOf, joints []in
 		}
 	}
 	var near, far []float64
-	for w := range e.energy {
+	for w := range min(len(e.energy), len(other.energy)) {
 		excess := 10 * math.Log10(e.energy[w]/other.energy[w])
 		if atJoint[w] {
 			near = append(near, excess)
