@@ -6,11 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"os/exec"
+	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"mp3converter/functions/converter/sandbox"
 )
 
 const (
@@ -23,22 +28,34 @@ const (
 // errTime says that a program took longer than it may.
 var errTime = errors.New("time limit reached")
 
-// command is a program that reads a hostile file: in a process group and an
-// empty directory of its own, with limits on time, memory and output, and
-// without our environment.
+// command is a program that reads a hostile file: in a sandbox and an empty
+// directory of its own, with limits on time, memory and output, and without our
+// environment.
 type command struct {
 	path   string
 	args   []string
 	dir    string
 	files  []*os.File // as descriptors 3 and up
+	port   uint16     // where the input is served; 0 if it is not
 	stdout io.Writer
+	stderr io.Writer // gets what the program says, beside the log; may be nil
 	time   time.Duration
 	memory uint64 // bytes of address space
 	output uint64 // bytes of a file; 0 is no limit
 }
 
 func (a *attempt) program(path, dir string, in *input, args []string) *command {
-	return &command{path: path, args: args, dir: dir, files: in.files(), memory: a.config.MaxMemory}
+	return &command{path: path, args: args, dir: dir, files: in.files(), port: in.port(), memory: a.config.MaxMemory}
+}
+
+// port is where a video without a file is served.
+func (in *input) port() uint16 {
+	u, err := url.Parse(in.url)
+	if err != nil {
+		return 0
+	}
+	n, _ := strconv.ParseUint(u.Port(), 10, 16)
+	return uint16(n)
 }
 
 // do runs the program to its end. When ctx ends or time is up, the whole
@@ -53,24 +70,25 @@ func (c *command) do(ctx context.Context) error {
 	cmd.ExtraFiles = c.files
 	cmd.Stdout = c.stdout
 	cmd.Stderr = &last
+	if c.stderr != nil {
+		cmd.Stderr = io.MultiWriter(&last, c.stderr)
+	}
 	cmd.WaitDelay = reap
-	isolate(cmd)
-	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("start %s: %w", c.path, err)
+	// Processor time is bounded too, loosely, for the day that a killed program
+	// goes on.
+	limits := sandbox.Policy{Dir: c.dir, Port: c.port, Memory: c.memory, Output: c.output, CPU: time.Duration(runtime.NumCPU())*c.time + time.Minute}
+	if err := sandbox.Wrap(cmd, limits); err != nil {
+		return err
 	}
-	limitErr := limit(cmd.Process.Pid, c)
-	if limitErr != nil {
-		cancel()
-	}
-	err := cmd.Wait()
+	err := cmd.Run()
 	var exit *exec.ExitError
 	switch {
-	case limitErr != nil:
-		return fmt.Errorf("limit %s: %w", c.path, limitErr)
 	case err == nil:
 		return nil
 	case context.Cause(ctx) != nil:
 		return context.Cause(ctx)
+	case errors.As(err, &exit) && exit.ExitCode() == sandbox.Failed:
+		return fmt.Errorf("%s was not started: %s", c.path, strings.TrimSpace(last.String()))
 	case errors.As(err, &exit):
 		return &exitError{exit, last.String()}
 	}

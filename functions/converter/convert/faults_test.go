@@ -10,15 +10,14 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 
+	"mp3converter/functions/converter/sandbox/sandboxtest"
 	"mp3converter/hack/sample"
 	"mp3converter/shared/events"
 	"mp3converter/shared/id"
@@ -36,42 +35,37 @@ func eventually(t testing.TB, what string, ok func() bool) {
 	}
 }
 
-// hang replaces ffmpeg by a program that never ends and has a child that
-// neither does. It returns where both write their process ids.
-func (b *bench) hang(t testing.TB) (pids string) {
+// hang replaces ffmpeg by a program that never ends, and returns its path.
+func (b *bench) hang(t testing.TB) (program string) {
 	t.Helper()
-	dir := t.TempDir()
-	pids = filepath.Join(dir, "pids")
-	script := "#!/bin/sh\nsleep 300 &\necho $$ $! >" + pids + ".new\nmv " + pids + ".new " + pids + "\nwait\n"
-	b.config.FFmpeg = filepath.Join(dir, "ffmpeg")
-	if err := os.WriteFile(b.config.FFmpeg, []byte(script), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	return pids
+	b.config.FFmpeg = sandboxtest.Program(t, "hang")
+	return b.config.FFmpeg
 }
 
-func waitForFile(t testing.TB, path string) {
+func waitForProcess(t testing.TB, program string) {
 	t.Helper()
-	eventually(t, path, func() bool { _, err := os.Stat(path); return err == nil })
+	eventually(t, "start of "+program, func() bool { return running(t, program) > 0 })
 }
 
-// allDead fails the test if a process whose id is in the file is alive.
-func allDead(t testing.TB, pids string) {
+// allDead fails the test if a process of the program is alive.
+func allDead(t testing.TB, program string) {
 	t.Helper()
-	text, err := os.ReadFile(pids)
+	eventually(t, "death of "+program, func() bool { return running(t, program) == 0 })
+}
+
+// running counts the processes of a program.
+func running(t testing.TB, program string) (n int) {
+	t.Helper()
+	links, err := filepath.Glob("/proc/[0-9]*/exe")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range strings.Fields(string(text)) {
-		pid, err := strconv.Atoi(s)
-		if err != nil {
-			t.Fatal(err)
+	for _, link := range links {
+		if exe, err := os.Readlink(link); err == nil && exe == program {
+			n++
 		}
-		eventually(t, "death of process "+s, func() bool {
-			stat, err := os.ReadFile("/proc/" + s + "/stat")
-			return err != nil && syscall.Kill(pid, 0) != nil || strings.Contains(string(stat), ") Z ")
-		})
 	}
+	return n
 }
 
 func shortVideo(t testing.TB) string {
@@ -80,18 +74,18 @@ func shortVideo(t testing.TB) string {
 
 func TestCancelledJobEndsFFmpegAndLeavesNothing(t *testing.T) {
 	b := newBench(t)
-	pids := b.hang(t)
+	program := b.hang(t)
 	j := b.upload(t, shortVideo(t), "short.mp4")
 	done := make(chan error, 1)
 	go func() { done <- b.Convert(context.Background(), j.ID) }()
-	waitForFile(t, pids)
+	waitForProcess(t, program)
 	if _, err := b.jobs.Update(t.Context(), j.ID, func(j *jobs.Job) error { return j.Cancel(policy, time.Now()) }); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-done; err != nil {
 		t.Errorf("a cancelled job asks for another wake-up: %v", err)
 	}
-	allDead(t, pids)
+	allDead(t, program)
 	if got := b.get(t, j.ID); got.State != jobs.Cancelled {
 		t.Errorf("state %s", got.State)
 	}
@@ -105,16 +99,16 @@ func TestStoppingConverterGivesItsJobsBack(t *testing.T) {
 	b := newBench(t)
 	stop, cancel := context.WithCancel(context.Background())
 	b.stop = stop
-	pids := b.hang(t)
+	program := b.hang(t)
 	j := b.upload(t, shortVideo(t), "short.mp4")
 	done := make(chan error, 1)
 	go func() { done <- b.Convert(context.Background(), j.ID) }()
-	waitForFile(t, pids)
+	waitForProcess(t, program)
 	cancel()
 	if err := <-done; err == nil {
 		t.Error("no other wake-up asked for")
 	}
-	allDead(t, pids)
+	allDead(t, program)
 	if got := b.get(t, j.ID); got.State != jobs.Queued || got.Attempts != 0 {
 		t.Errorf("state %s after %d attempts, want queued after none", got.State, got.Attempts)
 	}
@@ -122,13 +116,13 @@ func TestStoppingConverterGivesItsJobsBack(t *testing.T) {
 
 func TestTimeLimit(t *testing.T) {
 	b := newBench(t)
-	pids := b.hang(t)
+	program := b.hang(t)
 	b.config.MaxTime = 300 * time.Millisecond
 	j := b.upload(t, shortVideo(t), "short.mp4")
 	if err := b.Convert(t.Context(), j.ID); err != nil {
 		t.Fatal(err)
 	}
-	allDead(t, pids)
+	allDead(t, program)
 	if got := b.get(t, j.ID); got.State != jobs.Failed || got.Failure.Code != "time_limit" {
 		t.Errorf("state %s, failure %v", got.State, got.Failure)
 	}
@@ -293,11 +287,7 @@ func TestPassingErrorsAreRetriedAndThenGivenUp(t *testing.T) {
 		"store away while reading": func(b *bench) { b.Converter.videos = breaking{b.Converter.videos} },
 		"store away while writing": func(b *bench) { b.Converter.audio = brokenPut{b.Converter.audio} },
 		"ffmpeg shot": func(b *bench) {
-			path := filepath.Join(b.dir, "ffmpeg")
-			if err := os.WriteFile(path, []byte("#!/bin/sh\nkill -9 $$\n"), 0o700); err != nil {
-				panic(err)
-			}
-			b.config.FFmpeg = path
+			b.config.FFmpeg = sandboxtest.Program(t, "shot")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -405,7 +395,7 @@ func FuzzParseProbe(f *testing.F) {
 	f.Add([]byte(`{"streams":[],"format":{}}`))
 	f.Add([]byte(`{"streams":[{"codec_type":"audio","sample_rate":"1e9","channels":-1,"tags":{"DURATION":"99999:99:1e300"}}]}`))
 	f.Fuzz(func(t *testing.T, answer []byte) {
-		p, err := parseProbe(answer)
+		p, err := parseProbe(answer, "")
 		if err != nil {
 			var failure *jobs.Failure
 			if !errors.As(err, &failure) {
@@ -416,7 +406,11 @@ func FuzzParseProbe(f *testing.F) {
 		if p.duration() < 0 || p.expected() < 0 || p.audio.rate() <= 0 || p.audio.Channels <= 0 {
 			t.Errorf("nonsense let through: %+v", p)
 		}
-		for _, arg := range tagArgs(p, "title") {
+		plan, err := newPlan(p, jobs.Options{}, 192, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, arg := range plan.tagArgs("title") {
 			if strings.ContainsRune(arg, 0) || len(arg) > maxTag+20 {
 				t.Errorf("argument %q", arg)
 			}
@@ -427,9 +421,9 @@ func FuzzParseProbe(f *testing.F) {
 func FuzzProgress(f *testing.F) {
 	f.Add([]byte("out_time_us=1500000\nprogress=continue\n"))
 	f.Fuzz(func(t *testing.T, lines []byte) {
-		p := &progressLines{total: 3 * time.Second, set: func(n int64) {
-			if n < 0 || n > 99 {
-				t.Errorf("progress %d", n)
+		p := &progressLines{total: 3 * time.Second, set: func(part float64) {
+			if !(part >= 0 && part <= 1) {
+				t.Errorf("progress %v", part)
 			}
 		}}
 		if _, err := p.Write(lines); err != nil {

@@ -1,0 +1,120 @@
+// Command probe tries to break out of a sandbox, one way at a time, and says
+// what happened: nothing and exit code 0 if it succeeded.
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+	"unsafe"
+)
+
+func main() {
+	var err error
+	switch filepath.Base(os.Args[0]) {
+	case "hang":
+		time.Sleep(time.Hour)
+	case "shot":
+		err = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		time.Sleep(time.Hour)
+	default:
+		try, known := tries[os.Args[1]]
+		if !known {
+			err = fmt.Errorf("%s is not among the tries", os.Args[1])
+			break
+		}
+		err = try(os.Args[2:])
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "refused:", err)
+		os.Exit(1)
+	}
+}
+
+var tries = map[string]func(args []string) error{
+	"nothing": func([]string) error { return nil },
+	"read": func(args []string) error {
+		_, err := os.ReadFile(args[0])
+		return err
+	},
+	"list": func(args []string) error {
+		_, err := os.ReadDir(args[0])
+		return err
+	},
+	"write":  func(args []string) error { return os.WriteFile(args[0], []byte("x"), 0o600) },
+	"remove": func(args []string) error { return os.Remove(args[0]) },
+	"fill": func(args []string) error {
+		f, err := os.Create(args[0])
+		for n := 0; err == nil && n < 1000; n++ {
+			_, err = f.Write(make([]byte, 1<<20))
+		}
+		return err
+	},
+	"connect": func(args []string) error {
+		c, err := net.DialTimeout("tcp4", args[0], 5*time.Second)
+		if err == nil {
+			c.Close()
+		}
+		return err
+	},
+	"listen": func([]string) error {
+		_, err := net.Listen("tcp4", "127.0.0.1:0")
+		return err
+	},
+	"socket": func(args []string) error {
+		family, _ := strconv.Atoi(args[0])
+		kind, _ := strconv.Atoi(args[1])
+		_, err := syscall.Socket(family, kind, 0)
+		return err
+	},
+	"shell": func([]string) error { return exec.Command("/bin/sh", "-c", "exit 0").Run() },
+	"become": func([]string) error {
+		return syscall.Exec("/bin/sh", []string{"sh", "-c", "exit 0"}, nil)
+	},
+	"signal": func(args []string) error {
+		pid, _ := strconv.Atoi(args[0])
+		return syscall.Kill(pid, 0)
+	},
+	"memory": func([]string) error {
+		_, err := syscall.Mmap(-1, 0, 2<<30, syscall.PROT_READ, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+		return err
+	},
+	"files": func([]string) error {
+		for range 1000 {
+			if _, err := syscall.Dup(0); err != nil {
+				return err
+			}
+		}
+		return nil
+	},
+	"spin": func([]string) error {
+		for start := time.Now(); time.Since(start) < time.Minute; {
+		}
+		return nil
+	},
+	// A raw system call by its number, with nonsense for arguments.
+	"call": func(args []string) error {
+		number, _ := strconv.Atoi(args[0])
+		_, _, errno := syscall.Syscall6(uintptr(number), 0, 0, 0, 0, 0, 0)
+		if errno == syscall.EPERM {
+			return errno
+		}
+		return nil // it got as far as its arguments
+	},
+	"capabilities": func([]string) error {
+		var header = [2]uint32{0x20080522, 0}
+		var sets [6]uint32
+		if _, _, errno := syscall.RawSyscall(syscall.SYS_CAPGET, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&sets)), 0); errno != 0 {
+			return errno
+		}
+		if sets[0]|sets[1]|sets[3]|sets[4] == 0 {
+			return fmt.Errorf("none")
+		}
+		return nil
+	},
+}
