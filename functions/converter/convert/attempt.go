@@ -53,6 +53,8 @@ func (c *Converter) Convert(ctx context.Context, job string) error {
 	}
 	slog.InfoContext(ctx, "job claimed", "attempt", a.job.Attempts, "bytes", a.job.Video.Size)
 
+	c.working.Add(1)
+	defer c.working.Add(-1)
 	working, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(c.stop, func() { cancel(errStopping) })()

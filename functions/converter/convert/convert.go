@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -62,6 +63,7 @@ type Converter struct {
 	queue  queue.Publisher
 	slots  *semaphore.Weighted
 
+	working atomic.Int64 // conversions under way
 	// stop ends the conversions at work; their jobs go back to the queue.
 	stop context.Context
 }

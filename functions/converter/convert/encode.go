@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -11,30 +13,66 @@ import (
 	"mp3converter/shared/jobs"
 )
 
-// tags are carried over from the video to the MP3. Anything else that a video
-// holds is about the video.
-var tags = []string{"title", "artist", "album", "album_artist", "composer", "genre", "date", "track", "disc", "comment", "copyright", "language"}
+// encode makes the MP3 at out, in the cheapest way that the plan allows.
+func (a *attempt) encode(ctx context.Context, dir string, in *input, p *plan, out string) error {
+	filters, err := a.filters(ctx, dir, in, p)
+	if err != nil {
+		return err
+	}
+	picture := a.cover(ctx, dir, in, p)
+	if p.copied {
+		err := a.serial(ctx, dir, in, p, picture, nil, out)
+		if err == nil {
+			err = a.check(out, p)
+		}
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		// A damaged stream may still decode.
+		slog.InfoContext(ctx, "MP3 cannot be copied, encoding it", "error", err)
+		p.copied = false
+	}
+	if p.workers > 1 {
+		err = a.parallel(ctx, dir, in, p, picture, filters, out)
+	} else {
+		err = a.serial(ctx, dir, in, p, picture, filters, out)
+	}
+	if err != nil {
+		return err
+	}
+	return a.check(out, p)
+}
 
-// maxTag bounds the length of a tag in bytes.
-const maxTag = 1000
-
-// encode makes the MP3 at out.
-func (a *attempt) encode(ctx context.Context, dir string, in *input, found *probe, out string) error {
-	length := found.duration()
-	args := append([]string{"-hide_banner", "-nostdin", "-v", "error", "-nostats", "-progress", "pipe:1", "-stats_period", "0.5", "-threads", "1"}, in.args()...)
-	args = append(args, "-map", "0:"+strconv.Itoa(found.audio.Index), "-vn", "-sn", "-dn", "-map_metadata", "-1")
-	args = append(args, tagArgs(found, a.job.Title())...)
-	args = append(args, "-c:a", "libmp3lame", "-b:a", strconv.Itoa(a.config.Bitrate)+"k")
-	args = append(args, shape(found.audio)...)
-	// One second more than allowed, so that too long can be told from cut.
-	args = append(args, "-t", strconv.Itoa(int(a.config.MaxDuration.Seconds())+1))
+// serial lets one ffmpeg do it all.
+func (a *attempt) serial(ctx context.Context, dir string, in *input, p *plan, picture cover, filters []string, out string) error {
+	args := append([]string{"-hide_banner", "-nostdin", "-v", "error", "-nostats", "-progress", "pipe:1", "-stats_period", "0.5", "-threads", "1"}, p.seek()...)
+	args = append(args, in.args()...)
+	args = append(args, picture.input...)
+	args = append(args, "-map", "0:"+strconv.Itoa(p.audio.Index))
+	args = append(args, picture.args()...)
+	args = append(args, "-sn", "-dn")
+	args = append(args, p.tagArgs(a.job.Title())...)
+	args = append(args, filters...)
+	args = append(args, p.encoder()...)
+	args = append(args, p.limit(a.config.MaxDuration)...)
 	args = append(args, "-id3v2_version", "3", "-write_xing", "1", "-f", "mp3", "-y", out)
 
 	run := a.program(a.config.FFmpeg, dir, in, args)
-	run.stdout = &progressLines{total: length, set: func(p int64) { a.progress.Store(p) }}
-	run.time = min(a.config.MaxTime, time.Minute+max(length, time.Minute))
-	run.output = a.maxOutput(length)
-	err := run.do(ctx)
+	run.stdout = a.progressOf(p, a.progressFloor(p), 99)
+	run.time = a.timeLimit(p)
+	run.output = p.maxOutput(a.config.MaxDuration)
+	return ffmpegFailure(run.do(ctx))
+}
+
+// timeLimit is generous: ffmpeg is a hundred times as fast as the music, on one
+// core.
+func (a *attempt) timeLimit(p *plan) time.Duration {
+	return min(a.config.MaxTime, time.Minute+max(p.about, time.Minute))
+}
+
+// ffmpegFailure tells what a failure of ffmpeg means: a *jobs.Failure where it
+// is the video's fault, the error itself where another attempt may help.
+func ffmpegFailure(err error) error {
 	var ended *exitError
 	switch {
 	case err == nil:
@@ -51,68 +89,24 @@ func (a *attempt) encode(ctx context.Context, dir string, in *input, found *prob
 	return fmt.Errorf("%w: %w", jobs.Corrupt, err)
 }
 
-// maxOutput is twice what the MP3 should take, and room for its tags.
-func (a *attempt) maxOutput(length time.Duration) uint64 {
-	if length == 0 {
-		length = a.config.MaxDuration
+// progressFloor is where encoding begins to count: measuring came before.
+func (a *attempt) progressFloor(p *plan) int64 {
+	if p.options.Normalize {
+		return 40
 	}
-	return 16<<20 + uint64(length.Seconds()*float64(a.config.Bitrate)*1000/8*2)
+	return 0
 }
 
-func tagArgs(found *probe, title string) []string {
-	values := map[string]string{"title": title}
-	for _, of := range []map[string]string{found.Format.Tags, found.audio.Tags} {
-		for k, v := range of {
-			if v = strings.TrimSpace(v); v != "" {
-				values[strings.ToLower(k)] = v
-			}
-		}
-	}
-	var args []string
-	for _, k := range tags {
-		v := strings.ToValidUTF8(values[k], "")
-		if v == "" || k == "language" && v == "und" {
-			continue
-		}
-		if len(v) > maxTag {
-			v = strings.ToValidUTF8(v[:maxTag], "")
-		}
-		args = append(args, "-metadata", k+"="+strings.ReplaceAll(v, "\x00", ""))
-	}
-	return args
-}
-
-// shape says what the MP3 cannot take over from the source: more than two
-// channels, and other sample rates than the three of MPEG-1. The lower ones
-// that MP3 also knows are left out: many players do not play them, and they
-// do not reach the usual bitrates.
-func shape(s *stream) []string {
-	var args []string
-	if s.Channels > 2 {
-		args = append(args, "-ac", "2")
-	}
-	if rate := sampleRate(s.rate()); rate != s.rate() {
-		args = append(args, "-ar", strconv.Itoa(rate))
-	}
-	return args
-}
-
-// sampleRate returns the rate of the same family, so that resampling is by a
-// whole factor wherever it can be.
-func sampleRate(rate int) int {
-	switch {
-	case rate%11025 == 0:
-		return 44100
-	case rate == 32000, rate == 16000, rate == 8000:
-		return 32000
-	}
-	return 48000
+func (a *attempt) progressOf(p *plan, from, to int64) *progressLines {
+	return &progressLines{total: p.about, set: func(part float64) {
+		a.progress.Store(from + int64(part*float64(to-from)))
+	}}
 }
 
 // progressLines reads what ffmpeg writes for -progress.
 type progressLines struct {
 	total time.Duration
-	set   func(percent int64)
+	set   func(part float64) // 0 to 1
 	line  []byte
 }
 
@@ -129,13 +123,23 @@ func (p *progressLines) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// read takes a line; 100 percent is said only when the MP3 is stored.
 func (p *progressLines) read(line string) {
 	s, ok := strings.CutPrefix(line, "out_time_us=")
 	if !ok || p.total <= 0 {
 		return
 	}
 	if us, err := strconv.ParseInt(s, 10, 64); err == nil && us >= 0 {
-		p.set(min(99, int64(float64(us)*1000/float64(p.total)*100)))
+		p.set(min(1, float64(us)*1000/float64(p.total)))
 	}
+}
+
+// check makes sure that ffmpeg's success is one: it ends with 0 also when the
+// video stops in the middle.
+func (a *attempt) check(path string, p *plan) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("%w: ffmpeg left no MP3: %w", jobs.Corrupt, err)
+	}
+	defer f.Close()
+	return p.verify(f, a.config.MaxDuration)
 }

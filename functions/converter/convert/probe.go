@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +22,8 @@ const (
 	// probeBytes bounds what ffprobe may answer: thousands of tracks are an
 	// attack.
 	probeBytes = 4 << 20
+	// maxTracks bounds how many tracks the record lists.
+	maxTracks = 32
 )
 
 // formats are the containers that may be opened. It leaves out playlists and
@@ -37,7 +40,9 @@ type probe struct {
 		Tags     map[string]string `json:"tags"`
 	} `json:"format"`
 
-	audio *stream // the track to convert
+	audio   *stream // the track to convert
+	picture *stream // attached to the sound, as an album's cover
+	video   *stream // moving pictures
 }
 
 type stream struct {
@@ -46,11 +51,13 @@ type stream struct {
 	Codec       string            `json:"codec_name"`
 	CodecTag    string            `json:"codec_tag_string"`
 	SampleRate  string            `json:"sample_rate"`
+	SampleFmt   string            `json:"sample_fmt"`
 	Channels    int               `json:"channels"`
 	Duration    string            `json:"duration"` // seconds
 	Tags        map[string]string `json:"tags"`
 	Disposition struct {
-		Default int `json:"default"`
+		Default         int `json:"default"`
+		AttachedPicture int `json:"attached_pic"`
 	} `json:"disposition"`
 }
 
@@ -64,7 +71,7 @@ func (a *attempt) probe(ctx context.Context, dir string, in *input) (*probe, err
 	if err := run.do(ctx); err != nil {
 		return nil, unreadable(in, err)
 	}
-	return parseProbe(answer.Bytes())
+	return parseProbe(answer.Bytes(), a.job.Options.Track)
 }
 
 // unreadable tells a damaged video from something that never was one, by its
@@ -84,9 +91,8 @@ func unreadable(in *input, err error) error {
 	return fmt.Errorf("%w: %w", jobs.Unsupported, err)
 }
 
-// parseProbe reads ffprobe's answer and picks the sound track: the first one
-// marked as default, else the first.
-func parseProbe(answer []byte) (*probe, error) {
+// parseProbe reads ffprobe's answer and picks the tracks.
+func parseProbe(answer []byte, track string) (*probe, error) {
 	var p probe
 	if err := json.Unmarshal(answer, &p); err != nil {
 		return nil, fmt.Errorf("%w: ffprobe's answer: %w", jobs.Corrupt, err)
@@ -96,16 +102,18 @@ func parseProbe(answer []byte) (*probe, error) {
 	}
 	for i := range p.Streams {
 		s := &p.Streams[i]
-		if s.Type != "audio" {
-			continue
-		}
-		if p.audio == nil || p.audio.Disposition.Default == 0 && s.Disposition.Default == 1 {
-			p.audio = s
+		switch {
+		case s.Type != "video":
+		case s.Disposition.AttachedPicture == 1:
+			p.picture = s
+		case p.video == nil:
+			p.video = s
 		}
 	}
+	if err := p.choose(track); err != nil {
+		return nil, err
+	}
 	switch {
-	case p.audio == nil:
-		return nil, jobs.NoAudio
 	case protected(p.audio.CodecTag):
 		return nil, jobs.Protected
 	case p.audio.rate() <= 0 || p.audio.Channels <= 0:
@@ -114,6 +122,34 @@ func parseProbe(answer []byte) (*probe, error) {
 		return nil, fmt.Errorf("%w: unknown codec", jobs.Unsupported)
 	}
 	return &p, nil
+}
+
+// choose picks the sound track: by its number from 1, by its language, or, if
+// nothing is wished for, the first one marked as default, else the first.
+func (p *probe) choose(track string) error {
+	n := 0
+	for i := range p.Streams {
+		s := &p.Streams[i]
+		if s.Type != "audio" {
+			continue
+		}
+		n++
+		switch {
+		case track == "":
+			if p.audio == nil || p.audio.Disposition.Default == 0 && s.Disposition.Default == 1 {
+				p.audio = s
+			}
+		case p.audio == nil && (track == strconv.Itoa(n) || strings.EqualFold(track, s.Tags["language"])):
+			p.audio = s
+		}
+	}
+	switch {
+	case n == 0:
+		return jobs.NoAudio
+	case p.audio == nil:
+		return jobs.NoTrack
+	}
+	return nil
 }
 
 // protected knows the marks of Common Encryption and of FairPlay.
@@ -146,11 +182,25 @@ func (p *probe) duration() time.Duration {
 	return 0
 }
 
+// source is what the job's owner is shown.
 func (p *probe) source() *jobs.Source {
-	return &jobs.Source{
+	s := &jobs.Source{
 		Container: p.Format.Name, Codec: p.audio.Codec, Duration: p.duration(),
-		Rate: p.audio.rate(), Channels: p.audio.Channels,
+		Rate: p.audio.rate(), Channels: p.audio.Channels, Tags: map[string]string{},
 	}
+	for _, t := range p.Streams {
+		if t.Type == "audio" && len(s.Tracks) < maxTracks {
+			s.Tracks = append(s.Tracks, jobs.Track{
+				Codec: t.Codec, Language: clip(t.Tags["language"]), Title: clip(t.Tags["title"]), Rate: t.rate(), Channels: t.Channels,
+			})
+		}
+	}
+	for k, v := range p.Format.Tags {
+		if k = strings.ToLower(k); slices.Contains(tags, k) {
+			s.Tags[k] = clip(v)
+		}
+	}
+	return s
 }
 
 // seconds reads ffprobe's decimal seconds; 0 is unknown.

@@ -1,0 +1,81 @@
+package convert
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+
+	"mp3converter/shared/jobs"
+)
+
+// target is the loudness that normalised MP3s have: what EBU R128 measures, at
+// the level that is common for podcasts and streaming.
+const target = "loudnorm=I=-16:TP=-1.5:LRA=11"
+
+// measurement is what loudnorm's first pass says.
+type measurement struct {
+	I         string `json:"input_i"`
+	TP        string `json:"input_tp"`
+	LRA       string `json:"input_lra"`
+	Threshold string `json:"input_thresh"`
+	Offset    string `json:"target_offset"`
+}
+
+// filters returns the options of the filters, if any. Loudness is measured
+// first, in a pass of its own: only then can it be changed by one constant
+// factor, which leaves the dynamics alone.
+func (a *attempt) filters(ctx context.Context, dir string, in *input, p *plan) ([]string, error) {
+	if !p.options.Normalize {
+		return nil, nil
+	}
+	args := append([]string{"-hide_banner", "-nostdin", "-v", "info", "-nostats", "-progress", "pipe:1", "-stats_period", "0.5", "-threads", "1"}, p.seek()...)
+	args = append(args, in.args()...)
+	args = append(args, "-map", "0:"+strconv.Itoa(p.audio.Index), "-vn", "-sn", "-dn")
+	args = append(args, p.limit(a.config.MaxDuration)...)
+	args = append(args, "-ac", strconv.Itoa(p.channels), "-af", target+":print_format=json", "-f", "null", "-")
+	var said tail
+	run := a.program(a.config.FFmpeg, dir, in, args)
+	run.stdout = a.progressOf(p, 0, 40)
+	run.stderr = &said
+	run.time = a.timeLimit(p)
+	if err := run.do(ctx); err != nil {
+		return nil, ffmpegFailure(err)
+	}
+	m, err := parseMeasurement(said.b)
+	if err != nil {
+		return nil, err
+	}
+	if m == nil {
+		return nil, nil // silence stays silence
+	}
+	filter := fmt.Sprintf("%s:linear=true:measured_I=%s:measured_TP=%s:measured_LRA=%s:measured_thresh=%s:offset=%s,aresample=%d",
+		target, m.I, m.TP, m.LRA, m.Threshold, m.Offset, p.rate)
+	return []string{"-af", filter}, nil
+}
+
+// parseMeasurement finds loudnorm's answer at the end of what ffmpeg said. It
+// returns nil for silence, whose loudness is minus infinity.
+func parseMeasurement(said []byte) (*measurement, error) {
+	begin, end := bytes.LastIndexByte(said, '{'), bytes.LastIndexByte(said, '}')
+	if begin < 0 || end < begin {
+		return nil, fmt.Errorf("%w: loudness was not measured", jobs.Corrupt)
+	}
+	var m measurement
+	if err := json.Unmarshal(said[begin:end+1], &m); err != nil {
+		return nil, fmt.Errorf("%w: loudness: %w", jobs.Corrupt, err)
+	}
+	for _, s := range []*string{&m.I, &m.TP, &m.LRA, &m.Threshold, &m.Offset} {
+		f, err := strconv.ParseFloat(*s, 64)
+		if err != nil {
+			return nil, fmt.Errorf("%w: loudness %.20q", jobs.Corrupt, *s)
+		}
+		if math.IsInf(f, 0) || math.IsNaN(f) {
+			return nil, nil
+		}
+		*s = strconv.FormatFloat(min(99, max(-99, f)), 'f', 2, 64) // as the filter takes it
+	}
+	return &m, nil
+}
