@@ -83,7 +83,7 @@ func limit(o order) error {
 		{unix.RLIMIT_CORE, 0, 0},
 		{unix.RLIMIT_NOFILE, maxFiles, 0},
 		// First a signal that says why, then the one that cannot be ignored.
-		{unix.RLIMIT_CPU, uint64(o.CPU.Seconds()), 5},
+		{unix.RLIMIT_CPU, uint64(o.CPU.Seconds()), 1},
 		{unix.RLIMIT_FSIZE, o.Output, 0},
 		{unix.RLIMIT_AS, o.Memory, 0},
 	}

@@ -28,6 +28,8 @@ func wrap(cmd *exec.Cmd, p Policy) error {
 	cmd.Args = append([]string{marker, string(told)}, cmd.Args...)
 	cmd.Path = self
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	if cmd.Cancel != nil { // by the end of a context
+		cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	}
 	return nil
 }
