@@ -27,7 +27,7 @@ func (p *plan) tagArgs(title string) []string {
 	for k, wish := range map[string]string{"title": o.Title, "artist": o.Artist, "album": o.Album, "comment": o.Comment} {
 		values[k] = cmp.Or(wish, values[k])
 	}
-	args := []string{"-map_metadata", "-1"}
+	args := []string{"-map_metadata:g", "-1", "-map_metadata:s", "-1"}
 	for _, k := range tags {
 		v := clip(values[k])
 		if v == "" || k == "language" && v == "und" {
