@@ -31,6 +31,7 @@ const (
 func TestPage(t *testing.T) {
 	s := start(t)
 	p := openBrowser(t)
+	p.do(chromedp.EmulateViewport(880, 660, chromedp.EmulateScale(1.5)))
 	dir := t.TempDir()
 	videos := []string{
 		video(t, dir, holiday, sample.Spec{Seconds: 20}),
@@ -57,9 +58,11 @@ func TestPage(t *testing.T) {
 	}
 
 	// Several videos at once; what became of each is told.
-	p.do(chromedp.SetUploadFiles("#files", videos))
-	p.sees(holiday, "Ready · 0:20 · ")
-	if r := p.sees(concert, "Ready · 0:07 · "); !slices.Equal(r.Buttons, []string{"Download", "Delete"}) {
+	p.do(chromedp.SetUploadFiles("#files", videos[:1]))
+	p.sees(holiday, "Ready · 0:20 · 48") // kB: 192 kbit/s
+	find[string](p, `document.getElementById("preset").value = "high"`)
+	p.do(chromedp.SetUploadFiles("#files", videos[1:]))
+	if r := p.sees(concert, "Ready · 0:07 · 28"); !slices.Equal(r.Buttons, []string{"Download", "Delete"}) {
 		t.Errorf("buttons %q", r.Buttons)
 	}
 	p.sees(silent, "The video has no sound track")
@@ -158,6 +161,14 @@ func TestRefusedUploads(t *testing.T) {
 	}
 	p.press("nothing.mp4", "Remove")
 	until(t, "the row is gone", func() bool { return len(p.rows()) == 2 })
+
+	// What is dropped on the page is as good as what is chosen.
+	find[bool](p, `(() => {
+		const dropped = new DataTransfer();
+		dropped.items.add(new File(["some text"], "dropped.mp4"));
+		return document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: dropped, bubbles: true, cancelable: true }));
+	})()`)
+	p.sees("dropped.mp4", "That is not a video. The file is text/plain")
 	p.noErrors()
 }
 
@@ -190,7 +201,7 @@ func TestLayout(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
-		p.do(chromedp.EmulateViewport(320, 600), chromedp.Navigate(s.url), chromedp.WaitVisible("#email"))
+		p.do(chromedp.EmulateViewport(320, 680), chromedp.Navigate(s.url), chromedp.WaitVisible("#email"))
 		fits(p, dark+" login")
 		background := find[string](p, `getComputedStyle(document.body).backgroundColor`)
 		if isDark := strings.HasPrefix(background, "rgb(20,"); isDark != (dark == "dark") {

@@ -108,6 +108,18 @@ func TestDescriptionNamesEveryState(t *testing.T) {
 	}
 }
 
+func TestDescriptionListsEveryOption(t *testing.T) {
+	described := make(map[string]string)
+	for name := range description(t).Components.Schemas["Options"].Value.Properties {
+		described[name] = ""
+	}
+	taken := make(map[string]string)
+	for _, o := range options {
+		taken[o.name] = ""
+	}
+	same(t, described, taken)
+}
+
 func TestDescriptionAndRoutesAgree(t *testing.T) {
 	described := make(map[string]string)
 	for path, item := range description(t).Paths.Map() {

@@ -128,14 +128,13 @@ var options = []struct {
 // "options" that holds them as JSON. "name" is not one of them.
 func parseOptions(fields url.Values) (jobs.Options, error) {
 	given := map[string]string{}
-	for name, values := range fields {
-		switch {
-		case name == "name":
-		case name == "options":
-			if err := readJSON(values[0], given); err != nil {
-				return jobs.Options{}, err
-			}
-		default:
+	if document := fields.Get("options"); document != "" {
+		if err := readJSON(document, given); err != nil {
+			return jobs.Options{}, err
+		}
+	}
+	for name, values := range fields { // which win over the document
+		if name != "name" && name != "options" {
 			given[name] = values[0]
 		}
 	}

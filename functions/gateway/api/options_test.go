@@ -26,7 +26,8 @@ func TestParseOptions(t *testing.T) {
 		"title= A%0AB &artist=x":          {Title: "A B", Artist: "x"},
 		"cover=keep":                      {},
 		"cover=frame&chapters=drop":       {Cover: jobs.CoverFrame, NoChapters: true},
-		`options={"bitrate":128,"normalize":true,"title":"T"}`: {Bitrate: 128, Normalize: true, Title: "T"},
+		`options={"bitrate":128,"normalize":true,"title":"T"}`:    {Bitrate: 128, Normalize: true, Title: "T"},
+		`bitrate=320&title=A&options={"bitrate":128,"title":"T"}`: {Bitrate: 320, Title: "A"},
 		"bitrate=": {},
 	} {
 		fields, err := url.ParseQuery(query)

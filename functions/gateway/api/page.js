@@ -57,10 +57,13 @@ class Refusal extends Error {
   }
 }
 
+// plainer is what the page says where the service's sentence is for programs.
+const plainer = { unsupported_media_type: "That is not a video." };
+
 function sentence(problem) {
   const detail = (problem.detail ?? "").replace(/\d{4,}(?= bytes)/, (n) => `${size(Number(n))}, or ${n}`);
   const request = problem.status >= 500 && problem.requestId ? `Request ${problem.requestId}.` : "";
-  return [problem.title, detail, request].filter(Boolean).join(" ");
+  return [plainer[problem.code] ?? problem.title, detail, request].filter(Boolean).join(" ");
 }
 
 function refusal(status, body, after) {
@@ -327,7 +330,7 @@ const atOnce = 2;
 function add(files) {
   notice("");
   for (const file of files) {
-    const upload = { file, row: makeRow(file.name), state: "waiting", request: null, tries: 0 };
+    const upload = { file, preset: $("preset").value, row: makeRow(file.name), state: "waiting", request: null, tries: 0 };
     uploads.add(upload);
     enqueue(upload);
   }
@@ -367,6 +370,7 @@ function start(upload) {
   request.onerror = () => fail(upload, "The connection broke before the whole file had arrived.");
   mine.signal.addEventListener("abort", () => request.abort());
   const form = new FormData();
+  if (upload.preset) form.append("preset", upload.preset);
   form.append("file", upload.file);
   request.open("POST", "/upload");
   request.setRequestHeader("Authorization", `Bearer ${token}`);
