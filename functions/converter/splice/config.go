@@ -37,11 +37,12 @@ type Config struct {
 const Period = 49
 
 const (
-	// DefaultPiece is about a minute at 44.1 kHz. Longer pieces waste less on
+	// DefaultPiece is 77 seconds at 44.1 kHz. Longer pieces waste less on
 	// pre-roll, shorter ones less memory, and leave less to wait for at the end.
-	DefaultPiece = 47 * Period
-	// DefaultPreRoll is what the joint tests need, with room to spare.
-	DefaultPreRoll = 1 * Period
+	DefaultPiece = 60 * Period
+	// DefaultPreRoll is for the worst seen: clicks in near silence, after which
+	// an encoder took up to 69 frames to fall in step. Music takes up to 24.
+	DefaultPreRoll = 2 * Period
 	// postRoll is how far an encoder looks ahead: LAME gives out a frame only
 	// when it has seen the next one and the window of its psychoacoustic model.
 	postRoll = 3
@@ -49,7 +50,7 @@ const (
 
 // worthwhile is the length of music for which an encoder more pays: two pieces.
 // With less, all wait for the one that got the odd piece.
-const worthwhile = 2 * time.Minute
+const worthwhile = 150 * time.Second
 
 // WorkersFor is how many encoders a piece of that length is worth on so many
 // cores; 1 means that a plain ffmpeg does as well.

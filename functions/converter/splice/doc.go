@@ -3,7 +3,7 @@
 //
 // PCM comes in on one stream, from one decoder: whatever seeking, timestamps,
 // filters or odd containers there were, they are behind it. It is cut at frame
-// boundaries into chunks of a minute, which go to as many ffmpeg processes as
+// boundaries into chunks of a good minute, which go to as many ffmpeg processes as
 // there are cores. In front of each chunk an encoder gets pre-roll, the end of
 // the music before it, so that filter bank and psychoacoustic model have settled
 // when the music begins; those frames are dropped, and what is left is, nearly

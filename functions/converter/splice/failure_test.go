@@ -127,7 +127,7 @@ func TestReservoirIsNoticed(t *testing.T) {
 	p := stereo
 	p.Args = []string{"-reservoir", "1"}
 	pcm := f32le(noise(p.SampleRate, p.Channels, 20*p.SampleRate))
-	cfg := splice.Config{FFmpeg: ffmpeg(t), Workers: 2, Piece: splice.Period}
+	cfg := splice.Config{FFmpeg: ffmpeg(t), Workers: 2, Piece: splice.Period, PreRoll: splice.Period}
 	if _, err := splice.Encode(t.Context(), cfg, p, bytes.NewReader(pcm), scratch(t)); !errors.Is(err, splice.ErrReservoir) {
 		t.Errorf("%v, want ErrReservoir", err)
 	}
@@ -136,7 +136,7 @@ func TestReservoirIsNoticed(t *testing.T) {
 func TestOutputErrorEndsTheEncode(t *testing.T) {
 	out := scratch(t)
 	out.Close()
-	cfg := splice.Config{FFmpeg: ffmpeg(t), Workers: 2, Piece: splice.Period}
+	cfg := splice.Config{FFmpeg: ffmpeg(t), Workers: 2, Piece: splice.Period, PreRoll: splice.Period}
 	if _, err := splice.Encode(t.Context(), cfg, stereo, zeroes{}, out); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("%v, want that the file is closed", err)
 	}
@@ -150,7 +150,7 @@ func TestCancelLeavesNoProcess(t *testing.T) {
 	started := make(chan int, 2)
 	command := shell(t, `exec 3<&0; "$@" <&3 3<&- & wait`)
 	cfg := splice.Config{
-		Workers: 2, Piece: splice.Period,
+		Workers: 2, Piece: splice.Period, PreRoll: splice.Period,
 		Command: func(ctx context.Context, args []string) *exec.Cmd {
 			cmd := command(ctx, args)
 			kill := cmd.Cancel
@@ -202,7 +202,7 @@ func TestLateEncoderHoldsTheOthers(t *testing.T) {
 	p := splice.Params{SampleRate: 48000, Channels: 1, Format: "s16le", Bitrate: 64_000}
 	var once sync.Once
 	fast, slow := shell(t, `exec "$@"`), shell(t, `sleep 1; exec "$@"`)
-	cfg := splice.Config{Workers: 3, Piece: splice.Period, Command: func(ctx context.Context, args []string) *exec.Cmd {
+	cfg := splice.Config{Workers: 3, Piece: splice.Period, PreRoll: splice.Period, Command: func(ctx context.Context, args []string) *exec.Cmd {
 		cmd := fast(ctx, args)
 		once.Do(func() { cmd = slow(ctx, args) })
 		return cmd
@@ -226,7 +226,7 @@ func TestReadsNotFarAhead(t *testing.T) {
 		}
 		cancel()
 	}()
-	cfg := splice.Config{Command: shell(t, `sleep 60`), Workers: workers, Piece: splice.Period}
+	cfg := splice.Config{Command: shell(t, `sleep 60`), Workers: workers, Piece: splice.Period, PreRoll: splice.Period}
 	if _, err := splice.Encode(ctx, cfg, stereo, c, scratch(t)); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v, want context.Canceled", err)
 	}
