@@ -32,11 +32,19 @@ for setting in "${sysctls[@]}"; do
     sysctl -q -w "$setting" || fail "sysctl $setting"
 done
 
+# The tables that iptables would show anyway; looking may make one, so nft is asked.
+if [ ! -e "$STATE/tables" ] && command -v nft >/dev/null; then
+    nft list tables | sed -n 's/^table //p' >"$STATE/tables"
+fi
+
 if ! ip link show "$BRIDGE" >/dev/null 2>&1; then
     ip link add "$BRIDGE" type bridge
     ip addr add "$NODE_IP/24" dev "$BRIDGE"
     ip link set "$BRIDGE" up
 fi
+# Addresses of services are translated before a packet leaves, but there has to be
+# a way for them to leave by; a machine may have no default route.
+ip route replace "$SERVICE_RANGE" dev "$BRIDGE"
 
 # Ours are the rules with this comment; `down` looks for it.
 rule() { # TABLE CHAIN MATCH…

@@ -42,16 +42,3 @@ clusters:
 users: [{name: admin, user: {token: $(cut -d, -f1 "$keys/tokens.csv")}}]
 YAML
 export KUBECONFIG=$KUBECONFIG_FILE
-kubectl() { command "$BIN/kubectl" --request-timeout=30s "$@"; }
-
-# What is written in capitals in manifests/ is filled in here.
-manifest() {
-    sed "s/REGISTRY/$REGISTRY/g; s/DNS_IP/$DNS_IP/g; s/DOOR/$DOOR/g; s/DOMAIN/$DOMAIN/g" "$HERE/manifests/$1"
-}
-
-# apply FILE [MANAGER]: server-side, under a field manager for each source of
-# fields, so that what is applied here takes away neither what a controller has
-# written nor what another file has.
-apply() {
-    kubectl apply --server-side --force-conflicts --field-manager="mp3converter-${2:-cluster}" -f "$1"
-}

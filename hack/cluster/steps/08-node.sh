@@ -100,7 +100,8 @@ healthzBindAddress: 127.0.0.1:10256
 metricsBindAddress: 127.0.0.1:10249
 # Node ports answer on this machine only.
 nodePortAddresses: [127.0.0.0/8]
-conntrack: {maxPerCore: 0}
+# The machine's own limits on connections stay.
+conntrack: {maxPerCore: 0, tcpEstablishedTimeout: 0s, tcpCloseWaitTimeout: 0s}
 YAML
 start proxy "$BIN/kube-proxy" --config="$STATE/proxy.yaml"
 

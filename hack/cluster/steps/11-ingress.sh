@@ -3,8 +3,7 @@
 await_build knative
 step "Knative's resource types"
 LOG=$LOGS/kubectl.log
-apply "$RESOLVED/serving-types.yaml" >"$LOG" 2>&1 || fail "applying Knative's types"
-kubectl wait --for=condition=Established crd --all --timeout=60s >>"$LOG" 2>&1 || fail "Knative's types"
+types "$RESOLVED/serving-types.yaml" >"$LOG" 2>&1 || fail "Knative's types"
 
 await_build traefik
 step "ingress: Traefik on 127.0.0.1:$DOOR"

@@ -3,7 +3,8 @@
 step "Knative Serving"
 LOG=$LOGS/kubectl.log
 # The webhook checks ConfigMaps that come after it, and is not up at once.
-await 120 "applying Knative Serving" apply "$RESOLVED/serving.yaml"
+applied_serving() { modest "$RESOLVED/serving.yaml" | apply - >"$LOG" 2>&1; }
+await 120 "applying Knative Serving" applied_serving
 
 LOG=$LOGS/kubelet.log
 await 240 "Knative Serving's deployments" deployed knative-serving
