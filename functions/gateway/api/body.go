@@ -207,10 +207,5 @@ func (p *patient) Read(b []byte) (int, error) {
 		// A writer without a connection, as in a test, has no deadlines.
 		_ = p.control.SetReadDeadline(now.Add(p.stall + time.Second))
 	}
-	n, err := p.body.Read(b)
-	if err == io.EOF {
-		// What comes now is the store's work, however long it takes.
-		_ = p.control.SetReadDeadline(time.Time{})
-	}
-	return n, err
+	return p.body.Read(b)
 }

@@ -1,10 +1,12 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"strings"
 	"syscall"
@@ -53,6 +55,46 @@ func TestVideoCannotBeStored(t *testing.T) {
 			}
 			s.untouched(t)
 		})
+	}
+}
+
+// lazy is a media store that needs long to be sure of what it has got.
+type lazy struct {
+	media.Store
+	long time.Duration
+}
+
+func (l lazy) Put(ctx context.Context, o media.Object, r io.Reader) (media.Object, error) {
+	o, err := l.Store.Put(ctx, o, r)
+	select {
+	case <-time.After(l.long):
+		return o, err
+	case <-ctx.Done():
+		return o, errors.Join(ctx.Err(), l.Delete(context.WithoutCancel(ctx), o.ID))
+	}
+}
+
+// The stall time is the client's: what the store takes after the last byte does
+// not count.
+func TestStoreMayTakeLong(t *testing.T) {
+	t.Parallel()
+	const stall = 200 * time.Millisecond
+	s := open(t, func(g *Gateway) {
+		g.Config.Stall = stall
+		g.Videos = lazy{g.Videos, 2*stall + 2*time.Second}
+	})
+	body, contentType := form{file{"a.mp4", video}}.encode(t)
+	for name, c := range map[string]struct {
+		body        []byte
+		contentType string
+	}{
+		"form": {body, contentType},
+		"raw":  {video, "video/mp4"},
+	} {
+		res, b := s.do(t, "POST", "/upload", bytes.NewReader(c.body), "Content-Type", c.contentType)
+		if res.StatusCode != http.StatusAccepted {
+			t.Errorf("%s: %d %s", name, res.StatusCode, b)
+		}
 	}
 }
 

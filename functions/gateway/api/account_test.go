@@ -1,0 +1,68 @@
+package api
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"mp3converter/functions/auth/login"
+	"mp3converter/shared/problem"
+)
+
+// The gateway passes on what the auth function answers; the description holds
+// for that, too.
+func TestAccount(t *testing.T) {
+	s := open(t, func(g *Gateway) {
+		users, err := login.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "users.db"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.Auth, err = login.New(login.Config{
+			Registration: "open", TokenTTL: time.Hour, AccountBurst: 3, AccountRate: 1, ClientBurst: 10, ClientRate: 1, HashWait: 30 * time.Second,
+		}, users, g.Keys)
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+	const account = `{"email":"anna@example.com","password":"a long password"}`
+	const credentials = "Basic YW5uYUBleGFtcGxlLmNvbTphIGxvbmcgcGFzc3dvcmQ="
+	asJSON := []string{"Authorization", "", "Content-Type", "application/json"}
+
+	if res, b := s.do(t, "POST", "/register", strings.NewReader(account), asJSON...); res.StatusCode != 201 {
+		t.Fatalf("register: %d %s", res.StatusCode, b)
+	}
+	for body, want := range map[string]problem.Kind{
+		account: problem.EmailTaken,
+		`{"email":"anna","password":"a long password"}`: problem.BadEmail,
+		`{"email":"bert@example.com","password":"x"}`:   problem.WeakPassword,
+		`not JSON`: problem.BadRequest,
+		`{"email":"` + strings.Repeat("a", 9<<10) + `@b.cc","`: problem.BadRequest,
+	} {
+		res, b := s.do(t, "POST", "/register", strings.NewReader(body), asJSON...)
+		refused(t, res, b, want)
+	}
+
+	res, b := s.do(t, "POST", "/login", nil, "Authorization", credentials)
+	if res.StatusCode != 200 || !strings.HasPrefix(res.Header.Get("Content-Type"), "text/plain") {
+		t.Fatalf("login: %d %s", res.StatusCode, b)
+	}
+	s.token = strings.TrimSpace(string(b))
+	if res, b := s.do(t, "GET", "/jobs", nil); res.StatusCode != 200 {
+		t.Errorf("with the token: %d %s", res.StatusCode, b)
+	}
+	res, b = s.do(t, "POST", "/login", nil, "Authorization", credentials, "Accept", "application/json")
+	if got := decode[struct{ Token string }](t, b).Token; res.StatusCode != 200 || strings.Count(got, ".") != 2 {
+		t.Errorf("as JSON: %d %s", res.StatusCode, b)
+	}
+	res, b = s.do(t, "POST", "/login", nil, "Authorization", "Basic YTpi")
+	refused(t, res, b, problem.BadCredentials)
+	res, b = s.do(t, "POST", "/login", nil, "Authorization", "")
+	refused(t, res, b, problem.BadCredentials)
+	for range 10 {
+		if res, b = s.do(t, "POST", "/login", nil, "Authorization", "Basic YTpi"); res.StatusCode == problem.Throttled.Status {
+			break
+		}
+	}
+	refused(t, res, b, problem.Throttled)
+}
