@@ -15,8 +15,7 @@ func attachment(name string) string {
 		}
 		return r
 	}, name)
-	// PathEscape leaves some characters that an extended value may not hold.
-	full := strings.NewReplacer("'", "%27", "(", "%28", ")", "%29", "*", "%2A", ":", "%3A", "@", "%40", "=", "%3D", ",", "%2C", ";", "%3B").
-		Replace(url.PathEscape(name))
+	// PathEscape leaves three characters that an extended value may not hold.
+	full := strings.NewReplacer(":", "%3A", "@", "%40", "=", "%3D").Replace(url.PathEscape(name))
 	return `attachment; filename="` + ascii + `"; filename*=UTF-8''` + full
 }

@@ -226,12 +226,12 @@ func TestCurlSeesTheRefusal(t *testing.T) {
 // After a refusal that left nothing unread, the connection serves on.
 func TestConnectionOutlivesARefusal(t *testing.T) {
 	s := open(t, nil)
-	reused := watchReuse(s)
+	used := count(s)
 	for range 3 {
 		res, b := s.send(t, form{file{"a.mp4", nil}})
 		refused(t, res, b, problem.EmptyFile)
 	}
-	if *reused != 2 {
-		t.Errorf("the connection was reused %d times, want 2", *reused)
+	if used.made != 1 || used.reused != 2 {
+		t.Errorf("%d connections made and %d times one reused", used.made, used.reused)
 	}
 }
