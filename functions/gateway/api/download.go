@@ -78,8 +78,6 @@ func (g *Gateway) send(w http.ResponseWriter, r *http.Request, j jobs.Job) error
 	h.Set("ETag", `"`+j.Audio.ID+`"`)
 	h.Set("X-Content-Type-Options", "nosniff")
 	http.ServeContent(&download{ResponseWriter: w, r: r, stall: g.Config.Stall}, r, "", j.FinishedAt, f)
-	// The connection may serve another request: this one's deadline is not its.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
 	return nil
 }
 
