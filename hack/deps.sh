@@ -11,7 +11,10 @@ need rabbitmq-server rabbitmq-server
 need mariadbd mariadb-server
 need curl curl
 need gcc gcc
-[ "${WITH_BROWSER:-}" ] && need chromium chromium
+if [ "${WITH_BROWSER:-}" ]; then
+	need chromium chromium
+	[ -d /usr/share/fonts/truetype/dejavu ] || missing="$missing fonts-dejavu-core"
+fi
 
 [ -n "$missing" ] || exit 0
 if ! command -v apt-get >/dev/null 2>&1; then

@@ -32,21 +32,12 @@ func (a *attempt) make(ctx context.Context) (jobs.File, *jobs.Source, error) {
 	}
 	defer in.close()
 
-	found, err := a.probe(ctx, dir, in)
-	if err != nil {
-		return none, nil, in.blame(err)
-	}
-	source := found.source()
-	if source.Duration > a.config.MaxDuration {
-		return none, source, jobs.TooLong
-	}
-	p, err := newPlan(found, a.job.Options, a.config.Bitrate, a.cores())
-	if err != nil {
-		return none, source, err
-	}
 	out := filepath.Join(dir, "out.mp3")
-	if err := a.encode(ctx, dir, in, p, out); err != nil {
-		return none, source, in.blame(err)
+	source, ok := a.quick(ctx, dir, in, out)
+	if !ok {
+		if source, err = a.planned(ctx, dir, in, out); err != nil {
+			return none, source, in.blame(err)
+		}
 	}
 	f, err := os.Open(out)
 	if err != nil {
@@ -59,6 +50,23 @@ func (a *attempt) make(ctx context.Context) (jobs.File, *jobs.Source, error) {
 		return none, source, fmt.Errorf("store MP3: %w", err)
 	}
 	return jobs.File{ID: object.ID, Size: object.Size}, source, nil
+}
+
+// planned looks at the video, decides how its MP3 is to be made, and makes it.
+func (a *attempt) planned(ctx context.Context, dir string, in *input, out string) (*jobs.Source, error) {
+	found, err := a.probe(ctx, dir, in)
+	if err != nil {
+		return nil, err
+	}
+	source := found.source()
+	if source.Duration > a.config.MaxDuration {
+		return source, jobs.TooLong
+	}
+	p, err := newPlan(found, a.job.Options, a.config.Bitrate, a.cores())
+	if err != nil {
+		return source, err
+	}
+	return source, a.encode(ctx, dir, in, p, out)
 }
 
 // cores is this conversion's share of the machine.
