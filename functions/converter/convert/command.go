@@ -28,6 +28,9 @@ const (
 // errTime says that a program took longer than it may.
 var errTime = errors.New("time limit reached")
 
+// errTooMuch says that a program had more to say than anybody wants to know.
+var errTooMuch = errors.New("answer too long")
+
 // command is a program that reads a hostile file: in a sandbox and an empty
 // directory of its own, with limits on time, memory and output, and without our
 // environment.
@@ -90,7 +93,11 @@ func (c *command) do(ctx context.Context) error {
 	case errors.As(err, &exit) && exit.ExitCode() == sandbox.Failed:
 		return fmt.Errorf("%s was not started: %s", c.path, strings.TrimSpace(last.String()))
 	case errors.As(err, &exit):
-		return &exitError{exit, last.String()}
+		ended := &exitError{exit, last.String()}
+		if ended.signal() == syscall.SIGXCPU {
+			return errTime
+		}
+		return ended
 	}
 	return fmt.Errorf("%s: %w", c.path, err)
 }
@@ -157,7 +164,7 @@ type limitedBuffer struct {
 
 func (l *limitedBuffer) Write(p []byte) (int, error) {
 	if l.Len()+len(p) > l.max {
-		return 0, errors.New("answer too long")
+		return 0, errTooMuch
 	}
 	return l.Buffer.Write(p)
 }

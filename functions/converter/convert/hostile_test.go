@@ -52,7 +52,7 @@ func TestHostileFiles(t *testing.T) {
 	ways["http"].Converter.videos = served{ways["http"].Converter.videos}
 	var done [2]atomic.Int64
 	// The sub-tests run in a group of their own, so that all have ended here.
-	t.Run("", func(t *testing.T) {
+	t.Run("files", func(t *testing.T) {
 		for i, name := range names(all) {
 			for n, way := range []string{"file", "http"} {
 				if !*long && (i+n)%2 != 0 {

@@ -79,7 +79,11 @@ func (a *attempt) probe(ctx context.Context, dir string, in *input) (*probe, err
 func unreadable(in *input, err error) error {
 	var ended *exitError
 	switch {
-	case !errors.As(err, &ended):
+	case errors.Is(err, errTime):
+		return fmt.Errorf("%w: %w", jobs.TooSlow, err)
+	case errors.Is(err, errTooMuch):
+		return fmt.Errorf("%w: %w", jobs.Unsupported, err)
+	case !errors.As(err, &ended), ended.killed():
 		return err
 	case ended.mentions("not on whitelist"), ended.mentions("not in allowed"):
 		return fmt.Errorf("%w: %w", jobs.Unsupported, err)
