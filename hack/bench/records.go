@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -12,6 +11,8 @@ import (
 	"mp3converter/shared/id"
 	"mp3converter/shared/jobs"
 	"mp3converter/shared/jobs/sqlite"
+	"mp3converter/shared/media"
+	"mp3converter/shared/media/disk"
 )
 
 // tiny converts a second of video and returns the job.
@@ -27,19 +28,26 @@ func (s *service) tiny(ctx context.Context, w *workshop) (string, error) {
 	return j.ID, s.wait(ctx, j.ID)
 }
 
-// inflate makes the only MP3 of the service as large as no test could.
-func (s *service) inflate(size int64) error {
-	found, err := filepath.Glob(filepath.Join(s.data, "mp3", "*"))
+// inflate gives a job an MP3 of a size that no test could make.
+func (s *service) inflate(ctx context.Context, job string, size int64) error {
+	audio, err := disk.Open(filepath.Join(s.data, "mp3"))
 	if err != nil {
 		return err
 	}
-	largest, bytes := "", int64(-1)
-	for _, path := range found {
-		if fi, err := os.Stat(path); err == nil && fi.Size() > bytes {
-			largest, bytes = path, fi.Size()
-		}
+	o, err := audio.Put(ctx, media.Object{ID: id.New(), Job: job, Name: "large.mp3", ContentType: "audio/mpeg"}, junk(size))
+	if err != nil {
+		return err
 	}
-	return os.Truncate(largest, size)
+	store, err := sqlite.Open(filepath.Join(s.data, "mp3converter.db"))
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	_, err = store.Update(ctx, job, func(j *jobs.Job) error {
+		j.Audio = jobs.File{ID: o.ID, Size: o.Size}
+		return nil
+	})
+	return err
 }
 
 // show: GET /jobs/{id} for a user with 10,000 jobs against one with 10.

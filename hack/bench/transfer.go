@@ -134,7 +134,7 @@ func memory(ctx context.Context, w *workshop) (float64, string, error) {
 	if err != nil {
 		return 0, "", err
 	}
-	if err := s.inflate(size); err != nil {
+	if err := s.inflate(ctx, small, size); err != nil {
 		return 0, "", err
 	}
 	if _, err := s.peakRSS(); err != nil {
