@@ -14,9 +14,17 @@ import (
 	"mp3converter/hack/sample"
 )
 
-// bombs are media that ask for far more than they bring, or make no sense.
-func bombs() map[string][]byte {
+// bombs are media that ask for far more than they bring, or make no sense; all
+// includes those that use up their time limit.
+func bombs(all bool) map[string][]byte {
 	files := map[string][]byte{}
+	// ffmpeg's time to show a tag grows with the square of its lines: ten
+	// megabytes would take it hours.
+	controls := 50_000
+	if all {
+		controls = 2_500_000
+	}
+
 	// More sound than bytes.
 	files["FLAC of silence, says nothing"] = flac(8000, 1, 16, 0, 600)
 	files["FLAC of silence, says one second"] = flac(8000, 1, 16, 8000, 600)
@@ -74,7 +82,8 @@ func bombs() map[string][]byte {
 		"blocks that go back":   {blocks: join(simpleBlock(30000), simpleBlock(-30000), simpleBlock(30000))},
 		"a clock of zero":       {info: element(0x2AD7B1, uint32(0))},
 		"the slowest clock":     {info: element(0x2AD7B1, uint64(math.MaxUint64))},
-		"a tag of 10 MB":        {segment: element(0x1254C367, element(0x7373, element(0x67C8, element(0x45A3, "TITLE"), element(0x4487, strings.Repeat("A\x01\r\n", 2_500_000)))))},
+		"a tag of 10 MB":        {segment: title(strings.Repeat("ABCD", 2_500_000))},
+		"a tag of controls":     {segment: title(strings.Repeat("A\x01\r\n", controls))},
 		"20000 tags":            {segment: element(0x1254C367, element(0x7373, repeat(20_000, func(i int) []byte { return element(0x67C8, element(0x45A3, fmt.Sprint("T", i)), element(0x4487, "x")) })))},
 		"10000 chapters":        {segment: element(0x1043A770, element(0x45B9, repeat(10_000, chapter)))},
 		"an attachment of 8 MB": {segment: element(0x1941A469, element(0x61A7, element(0x466E, "cover.png"), element(0x4660, "image/png"), element(0x465C, make([]byte, 8<<20)), element(0x46AE, uint8(1))))},
@@ -175,6 +184,10 @@ func nested(depth int, kind string) []byte {
 // nestedElements does the same with EBML.
 func nestedElements(depth int, id uint32) []byte {
 	return repeat(depth, func(i int) []byte { return join(elementID(id), uint64(12*(depth-i-1))|1<<56) })
+}
+
+func title(text string) []byte {
+	return element(0x1254C367, element(0x7373, element(0x67C8, element(0x45A3, "TITLE"), element(0x4487, text))))
 }
 
 func chapter(i int) []byte {

@@ -43,7 +43,7 @@ func (quiet) Publish(context.Context, string, cloudevents.Event) error { return 
 func TestHostileFiles(t *testing.T) {
 	c := newCanary(t)
 	all := map[string][]byte{}
-	for _, files := range []map[string][]byte{references(c), bombs(), damaged(t, *long)} {
+	for _, files := range []map[string][]byte{references(c), bombs(*long), damaged(t, *long)} {
 		for name, content := range files {
 			all[name] = content
 		}
