@@ -101,8 +101,12 @@ func TestNoTokensOfKubernetes(t *testing.T) {
 func TestFunctionsAreProbed(t *testing.T) {
 	for name, s := range of[*servingv1.Service](all(t)) {
 		c := s.Spec.Template.Spec.Containers[0]
-		if p := c.ReadinessProbe; p == nil || p.HTTPGet == nil || p.HTTPGet.Path != "/readyz" {
-			t.Errorf("%s: readiness is not asked at /readyz", name)
+		if p := c.StartupProbe; p == nil || p.HTTPGet == nil || p.HTTPGet.Path != "/readyz" {
+			t.Errorf("%s: does not say at its start whether it reaches its stores", name)
+		}
+		// Asked every 50 ms with a patience of 100 ms, it must not ask further.
+		if p := c.ReadinessProbe; p == nil || p.HTTPGet == nil || p.HTTPGet.Path != "/healthz" {
+			t.Errorf("%s: readiness is not asked at /healthz", name)
 		} else if p.PeriodSeconds != 0 {
 			// With a period Kubernetes asks, once a second at best.
 			t.Errorf("%s: a period for the readiness probe makes cold starts slow", name)
