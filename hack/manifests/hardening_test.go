@@ -103,6 +103,9 @@ func TestFunctionsAreProbed(t *testing.T) {
 		c := s.Spec.Template.Spec.Containers[0]
 		if p := c.StartupProbe; p == nil || p.HTTPGet == nil || p.HTTPGet.Path != "/readyz" {
 			t.Errorf("%s: does not say at its start whether it reaches its stores", name)
+		} else if p.HTTPGet.Port.IntValue() != 8080 {
+			// For the other probes Knative fills in the port, for this one it does not.
+			t.Errorf("%s: the startup probe names no port", name)
 		}
 		// Asked every 50 ms with a patience of 100 ms, it must not ask further.
 		if p := c.ReadinessProbe; p == nil || p.HTTPGet == nil || p.HTTPGet.Path != "/healthz" {
