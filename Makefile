@@ -29,7 +29,7 @@ bench: ## measure the figures of docs/performance.md on this machine
 
 conversion: ## the long tests of the conversion: every format, every joint
 	@hack/deps.sh
-	$(GO) test -count=1 -timeout 60m ./functions/converter/... -long
+	CONVERSION=all $(GO) test -count=1 -timeout 60m ./functions/converter/...
 
 secrets: ## generate every credential of a cluster once
 	@hack/secrets

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"mp3converter/functions/converter/sandbox"
 	"mp3converter/shared/events"
 	"mp3converter/shared/jobs"
 	"mp3converter/shared/logs"
@@ -84,6 +85,7 @@ func New(stop context.Context, cfg Config, j jobs.Store, videos, audio media.Sto
 		return nil, fmt.Errorf("TEMP_DIR cannot be written: %w", err)
 	}
 	os.Remove(dir)
+	slog.Info("converter", "sandbox", sandbox.Describe(), "conversions", cfg.Conversions)
 	return &Converter{
 		config: cfg, jobs: j, videos: videos, audio: audio, queue: q,
 		slots: semaphore.NewWeighted(cfg.Conversions), stop: stop,

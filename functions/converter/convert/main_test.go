@@ -1,6 +1,8 @@
 package convert
 
-import "flag"
+import "os"
 
 // long asks for the tests that take many minutes: make conversion.
-var long = flag.Bool("long", false, "run the long tests too")
+var long = ptr(os.Getenv("CONVERSION") == "all")
+
+func ptr(b bool) *bool { return &b }
