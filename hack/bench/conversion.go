@@ -14,13 +14,44 @@ import (
 	"mp3converter/hack/sample"
 )
 
+// tenMinutes is a video of 230 MB.
+var tenMinutes = sample.Spec{
+	Name: "long.mp4", Seconds: 600, Picture: "640x360", Rate: 48000,
+	Video: "libx264 -preset ultrafast -pix_fmt yuv420p -b:v 2950k -minrate 2950k -maxrate 2950k -bufsize 3M -x264-params nal-hrd=cbr",
+}
+
+// anHour has little picture and much sound.
+var anHour = sample.Spec{
+	Name: "hour.mp4", Seconds: 3600, Picture: "160x90", Rate: 44100,
+	Video: "libx264 -preset ultrafast -pix_fmt yuv420p -r 5",
+}
+
 // long: one 10-minute video of 230 MB, from the first byte uploaded to done,
 // against ffmpeg on the same file.
 func long(ctx context.Context, w *workshop) (float64, string, error) {
-	path, err := sample.Spec{
-		Name: "long.mp4", Seconds: 600, Picture: "640x360", Rate: 48000,
-		Video: "libx264 -preset ultrafast -pix_fmt yuv420p -b:v 2950k -minrate 2950k -maxrate 2950k -bufsize 3M -x264-params nal-hrd=cbr",
-	}.Path(w.dir)
+	return single(ctx, w, tenMinutes, "-b:a", "192k")
+}
+
+// onecore: the same where there is one core only.
+func onecore(ctx context.Context, w *workshop) (float64, string, error) {
+	return single(ctx, w.oneCore(), tenMinutes, "-b:a", "192k")
+}
+
+// hour: an hour of sound, on all cores.
+func hour(ctx context.Context, w *workshop) (float64, string, error) {
+	return single(ctx, w, anHour, "-b:a", "192k")
+}
+
+// copied: an hour of sound that is MP3 already.
+func copied(ctx context.Context, w *workshop) (float64, string, error) {
+	spec := anHour
+	spec.Name, spec.Audio = "hour.mkv", "libmp3lame -b:a 128k"
+	return single(ctx, w, spec, "-c:a", "copy")
+}
+
+// single measures one video against ffmpeg with the given options.
+func single(ctx context.Context, w *workshop, spec sample.Spec, options ...string) (float64, string, error) {
+	path, err := spec.Path(w.dir)
 	if err != nil {
 		return 0, "", err
 	}
@@ -33,8 +64,9 @@ func long(ctx context.Context, w *workshop) (float64, string, error) {
 		return 0, "", err
 	}
 	defer s.stop()
-	ours, raw, err := compare(s, func() error {
-		return command(ctx, "ffmpeg", "-v", "error", "-nostdin", "-y", "-i", path, "-vn", "-b:a", "192k", filepath.Join(w.dir, "raw.mp3"))
+	raw := w.program("ffmpeg", append(append([]string{"-v", "error", "-nostdin", "-y", "-i", path, "-vn"}, options...), filepath.Join(w.dir, "raw.mp3"))...)
+	ours, theirs, err := compare(s, func() error {
+		return command(ctx, raw[0], raw[1:]...)
 	}, func() error {
 		j, err := s.submit(ctx, path)
 		if err != nil {
@@ -45,8 +77,8 @@ func long(ctx context.Context, w *workshop) (float64, string, error) {
 	if err != nil {
 		return 0, "", err
 	}
-	return ours.wall.Seconds() / raw.wall.Seconds(), fmt.Sprintf("%.0f MB: %.2f s, ffmpeg alone %.2f s; processor time ratio %.2f",
-		float64(size.Size())/1e6, ours.wall.Seconds(), raw.wall.Seconds(), ours.cpu.Seconds()/raw.cpu.Seconds()), nil
+	return ours.wall.Seconds() / theirs.wall.Seconds(), fmt.Sprintf("%.0f MB: %.2f s, ffmpeg alone %.2f s; processor time ratio %.2f",
+		float64(size.Size())/1e6, ours.wall.Seconds(), theirs.wall.Seconds(), ours.cpu.Seconds()/theirs.cpu.Seconds()), nil
 }
 
 // cost is the least that something took in several runs.

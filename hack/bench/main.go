@@ -23,6 +23,9 @@ type figure struct {
 
 var figures = []figure{
 	{"long", "<= 1.15", long},
+	{"onecore", "<= 1.05", onecore},
+	{"hour", "<= 0.60", hour},
+	{"copied", "<= 1.5", copied},
 	{"burst", ">= 0.90", burst},
 	{"memory", "<= 100 MB", memory},
 	{"upload", ">= 0.80", upload},

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -27,6 +28,18 @@ const (
 type workshop struct {
 	dir    string
 	binary string
+	prefix []string // what programs are started with
+}
+
+// oneCore returns the workshop with only the first core of the machine.
+func (w workshop) oneCore() *workshop {
+	w.prefix = []string{"taskset", "-c", "0"}
+	return &w
+}
+
+// program returns a command line with the prefix in front.
+func (w *workshop) program(name string, args ...string) []string {
+	return append(append(slices.Clone(w.prefix), name), args...)
 }
 
 func newWorkshop(ctx context.Context) (*workshop, error) {
@@ -63,7 +76,8 @@ func (w *workshop) start(ctx context.Context, env ...string) (*service, error) {
 		return nil, err
 	}
 	s := &service{url: "http://127.0.0.1:" + port, data: data}
-	s.cmd = exec.CommandContext(ctx, w.binary)
+	line := w.program(w.binary)
+	s.cmd = exec.CommandContext(ctx, line[0], line[1:]...)
 	s.cmd.Env = append(os.Environ(), append([]string{"PORT=" + port, "DATA_DIR=" + data, "LOCAL_USER=" + user + ":" + password}, env...)...)
 	if err := s.cmd.Start(); err != nil {
 		return nil, err
