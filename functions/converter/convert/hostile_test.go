@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -25,7 +24,8 @@ import (
 const (
 	// hostileTime is what one hostile file may take, on a busy machine.
 	hostileTime = 2 * time.Minute
-	// hostileMemory is what a program may hold.
+	// hostileMemory is the address space of a program; the kernel holds it to
+	// that.
 	hostileMemory = 1 << 30
 	// hostileDisk is what a job may have on the disk at any time: an MP3 of
 	// the longest duration, twice, and room for tags.
@@ -75,14 +75,7 @@ func TestHostileFiles(t *testing.T) {
 	for _, b := range ways {
 		b.quotesNothing(t)
 	}
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_CHILDREN, &usage); err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("%d files, %d and %d of them became an MP3; the largest program held %d MiB", len(all), done[0].Load(), done[1].Load(), usage.Maxrss>>10)
-	if usage.Maxrss<<10 > hostileMemory {
-		t.Errorf("a program held %d MiB", usage.Maxrss>>10)
-	}
+	t.Logf("%d files, %d and %d of them became an MP3", len(all), done[0].Load(), done[1].Load())
 }
 
 func names(files map[string][]byte) []string {
@@ -218,10 +211,14 @@ func TestReferencesAreNotFollowedWithoutASandbox(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, run := range [][]string{
-				append([]string{"ffprobe", "-v", "error", "-show_streams", "-show_format"}, in.args()...),
+			runs := [][]string{
 				append(append([]string{"ffmpeg", "-nostdin", "-v", "error", "-t", "5"}, in.args()...), "-map", "0", "-c", "copy", "-f", "null", "-"),
-			} {
+				append([]string{"ffprobe", "-v", "error", "-show_streams", "-show_format"}, in.args()...),
+			}
+			if !*long {
+				runs = runs[:1] // which opens the file in the same way
+			}
+			for _, run := range runs {
 				ctx, cancel := context.WithTimeout(t.Context(), hostileTime)
 				cmd := exec.CommandContext(ctx, run[0], run[1:]...)
 				cmd.Dir, cmd.ExtraFiles = t.TempDir(), in.files()
