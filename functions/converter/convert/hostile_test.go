@@ -37,6 +37,14 @@ type quiet struct{}
 
 func (quiet) Publish(context.Context, string, cloudevents.Event) error { return nil }
 
+// wishes are what users ask for besides: more decoders and filters take part.
+var wishes = []jobs.Options{
+	{},
+	{Cover: jobs.CoverFrame},
+	{Normalize: true, Cover: jobs.CoverNone},
+	{Start: 0.1, End: 0.5},
+}
+
 // Whatever a file is made of, the conversion ends after one attempt, with an
 // MP3 or a failure that has a name, within its bounds, and neither canary was
 // touched.
@@ -60,7 +68,7 @@ func TestHostileFiles(t *testing.T) {
 				}
 				t.Run(way+"/"+name, func(t *testing.T) {
 					t.Parallel()
-					if ways[way].survives(t, all[name]) == jobs.Done {
+					if ways[way].survives(t, all[name], wishes[i/2%len(wishes)]) == jobs.Done {
 						done[n].Add(1)
 					}
 				})
@@ -88,7 +96,7 @@ func names(files map[string][]byte) []string {
 }
 
 // survives converts a file and returns the state of its job.
-func (b *bench) survives(t *testing.T, content []byte) jobs.State {
+func (b *bench) survives(t *testing.T, content []byte, wish jobs.Options) jobs.State {
 	t.Helper()
 	config := b.config
 	config.MaxDuration, config.MaxMemory, config.TempDir = time.Minute, hostileMemory, t.TempDir()
@@ -96,7 +104,7 @@ func (b *bench) survives(t *testing.T, content []byte) jobs.State {
 	if err != nil {
 		t.Fatal(err)
 	}
-	j := b.put(t, content, "-i; @list %d \"x\" file:|concat:.mp4")
+	j := b.put(t, content, "-i; @list %d \"x\" file:|concat:.mp4", wish)
 
 	watching, stop := context.WithCancel(t.Context())
 	disk := make(chan int64, 1)
@@ -132,9 +140,9 @@ func (b *bench) survives(t *testing.T, content []byte) jobs.State {
 }
 
 // put is upload without a file.
-func (b *bench) put(t *testing.T, content []byte, name string) jobs.Job {
+func (b *bench) put(t *testing.T, content []byte, name string, wish jobs.Options) jobs.Job {
 	t.Helper()
-	j := jobs.Job{ID: id.New(), Owner: "u1", Name: name}
+	j := jobs.Job{ID: id.New(), Owner: "u1", Name: name, Options: wish}
 	o, err := b.videos.Put(t.Context(), media.Object{ID: id.New(), Job: j.ID, Name: name}, bytes.NewReader(content))
 	if err != nil {
 		t.Fatal(err)
