@@ -80,8 +80,9 @@ func burst(ctx context.Context, b *bench) error {
 	if b.bare > 0 {
 		b.figure("burst: share of what ffmpeg alone does", rate/b.bare)
 	}
-	most, limit := watched.most("converter"), 0
-	if limit, err = b.maxScale(ctx); err != nil {
+	most := watched.most("converter")
+	limit, err := b.maxScale(ctx)
+	if err != nil {
 		return err
 	}
 	if err := b.cluster.empty(ctx); err != nil {

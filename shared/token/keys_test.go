@@ -93,7 +93,7 @@ func TestKeysPrintNoSecret(t *testing.T) {
 		Public  Keys
 		private Keys
 	}{mustKeys(t, "a:"+encodedKey('s', 32)), mustKeys(t, "b:"+encodedKey('s', 32))}
-	decimal := strings.Trim(fmt.Sprint([]byte(secret)), "[]") // as %v prints bytes
+	decimal := strings.Trim(fmt.Sprintf("%v", []byte(secret)), "[]")
 	hexadecimal := fmt.Sprintf("%x", secret)
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x"} {
 		got := fmt.Sprintf(verb, config)

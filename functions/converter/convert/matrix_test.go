@@ -49,7 +49,6 @@ var (
 	wavpack = codec{"WavPack", "wavpack", 44100}
 	tta     = codec{"TTA", "tta", 44100}
 	speex   = codec{"Speex", "libspeex", 16000}
-	g722    = codec{"G.722", "g722", 16000}
 	ra144   = codec{"RealAudio 1.0", "real_144", 8000}
 	gsm     = codec{"GSM", "libgsm_ms", 8000}
 )

@@ -75,7 +75,7 @@ func Inspect(r io.ReadSeeker) (Info, error) {
 	}
 	buf := make([]byte, searchSize)
 	n, err := io.ReadFull(r, buf)
-	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return Info{}, fmt.Errorf("reading at %d: %w", at, err)
 	}
 	buf = buf[:n]

@@ -15,13 +15,12 @@ type stream struct {
 	params Params
 	report func(samples int64)
 
-	base   int64 // where the Info frame goes
-	first  mp3.Header
-	head   int // length of the Info frame
-	toc    mp3.TOCBuilder
-	crc    uint16
-	stereo uint8 // what the LAME header says of the channel modes
-	low    int   // lowest bitrate
+	base  int64 // where the Info frame goes
+	first mp3.Header
+	head  int // length of the Info frame
+	toc   mp3.TOCBuilder
+	crc   uint16
+	low   int // lowest bitrate
 }
 
 // write appends a piece.

@@ -101,7 +101,7 @@ func (h *Webhook) Tell(ctx context.Context, j jobs.Job) error {
 		return err
 	}
 	defer resp.Body.Close()
-	io.CopyN(io.Discard, resp.Body, 4<<10)
+	_, _ = io.CopyN(io.Discard, resp.Body, 4<<10)
 	switch s := resp.StatusCode; {
 	case s >= 200 && s < 300:
 		return nil

@@ -133,7 +133,7 @@ func readAll(ctx context.Context, stmt *sql.Stmt, args ...any) ([]jobs.Job, erro
 // of the driver's errors it came out as.
 func failed(ctx context.Context, doing string, err error) error {
 	if cause := ctx.Err(); cause != nil && !errors.Is(err, cause) {
-		err = fmt.Errorf("%w (%v)", cause, err)
+		err = fmt.Errorf("%w (%w)", cause, err)
 	}
 	return fmt.Errorf("jobs: %s: %w", doing, err)
 }

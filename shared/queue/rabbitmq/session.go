@@ -112,7 +112,7 @@ func (s *session) abandon() {
 // end cuts the connection. What waits for a confirmation fails.
 func (s *session) end() {
 	// Not Close: that would wait for a broker that may be gone.
-	s.conn.CloseDeadline(time.Now().Add(time.Second))
+	_ = s.conn.CloseDeadline(time.Now().Add(time.Second))
 }
 
 func (s *session) blocked() string {
