@@ -97,11 +97,9 @@ func testReadsEnd(t *testing.T, s media.Store) {
 	cancel()
 	ended := false
 	for end := time.Now().Add(10 * time.Second); !ended && time.Now().Before(end); {
-		if _, err := r.Seek(0, io.SeekStart); err != nil {
-			break
-		}
-		_, err := io.Copy(io.Discard, r)
-		ended = err != nil
+		_, seekErr := r.Seek(0, io.SeekStart)
+		_, readErr := io.Copy(io.Discard, r)
+		ended = seekErr != nil || readErr != nil
 	}
 	if !ended {
 		t.Error("reads go on after their context has ended")
