@@ -26,6 +26,8 @@ type config struct {
 	rounds  int
 	burst   int
 	seconds float64
+	// patience stretches the steps' time limits, for a machine that has other work.
+	patience float64
 }
 
 func main() {
@@ -37,6 +39,7 @@ func main() {
 	flag.IntVar(&cfg.rounds, "rounds", 10, "cold starts to measure")
 	flag.IntVar(&cfg.burst, "burst", 60, "uploads in the burst")
 	flag.Float64Var(&cfg.seconds, "seconds", 300, "length of the burst's videos")
+	flag.Float64Var(&cfg.patience, "patience", 1, "factor on the time that each step may take")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -99,7 +102,8 @@ func run(ctx context.Context, cfg config) error {
 func (b *bench) step(ctx context.Context, s step) error {
 	fmt.Printf("== %s: %s\n", s.name, s.what)
 	start := time.Now()
-	within, cancel := context.WithTimeoutCause(ctx, s.time, fmt.Errorf("took longer than %v", s.time))
+	limit := time.Duration(float64(s.time) * b.patience)
+	within, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("took longer than %v", limit))
 	defer cancel()
 	err := s.do(within, b)
 	if err != nil && within.Err() != nil {
