@@ -1,0 +1,35 @@
+package manifests
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// What Minikube gets is what these tests check against.
+func TestMinikubeGetsTheTestedVersions(t *testing.T) {
+	read := func(name ...string) string {
+		content, err := os.ReadFile(filepath.Join(append([]string{root}, name...)...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(content)
+	}
+	// Knative's releases are called 1.N, its modules 0.(N+27).
+	var minor, patch int
+	module := regexp.MustCompile(`knative.dev/serving v0\.\d+\.\d+`).FindString(read("hack", "manifests", "go.mod"))
+	if _, err := fmt.Sscanf(module, "knative.dev/serving v0.%d.%d", &minor, &patch); err != nil {
+		t.Fatalf("go.mod: %v", err)
+	}
+	want := fmt.Sprintf("\nKNATIVE=knative-v1.%d.%d\n", minor-27, patch)
+	if !strings.Contains(read("hack", "minikube", "versions"), want) {
+		t.Errorf("hack/minikube/versions does not say %q", strings.TrimSpace(want))
+	}
+	setting := fmt.Sprintf(`"max-revision-timeout-seconds": "%d"`, defaults(t).MaxRevisionTimeoutSeconds)
+	if !strings.Contains(read("hack", "minikube", "up"), setting) {
+		t.Errorf("hack/minikube/up does not set %s", setting)
+	}
+}
