@@ -33,7 +33,7 @@ type Config struct {
 	Bitrate     int           `envconfig:"BITRATE" default:"192"`                 // kbit/s
 	MaxDuration time.Duration `envconfig:"MAX_DURATION" default:"12h"`            // of a video
 	MaxTime     time.Duration `envconfig:"MAX_CONVERSION" default:"110m"`         // of one attempt
-	MaxMemory   uint64        `envconfig:"MAX_MEMORY_BYTES" default:"4294967296"` // address space of ffmpeg
+	MaxMemory   uint64        `envconfig:"MAX_MEMORY_BYTES" default:"2147483648"` // address space of ffmpeg
 	TempDir     string        `envconfig:"TEMP_DIR"`                              // for the MP3 while it is made; the system's if empty
 	Policy      jobs.Policy
 }

@@ -32,12 +32,21 @@ func (a *attempt) encode(ctx context.Context, dir string, in *input, p *plan, ou
 		slog.InfoContext(ctx, "MP3 cannot be copied, encoding it", "error", err)
 		p.copied = false
 	}
-	if p.workers > 1 {
-		err = a.parallel(ctx, dir, in, p, picture, filters, out)
-	} else {
-		err = a.serial(ctx, dir, in, p, picture, filters, out)
+	err = a.anew(ctx, dir, in, p, picture, filters, out)
+	if picture.track != "" && errors.Is(err, jobs.Corrupt) {
+		slog.InfoContext(ctx, "trying without the picture", "error", err)
+		err = a.anew(ctx, dir, in, p, cover{}, filters, out)
 	}
-	if err != nil {
+	return err
+}
+
+// anew encodes the sound, by as many encoders as are planned.
+func (a *attempt) anew(ctx context.Context, dir string, in *input, p *plan, picture cover, filters []string, out string) error {
+	encode := a.serial
+	if p.workers > 1 {
+		encode = a.parallel
+	}
+	if err := encode(ctx, dir, in, p, picture, filters, out); err != nil {
 		return err
 	}
 	return a.check(out, p)

@@ -51,7 +51,7 @@ var wishes = []jobs.Options{
 func TestHostileFiles(t *testing.T) {
 	c := newCanary(t)
 	all := map[string][]byte{}
-	for _, files := range []map[string][]byte{references(c), bombs(*long), damaged(t, *long)} {
+	for _, files := range []map[string][]byte{references(c), bombs(long), damaged(t, long)} {
 		for name, content := range files {
 			all[name] = content
 		}
@@ -63,7 +63,7 @@ func TestHostileFiles(t *testing.T) {
 	t.Run("files", func(t *testing.T) {
 		for i, name := range names(all) {
 			for n, way := range []string{"file", "http"} {
-				if !*long && (i+n)%2 != 0 {
+				if !long && (i+n)%2 != 0 {
 					continue // the other half of them
 				}
 				t.Run(way+"/"+name, func(t *testing.T) {
@@ -208,7 +208,7 @@ func TestReferencesAreNotFollowedWithoutASandbox(t *testing.T) {
 	videos := openDisk(t, t.TempDir(), "videos")
 	for i, name := range names(files) {
 		for n, store := range map[int]media.Store{0: videos, 1: served{videos}} {
-			if !*long && (i+n)%2 != 0 {
+			if !long && (i+n)%2 != 0 {
 				continue
 			}
 			o, err := videos.Put(t.Context(), media.Object{ID: id.New()}, bytes.NewReader(files[name]))
@@ -223,7 +223,7 @@ func TestReferencesAreNotFollowedWithoutASandbox(t *testing.T) {
 				append(append([]string{"ffmpeg", "-nostdin", "-v", "error", "-t", "5"}, in.args()...), "-map", "0", "-c", "copy", "-f", "null", "-"),
 				append([]string{"ffprobe", "-v", "error", "-show_streams", "-show_format"}, in.args()...),
 			}
-			if !*long {
+			if !long {
 				runs = runs[:1] // which opens the file in the same way
 			}
 			for _, run := range runs {

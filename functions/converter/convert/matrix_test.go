@@ -98,7 +98,7 @@ func TestMatrix(t *testing.T) {
 	t.Run("formats", func(t *testing.T) {
 		for _, row := range matrix {
 			for i, c := range row.codecs {
-				if i > 0 && !*long {
+				if i > 0 && !long {
 					break
 				}
 				t.Run(row.container+" "+c.name, func(t *testing.T) {

@@ -358,3 +358,30 @@ func TestPart(t *testing.T) {
 		}
 	}
 }
+
+// A picture that nobody can read is no reason to lose the sound.
+func TestBrokenCoverIsLeftOut(t *testing.T) {
+	dir := t.TempDir()
+	picture, out := filepath.Join(dir, "cover.png"), filepath.Join(dir, "broken.mkv")
+	if msg, err := exec.Command("ffmpeg", "-v", "error", "-f", "lavfi", "-i", "color=red:size=64x64:duration=0.04:rate=25", "-frames:v", "1", picture).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, msg)
+	}
+	if msg, err := exec.Command("ffmpeg", "-v", "error", "-f", "lavfi", "-i", "sine=duration=3", "-attach", picture,
+		"-metadata:s:t", "mimetype=image/png", "-metadata:s:t", "filename=cover.png", "-c:a", "aac", out).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, msg)
+	}
+	b, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	damaged := strings.Replace(string(b), "\x89PNG\r\n\x1a\n", "\x89GNP\r\n\x1a\n", 1)
+	if damaged == string(b) {
+		t.Fatal("the picture is not in the file")
+	}
+	if err := os.WriteFile(out, []byte(damaged), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if j, _ := newBench(t).convertWith(t, out, jobs.Options{}); j.State != jobs.Done {
+		t.Errorf("state %s, failure %v", j.State, j.Failure)
+	}
+}
