@@ -3,7 +3,7 @@ SHELL := /bin/sh
 GO ?= go
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint fuzz bench conversion secrets cluster cluster-down deploy e2e minikube clean
+.PHONY: help run build test lint fuzz bench conversion secrets cluster cluster-down cluster-check e2e minikube clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ cluster: ## a real one-node Kubernetes with Knative on this machine (Debian-like
 
 cluster-down: ## remove every trace of it
 	@hack/cluster/down
+
+cluster-check: ## prove that cluster's parts: Serving, ingress, RabbitmqSource
+	@hack/cluster/check
 
 e2e: ## the service on that cluster, under bursts and failures
 	@hack/e2e/run
