@@ -10,7 +10,10 @@ need ffprobe ffmpeg
 need rabbitmq-server rabbitmq-server
 need mariadbd mariadb-server
 need curl curl
+need openssl openssl
+# The race detector needs C: the compiler, and the headers that it only recommends.
 need gcc gcc
+[ -e /usr/include/stdlib.h ] || missing="$missing libc6-dev"
 if [ "${WITH_BROWSER:-}" ]; then
 	need chromium chromium
 	[ -d /usr/share/fonts/truetype/dejavu ] || missing="$missing fonts-dejavu-core"
@@ -32,6 +35,9 @@ if [ ! -e "$policy" ]; then
 	$sudo chmod 755 "$policy"
 	trap '$sudo rm -f "$policy"' EXIT
 fi
-$sudo apt-get update -qq
+# A fresh machine may be busy with updates of its own for a while.
+wait="-o DPkg::Lock::Timeout=300"
 # shellcheck disable=SC2086
-$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+$sudo apt-get $wait update -qq
+# shellcheck disable=SC2086
+$sudo env DEBIAN_FRONTEND=noninteractive apt-get $wait install -y -qq --no-install-recommends $missing >/dev/null

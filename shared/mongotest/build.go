@@ -68,12 +68,16 @@ func source() (string, error) {
 func fingerprint(source string) (string, error) {
 	sum := sha256.New()
 	fmt.Fprintln(sum, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-	for _, name := range []string{"go.mod", "go.sum", "main.go", "turns.go"} {
-		text, err := os.ReadFile(filepath.Join(source, name))
+	files, err := filepath.Glob(filepath.Join(source, "*.go"))
+	if err != nil {
+		return "", err
+	}
+	for _, name := range append(files, filepath.Join(source, "go.mod"), filepath.Join(source, "go.sum")) {
+		text, err := os.ReadFile(name)
 		if err != nil {
 			return "", err
 		}
-		fmt.Fprintf(sum, "%s %d\n%s", name, len(text), bytes.TrimSpace(text))
+		fmt.Fprintf(sum, "%s %d\n%s", filepath.Base(name), len(text), bytes.TrimSpace(text))
 	}
 	return fmt.Sprintf("%x", sum.Sum(nil)[:8]), nil
 }

@@ -45,7 +45,7 @@ func start(path string, args ...string) (*process, error) {
 	}()
 	select {
 	case p.uri = <-line:
-	case <-time.After(30 * time.Second):
+	case <-time.After(2 * time.Minute):
 	}
 	if p.uri == "" {
 		p.kill() // afterwards nobody writes to stderr

@@ -40,7 +40,7 @@ func script(t *testing.T, dir string) (*Process, []int) {
 
 func wait(t *testing.T, what string, until func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if until() {
 			return
 		}
@@ -112,7 +112,7 @@ func TestExited(t *testing.T) {
 	defer p.Kill()
 	select {
 	case <-p.Exited():
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("the end of the server went unnoticed")
 	}
 }

@@ -96,7 +96,7 @@ func testReadsEnd(t *testing.T, s media.Store) {
 	}
 	cancel()
 	ended := false
-	for end := time.Now().Add(10 * time.Second); !ended && time.Now().Before(end); {
+	for end := time.Now().Add(time.Minute); !ended && time.Now().Before(end); {
 		_, seekErr := r.Seek(0, io.SeekStart)
 		_, readErr := io.Copy(io.Discard, r)
 		ended = seekErr != nil || readErr != nil
