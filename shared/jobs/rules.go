@@ -174,7 +174,8 @@ func (j *Job) Woken(p Policy, now time.Time) error {
 }
 
 // BeginNotice gives the telling of the outcome to one notifier, for as long as
-// a lease.
+// a lease. ErrLeased says that another is at it, or that the last try failed
+// and the pause after it is not over.
 func (j *Job) BeginNotice(p Policy, holder string, now time.Time) error {
 	now = Instant(now)
 	switch {
@@ -193,14 +194,16 @@ func (j *Job) BeginNotice(p Policy, holder string, now time.Time) error {
 
 // EndNotice records which channels the user has been told through by now and
 // how the telling ended: sent, off or gave_up. An empty outcome leaves the rest
-// to be tried again.
+// to be tried again when the job is due, and not before: a source that repeats
+// its deliveries at once would use up all attempts while a mail server restarts.
 func (j *Job) EndNotice(p Policy, holder string, told []string, outcome string, now time.Time) error {
 	if j.Notice.Lease.Holder != holder || !j.Notice.At.IsZero() {
 		return ErrLeaseLost
 	}
-	j.Notice.Lease = Lease{}
+	j.Notice.Lease = Lease{Until: j.DueAt}
 	j.Notice.Told = told
 	if outcome != "" {
+		j.Notice.Lease = Lease{}
 		j.settle(outcome, now)
 	}
 	return nil

@@ -228,7 +228,7 @@ func TestWhatRulesRecord(t *testing.T) {
 		t.Errorf("EndNotice: %+v", j)
 	}
 	j = at("done, I tell", func(j *Job) { ok(j.EndNotice(policy, "me", []string{"mail"}, "", now)) })
-	if !slices.Equal(j.Notice.Told, []string{"mail"}) || j.Notice.Outcome != "" || !j.Notice.At.IsZero() || j.Notice.Lease != (Lease{}) {
+	if !slices.Equal(j.Notice.Told, []string{"mail"}) || j.Notice.Outcome != "" || !j.Notice.At.IsZero() || j.Notice.Lease != (Lease{Until: j.DueAt}) {
 		t.Errorf("EndNotice without outcome: %+v", j)
 	}
 }

@@ -86,6 +86,9 @@ func (m *Mail) Tell(ctx context.Context, j jobs.Job) error {
 	ctx, cancel := context.WithTimeout(ctx, m.config.Timeout)
 	defer cancel()
 	err = client.DialAndSendWithContext(ctx, msg)
+	if msg.IsDelivered() {
+		return nil // what failed is the goodbye
+	}
 	var refused *gomail.SendError
 	if errors.As(err, &refused) && refused.ErrorCode() >= 500 {
 		return Permanent{err}

@@ -23,8 +23,8 @@ import (
 )
 
 // maxAttempts is how often telling is tried before it is given up. With the
-// pauses between them that is several hours.
-const maxAttempts = 8
+// pauses that the record keeps between them that is half a day.
+const maxAttempts = 16
 
 var notices = promauto.NewCounterVec(prometheus.CounterOpts{
 	Name: "mp3converter_notices_total",
@@ -89,7 +89,10 @@ func (n *Notifier) Notify(ctx context.Context, job string) error {
 	case err != nil:
 		return fmt.Errorf("begin notice: %w", err)
 	}
-	told, tellErr := n.tell(ctx, j)
+	// Past the lease another notifier may begin.
+	telling, end := context.WithTimeout(ctx, n.Policy.Lease)
+	told, tellErr := n.tell(telling, j)
+	end()
 	outcome := "sent"
 	switch {
 	case tellErr != nil && j.Notice.Attempts < maxAttempts:

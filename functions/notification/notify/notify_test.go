@@ -1,12 +1,14 @@
 package notify
 
 import (
+	"bufio"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -239,6 +241,17 @@ func (c *counting) Tell(context.Context, jobs.Job) error {
 	return nil
 }
 
+// later is when the pause after a failure is over.
+func later(t testing.TB, s jobs.Store, job string) {
+	t.Helper()
+	if _, err := s.Update(t.Context(), job, func(j *jobs.Job) error {
+		j.Notice.Lease = jobs.Lease{}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestOneChannelOutOfOrderDoesNotRepeatTheOther(t *testing.T) {
 	s := newStore(t)
 	good, bad := &counting{name: "good"}, &counting{name: "bad", fails: 2}
@@ -246,6 +259,7 @@ func TestOneChannelOutOfOrderDoesNotRepeatTheOther(t *testing.T) {
 	j := finished(t, s, nil)
 	for range 3 {
 		n.Notify(t.Context(), j.ID)
+		later(t, s, j.ID)
 	}
 	if good.told != 1 || bad.told != 1 {
 		t.Errorf("told %d and %d times, want once each", good.told, bad.told)
@@ -260,7 +274,13 @@ func TestGivesUp(t *testing.T) {
 	n := &Notifier{Policy: policy, Jobs: s, Channels: []Channel{&counting{name: "dead", fails: 1000}}}
 	j := finished(t, s, nil)
 	for range maxAttempts {
-		n.Notify(t.Context(), j.ID)
+		if got := outcomeOf(t, s, j.ID); got != "" {
+			t.Fatalf("outcome %q too early", got)
+		}
+		for range 3 { // a source repeats what failed, whatever the time
+			n.Notify(t.Context(), j.ID)
+		}
+		later(t, s, j.ID)
 	}
 	if got := outcomeOf(t, s, j.ID); got != "gave_up" {
 		t.Errorf("outcome %q", got)
@@ -339,7 +359,80 @@ func TestHandlerStatus(t *testing.T) {
 		t.Errorf("channel out of order: %d", got)
 	}
 	broken.fails = 0
-	if got := post(events.New(events.JobFinished, "t", j.ID)); got != 204 {
-		t.Errorf("channel mended: %d", got)
+	if got := post(events.New(events.JobFinished, "t", j.ID)); got != 204 || broken.told != 0 {
+		t.Errorf("too soon after a failure: %d, told %d times", got, broken.told)
+	}
+	later(t, s, j.ID)
+	if got := post(events.New(events.JobFinished, "t", j.ID)); got != 204 || broken.told != 1 {
+		t.Errorf("channel mended: %d, told %d times", got, broken.told)
+	}
+}
+
+// A mail server may hang up on QUIT. The letter is in its hands by then.
+func TestMailIsSentThoughTheServerHangsUp(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	go func() {
+		c, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		fmt.Fprint(c, "220 localhost\r\n")
+		data := false
+		for lines := bufio.NewScanner(c); lines.Scan(); {
+			verb := strings.ToUpper(lines.Text())
+			switch {
+			case data && verb != ".":
+			case verb == "QUIT":
+				return
+			case verb == "DATA":
+				data = true
+				fmt.Fprint(c, "354 go on\r\n")
+			default:
+				data = false
+				fmt.Fprint(c, "250 OK\r\n")
+			}
+		}
+	}()
+	m, err := NewMail(MailConfig{Host: "127.0.0.1", Port: listener.Addr().(*net.TCPAddr).Port, TLS: "none",
+		From: "mp3@example.com", Timeout: 5 * time.Second, PublicURL: "http://mp3converter.com"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Tell(t.Context(), finished(t, newStore(t), nil)); err != nil {
+		t.Errorf("would be sent again: %v", err)
+	}
+}
+
+// The address of a webhook is often its password.
+func TestWebhookErrorsDoNotNameTheAddress(t *testing.T) {
+	srv := httptest.NewServer(nil)
+	srv.Close()
+	hook, err := NewWebhook(WebhookConfig{URL: srv.URL + "/hooks/secret", Timeout: 5 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := hook.Tell(t.Context(), finished(t, newStore(t), nil)); err == nil || strings.Contains(err.Error(), "secret") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestWebhookRedirectIsNoReceipt(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/old" {
+			http.Redirect(w, r, "/new", http.StatusFound)
+		}
+	}))
+	defer srv.Close()
+	hook, err := NewWebhook(WebhookConfig{URL: srv.URL + "/old", Timeout: 5 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := hook.Tell(t.Context(), finished(t, newStore(t), nil)); err == nil {
+		t.Error("a redirect counts as told")
 	}
 }

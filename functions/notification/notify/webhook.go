@@ -54,7 +54,10 @@ func NewWebhook(cfg WebhookConfig) (*Webhook, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	return &Webhook{cfg, &http.Client{Timeout: cfg.Timeout}}, nil
+	client := &http.Client{Timeout: cfg.Timeout, CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse // most turn a POST into a GET, which tells nobody anything
+	}}
+	return &Webhook{cfg, client}, nil
 }
 
 func (h *Webhook) Name() string { return "webhook" }
@@ -97,7 +100,10 @@ func (h *Webhook) Tell(ctx context.Context, j jobs.Job) error {
 		r.Header.Set(SignatureHeader, "sha256="+hex.EncodeToString(mac.Sum(nil)))
 	}
 	resp, err := h.client.Do(r)
-	if err != nil {
+	var failed *url.Error
+	if errors.As(err, &failed) {
+		return failed.Err // without the address, which may hold a secret
+	} else if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
