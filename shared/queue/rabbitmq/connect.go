@@ -2,6 +2,7 @@ package rabbitmq
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -42,7 +43,10 @@ func (p *Publisher) connect(ctx context.Context) (*session, error) {
 		p.session = nil
 	}
 	s, err := dial(ctx, p.cfg)
-	if err != nil {
+	switch {
+	case err != nil && errors.Is(ctx.Err(), context.Canceled):
+		return nil, err // the caller gave up: that says nothing of the broker
+	case err != nil:
 		p.pause = min(max(2*p.pause, firstPause), maxPause)
 		p.retry = time.Now().Add(p.pause)
 		p.failed = err

@@ -62,6 +62,31 @@ func TestFaults(t *testing.T) {
 		wg.Wait()
 	})
 
+	t.Run("callers who give up cut off nobody", func(t *testing.T) {
+		if err := publish(queuetest.Event()); err != nil {
+			t.Fatal(err)
+		}
+		before := p.session
+		var wg sync.WaitGroup
+		for i := range 200 {
+			ctx, cancel := context.WithCancel(t.Context())
+			wg.Go(func() {
+				err := p.Publish(ctx, queue, queuetest.Event())
+				if err != nil && !(i%2 == 0 && errors.Is(err, context.Canceled)) {
+					t.Errorf("event %d: %v", i, err)
+				}
+			})
+			if i%2 == 0 {
+				cancel()
+			}
+			t.Cleanup(cancel)
+		}
+		wg.Wait()
+		if !before.alive() || p.session != before {
+			t.Error("the connection was given up")
+		}
+	})
+
 	t.Run("the server closes the connection", func(t *testing.T) {
 		s.Ctl(t, "close_all_connections", "test")
 		eventually(t, "publish", func() error { return publish(queuetest.Event()) })

@@ -65,6 +65,9 @@ func (p *Publisher) Publish(ctx context.Context, name string, e cloudevents.Even
 	if err != nil {
 		return fmt.Errorf("publish to %s: %w", name, err)
 	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("publish to %s: %w", name, err) // before it costs anybody anything
+	}
 	ctx, cancel := context.WithTimeout(ctx, p.cfg.Timeout)
 	defer cancel()
 	s, err := p.connect(ctx)

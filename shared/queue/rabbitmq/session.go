@@ -2,6 +2,7 @@ package rabbitmq
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -75,7 +76,7 @@ func (s *session) publish(ctx context.Context, queue string, m amqp.Publishing) 
 		}
 		confirm = out.confirm
 	case <-ctx.Done():
-		s.abandon() // frees the goroutine above too
+		go s.watch(sent, ctx.Err())
 		return fmt.Errorf("send: %w", ctx.Err())
 	}
 
@@ -89,6 +90,22 @@ func (s *session) publish(ctx context.Context, queue string, m amqp.Publishing) 
 		return ErrRefused
 	}
 	return s.returns.check(m.MessageId)
+}
+
+// watch looks after a message that nobody waits for any more. A caller who gave
+// up is no reason to cut off the others on the connection; one whose time ran
+// out while the broker did not read is, and it frees the one who sends.
+func (s *session) watch(sent <-chan sending, why error) {
+	if errors.Is(why, context.Canceled) {
+		select {
+		case out := <-sent:
+			if out.err == nil {
+				return
+			}
+		case <-time.After(2 * heartbeat):
+		}
+	}
+	s.abandon()
 }
 
 type sending struct {
