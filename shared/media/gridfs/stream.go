@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -83,11 +84,21 @@ func (s *stream) run(ctx context.Context, c *mongo.Collection, f file, n int64) 
 	}
 }
 
+// again are the server's codes for: ask again, a cursor is gone or this server is
+// about to be.
+var again = []int{
+	43,        // CursorNotFound
+	91, 11600, // ShutdownInProgress, InterruptedAtShutdown
+	189, 11602, // PrimarySteppedDown, InterruptedDueToReplStateChange
+	10107, 13435, // NotWritablePrimary, NotPrimaryNoSecondaryOk
+	13436, // NotPrimaryOrSecondary
+	237,   // CursorKilled
+}
+
 // lost reports whether an error says that asking again may help.
 func lost(err error) bool {
 	var command mongo.CommandError
-	const cursorNotFound = 43
-	return mongo.IsNetworkError(err) || errors.As(err, &command) && command.HasErrorCode(cursorNotFound)
+	return mongo.IsNetworkError(err) || errors.As(err, &command) && slices.ContainsFunc(again, command.HasErrorCode)
 }
 
 // scan sends the chunks from n to the last and returns how many it sent.
