@@ -6,9 +6,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -108,8 +110,8 @@ func (s Spec) args() []string {
 	if s.Audio != "none" {
 		args = append(args, append([]string{"-c:a"}, strings.Fields(s.Audio)...)...)
 	}
-	for k, v := range s.Tags {
-		args = append(args, "-metadata", k+"="+v)
+	for _, k := range slices.Sorted(maps.Keys(s.Tags)) { // in order: the cache goes by it
+		args = append(args, "-metadata", k+"="+s.Tags[k])
 	}
 	return append(args, s.Format...)
 }

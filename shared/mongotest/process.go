@@ -62,9 +62,11 @@ func (p *process) kill() error {
 	return ended(p.cmd.Wait())
 }
 
-// stop ends the process and lets it clean up.
+// stop ends the process and lets it clean up, for a while.
 func (p *process) stop() error {
 	p.stdin.Close()
+	late := time.AfterFunc(time.Minute, func() { p.cmd.Process.Kill() })
+	defer late.Stop()
 	return ended(p.cmd.Wait())
 }
 

@@ -79,7 +79,7 @@ func Start(t testing.TB) *Server {
 // setup makes the database and its tables, twice: init.sql must not mind.
 func setup(t testing.TB, cfg *mysql.Config) {
 	t.Helper()
-	schema, err := os.ReadFile(filepath.Join(root(t), "init.sql"))
+	schema, err := os.ReadFile(filepath.Join(testproc.Root(t), "init.sql"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,23 +133,5 @@ func (s *Server) Restart(t testing.TB) {
 			t.Fatalf("mariadbd takes no connections after %v: %v\n%s", bootTimeout, err, out)
 		case <-time.After(20 * time.Millisecond):
 		}
-	}
-}
-
-// root returns the directory of go.mod, in or below which every test runs.
-func root(t testing.TB) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir
-		}
-		if dir == filepath.Dir(dir) {
-			t.Fatal("go.mod is not in any directory above the test's")
-		}
-		dir = filepath.Dir(dir)
 	}
 }

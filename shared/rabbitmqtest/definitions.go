@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"sigs.k8s.io/yaml"
+
+	"mp3converter/shared/testproc"
 )
 
 // The user that tests connect as.
@@ -22,7 +24,7 @@ const (
 func definitions(t testing.TB) string {
 	t.Helper()
 	const path = "rabbitmq/010-configuration.yaml"
-	file, err := os.ReadFile(filepath.Join(root(t), path))
+	file, err := os.ReadFile(filepath.Join(testproc.Root(t), path))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,22 +54,4 @@ func definitions(t testing.TB) string {
 		t.Fatal(err)
 	}
 	return string(merged)
-}
-
-// root returns the directory of go.mod, in or above which every test runs.
-func root(t testing.TB) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir
-		}
-		if dir == filepath.Dir(dir) {
-			t.Fatal("go.mod is not in any directory above the test's")
-		}
-		dir = filepath.Dir(dir)
-	}
 }

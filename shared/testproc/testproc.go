@@ -5,6 +5,7 @@ package testproc
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -98,17 +99,41 @@ func Find(t testing.TB, name, debianPackage string) string {
 	return ""
 }
 
-// FreePorts returns n different loopback ports that nobody listens on.
+// FreePorts returns n different loopback ports that nobody listens on. A server
+// takes its port seconds later, so they are not of those that the system gives
+// to whoever asks for any, which are many while tests run.
 func FreePorts(t testing.TB, n int) []int {
 	t.Helper()
-	ports := make([]int, n)
-	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	const first, last = 12000, 29999
+	ports := make([]int, 0, n)
+	for range 100 * n {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", first+rand.IntN(last-first+1)))
 		if err != nil {
-			t.Fatal(err)
+			continue // taken
 		}
 		defer l.Close() // after all are chosen, so that they differ
-		ports[i] = l.Addr().(*net.TCPAddr).Port
+		if ports = append(ports, l.Addr().(*net.TCPAddr).Port); len(ports) == n {
+			return ports
+		}
 	}
-	return ports
+	t.Fatalf("no %d free ports between %d and %d", n, first, last)
+	return nil
+}
+
+// Root returns the directory of go.mod, in or below which every test runs.
+func Root(t testing.TB) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		if dir == filepath.Dir(dir) {
+			t.Fatal("go.mod is not in any directory above the test's")
+		}
+		dir = filepath.Dir(dir)
+	}
 }
