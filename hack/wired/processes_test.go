@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -30,6 +29,7 @@ import (
 	"mp3converter/shared/queue"
 	"mp3converter/shared/queue/queuetest"
 	"mp3converter/shared/rabbitmqtest"
+	"mp3converter/shared/testproc"
 )
 
 // services is everything, running.
@@ -70,7 +70,7 @@ func start(t *testing.T) *services {
 		"WEBHOOK_URL="+hook.URL,
 		"CONVERSIONS=2",
 		// Impatient, so that what is lost is found within the test.
-		"LEASE=3s", "WAKE_AFTER=2s", "WAKE_MAX=4s", "MAX_ATTEMPTS=20",
+		"LEASE=5s", "WAKE_AFTER=2s", "WAKE_MAX=4s", "MAX_ATTEMPTS=20",
 	)
 	auth := s.run(t, "auth")
 	s.gateway = s.run(t, "gateway", "AUTH_URL="+auth.url()).url()
@@ -88,12 +88,7 @@ func (f *function) url() string { return "http://127.0.0.1:" + f.port }
 // run starts a function on a free port and waits until it is ready.
 func (s *services) run(t *testing.T, name string, env ...string) *function {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := &function{port: strconv.Itoa(l.Addr().(*net.TCPAddr).Port)}
-	l.Close()
+	f := &function{port: strconv.Itoa(testproc.FreePorts(t, 1)[0])}
 	s.launch(t, f, name, env...)
 	return f
 }
@@ -122,7 +117,7 @@ func (s *services) launch(t *testing.T, f *function, name string, env ...string)
 			t.Logf("log of %s:\n%s", name, text[max(0, len(text)-8000):])
 		}
 	})
-	eventually(t, name+" ready", 60*time.Second, func() bool {
+	eventually(t, name+" ready", 2*time.Minute, func() bool {
 		resp, err := http.Get(f.url() + "/readyz")
 		if err != nil {
 			return false
