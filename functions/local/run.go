@@ -85,10 +85,13 @@ func run(ctx context.Context) error {
 	}
 	fmt.Print(welcome(listener.Addr().String(), credentials))
 
+	ctx, end := context.WithCancel(ctx)
+	defer end()
 	var work sync.WaitGroup
 	work.Go(func() { s.queues.Run(ctx) })
 	work.Go(func() { look(ctx, s.janitor) })
 	err = serve.RunOn(ctx, served, listener, s.gateway.Handler(), s.gateway.Ready)
+	end()    // also when it could not serve
 	s.stop() // conversions have had the same time
 	work.Wait()
 	if errors.Is(err, context.DeadlineExceeded) {
