@@ -1,6 +1,9 @@
 package api
 
 import (
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -65,4 +68,21 @@ func TestAccount(t *testing.T) {
 		}
 	}
 	refused(t, res, b, problem.Throttled)
+}
+
+// What is too long to be passed on is the client's fault, not the auth
+// function's.
+func TestLongCredentialsAreRefused(t *testing.T) {
+	auth := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+	}))
+	defer auth.Close()
+	s := open(t, func(g *Gateway) {
+		var err error
+		if g.Auth, err = AuthProxy(auth.URL); err != nil {
+			t.Fatal(err)
+		}
+	})
+	res, b := s.do(t, "POST", "/register", strings.NewReader(strings.Repeat("a", 2*maxAuthBody)), "Authorization", "")
+	refused(t, res, b, problem.BadRequest)
 }

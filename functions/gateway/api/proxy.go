@@ -39,6 +39,11 @@ func AuthProxy(address string) (http.Handler, error) {
 			return nil
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
+			var size *http.MaxBytesError
+			if errors.As(err, &size) {
+				problem.Write(w, r, problem.BadRequest.Because("The body is larger than %d bytes.", size.Limit))
+				return
+			}
 			problem.Write(w, r, problem.Unavailable.Cause(err))
 		},
 	}
