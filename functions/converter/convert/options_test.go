@@ -359,6 +359,22 @@ func TestPart(t *testing.T) {
 	}
 }
 
+// An end that lies behind the video's is no sign of damage, also where nothing
+// reliable says how long the sound is.
+func TestEndBehindAnUnknownLength(t *testing.T) {
+	for format, want := range map[string]time.Duration{"mpegts": 0, "mov": 50 * time.Second} {
+		found := &probe{audio: &stream{Codec: "aac", SampleRate: "48000", Channels: 2, Duration: "60"}}
+		found.Format.Name, found.Format.Duration = format, "60"
+		p, err := newPlan(found, jobs.Options{Start: 10, End: 100}, 192, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.expected != want || p.about != 50*time.Second {
+			t.Errorf("%s: %v expected, about %v", format, p.expected, p.about)
+		}
+	}
+}
+
 // A picture that nobody can read is no reason to lose the sound.
 func TestBrokenCoverIsLeftOut(t *testing.T) {
 	dir := t.TempDir()

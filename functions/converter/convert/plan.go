@@ -34,7 +34,10 @@ func newPlan(found *probe, options jobs.Options, bitrate, cores int) (*plan, err
 		if p.about > 0 && start >= p.about {
 			return nil, jobs.OutOfRange
 		}
-		p.expected, p.about = part(p.expected, start, end), part(p.about, start, end)
+		p.about = part(p.about, start, end)
+		if p.expected > 0 { // else the end that was asked for may lie behind the video's
+			p.expected = part(p.expected, start, end)
+		}
 	}
 	if p.rate == 0 {
 		p.rate = sampleRate(found.audio.rate())
@@ -50,7 +53,8 @@ func newPlan(found *probe, options jobs.Options, bitrate, cores int) (*plan, err
 	return p, nil
 }
 
-// part is how much of a length lies between start and end; 0 stays unknown.
+// part is how much of a length lies between start and end. Of an unknown length,
+// which is 0, it is what was asked for.
 func part(length, start, end time.Duration) time.Duration {
 	if length == 0 {
 		return max(0, end-start)
