@@ -260,6 +260,46 @@ func (r *breakingReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// halved fails in the second half of a video.
+type halved struct{ media.Store }
+
+func (s halved) Open(ctx context.Context, id string) (media.Object, io.ReadSeekCloser, error) {
+	o, r, err := s.Store.Open(ctx, id)
+	if err != nil {
+		return o, nil, err
+	}
+	return o, halvedReader{r, o.Size / 2}, nil
+}
+
+type halvedReader struct {
+	io.ReadSeekCloser
+	until int64
+}
+
+func (r halvedReader) Read(p []byte) (int, error) {
+	at, err := r.Seek(0, io.SeekCurrent)
+	if err == nil && at >= r.until {
+		err = errors.New("database is away")
+	}
+	if err != nil {
+		return 0, err
+	}
+	return r.ReadSeekCloser.Read(p[:min(int64(len(p)), r.until-at)])
+}
+
+// A stream does not say how long it is: half of it looks like a whole one.
+func TestHalfAVideoIsNotTakenForAWholeOne(t *testing.T) {
+	b := newBench(t)
+	b.Converter.videos = halved{b.Converter.videos}
+	j := b.upload(t, makeSample(t, sample.Spec{Name: "stream.ts", Video: "mpeg2video", Audio: "mp2", Rate: 48000}), "stream.ts")
+	if err := b.Convert(t.Context(), j.ID); err == nil {
+		t.Error("no other wake-up asked for")
+	}
+	if got := b.get(t, j.ID); got.State != jobs.Queued {
+		t.Errorf("state %s, failure %v", got.State, got.Failure)
+	}
+}
+
 func TestVideoServedToFFmpeg(t *testing.T) {
 	for _, spec := range []sample.Spec{
 		{Name: "index at the end.mp4", Seconds: 8, Picture: "1280x720"},

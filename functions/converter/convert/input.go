@@ -107,7 +107,8 @@ func (in *input) fail(ctx context.Context, err error) {
 }
 
 // blame returns the store's error, if there was one, in place of what ffmpeg
-// made of it: a video that could not be read is not corrupt.
+// made of it: a video that could not be read is not corrupt, nor is what was
+// made of a part of it an MP3 of the whole.
 func (in *input) blame(err error) error {
 	in.mu.Lock()
 	defer in.mu.Unlock()

@@ -35,9 +35,10 @@ func (a *attempt) make(ctx context.Context) (jobs.File, *jobs.Source, error) {
 	out := filepath.Join(dir, "out.mp3")
 	source, ok := a.quick(ctx, dir, in, out)
 	if !ok {
-		if source, err = a.planned(ctx, dir, in, out); err != nil {
-			return none, source, in.blame(err)
-		}
+		source, err = a.planned(ctx, dir, in, out)
+	}
+	if err = in.blame(err); err != nil {
+		return none, source, err
 	}
 	f, err := os.Open(out)
 	if err != nil {
