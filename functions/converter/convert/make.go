@@ -72,5 +72,5 @@ func (a *attempt) planned(ctx context.Context, dir string, in *input, out string
 
 // cores is this conversion's share of the machine.
 func (a *attempt) cores() int {
-	return max(1, runtime.GOMAXPROCS(0)/int(a.working.Load()))
+	return max(1, runtime.GOMAXPROCS(0)/max(1, int(a.working.Load())))
 }

@@ -9,14 +9,20 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"time"
 
+	"mp3converter/functions/converter/splice"
 	"mp3converter/shared/jobs"
 )
 
-// quickSize is the largest video, in bytes, that is tried without a look at it
-// first.
-const quickSize = 64 << 20
+const (
+	// quickSize is the largest video, in bytes, that is tried without a look at
+	// it first. The MP3 may not be larger either.
+	quickSize = 64 << 20
+	// quickLength is how much of an MP3 fits into it at any bitrate.
+	quickLength = 25 * time.Minute
+)
 
 // errNotSimple ends a quick conversion of a video that needs a plan.
 var errNotSimple = errors.New("not a simple video")
@@ -43,10 +49,16 @@ func (a *attempt) quick(ctx context.Context, dir string, in *input, out string) 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var found *probe
+	var whole atomic.Int64 // nanoseconds; 0 until ffmpeg has said it
 	said := &banner{read: func(text []byte) {
-		if found = parseBanner(text); !found.simple() {
+		found = parseBanner(text)
+		length := seconds(found.Format.Duration)
+		// Several encoders do not come this way.
+		if !found.simple() || length > quickLength || splice.WorkersFor(length, a.cores()) > 1 {
 			cancel(errNotSimple)
+			return
 		}
+		whole.Store(int64(length))
 	}}
 	args := append([]string{"-hide_banner", "-nostdin", "-v", "info", "-nostats", "-progress", "pipe:1", "-stats_period", "0.5", "-threads", "1"}, in.args()...)
 	args = append(args, "-protocol_whitelist", "file", "-format_whitelist", "ffmetadata", "-f", "ffmetadata", "-i", "file:"+title,
@@ -60,7 +72,11 @@ func (a *attempt) quick(ctx context.Context, dir string, in *input, out string) 
 		"-id3v2_version", "3", "-write_xing", "1", "-f", "mp3", "-y", out)
 	run := a.program(a.config.FFmpeg, dir, in, args)
 	run.stderr = said
-	run.stdout = &progressLines{total: time.Minute, set: func(part float64) { a.progress.Store(int64(part * 99)) }}
+	run.stdout = &progressLines{total: quickLength, set: func(part float64) {
+		if length := whole.Load(); length > 0 {
+			a.progress.Store(int64(99 * min(1, part*float64(quickLength)/float64(length))))
+		}
+	}}
 	run.time, run.output = min(a.config.MaxTime, 2*time.Minute), quickSize
 	if err := run.do(ctx); err != nil || !found.simple() {
 		return nil, false
@@ -71,9 +87,9 @@ func (a *attempt) quick(ctx context.Context, dir string, in *input, out string) 
 	}
 	defer f.Close()
 	// Shorter than the video may be right, but needs a closer look.
-	whole := seconds(found.Format.Duration)
-	p := &plan{probe: found, expected: whole}
-	if p.verify(f, min(a.config.MaxDuration, whole+tolerance(whole))) != nil {
+	length := seconds(found.Format.Duration)
+	p := &plan{probe: found, expected: length}
+	if p.verify(f, min(a.config.MaxDuration, length+tolerance(length))) != nil {
 		return nil, false
 	}
 	return found.source(), true

@@ -3,6 +3,7 @@ package convert
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -76,6 +77,20 @@ func TestQuickLeavesWishesAndLongVideosAlone(t *testing.T) {
 		if _, ok := a.quick(t.Context(), dir, in, filepath.Join(dir, "out.mp3")); ok {
 			t.Errorf("%s: converted", name)
 		}
+	}
+}
+
+// What several encoders do sooner is not begun by one.
+func TestQuickLeavesManyMinutesToManyCores(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	b := newBench(t)
+	in, dir := openSample(t, b, makeSample(t, sample.Spec{Name: "long.m4a", Video: "none", Seconds: 300, Tags: map[string]string{"title": "Long"}}))
+	a := attempt{Converter: b.Converter}
+	if _, ok := a.quick(t.Context(), dir, in, filepath.Join(dir, "out.mp3")); ok {
+		t.Error("converted by one encoder")
+	}
+	if got := a.progress.Load(); got != 0 {
+		t.Errorf("progress %d", got)
 	}
 }
 
