@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"mp3converter/shared/jobs"
 )
@@ -35,7 +36,7 @@ func (a *attempt) filters(ctx context.Context, dir string, in *input, p *plan) (
 	args = append(args, in.args()...)
 	args = append(args, "-map", "0:"+strconv.Itoa(p.audio.Index), "-vn", "-sn", "-dn")
 	args = append(args, p.limit(a.config.MaxDuration)...)
-	args = append(args, "-ac", strconv.Itoa(p.channels), "-af", target+":print_format=json", "-f", "null", "-")
+	args = append(args, "-af", p.mix()+target+":print_format=json", "-f", "null", "-")
 	var said tail
 	run := a.program(a.config.FFmpeg, dir, in, args)
 	run.stdout = a.progressOf(p, 0, 40)
@@ -51,9 +52,20 @@ func (a *attempt) filters(ctx context.Context, dir string, in *input, p *plan) (
 	if m == nil {
 		return nil, nil // silence stays silence
 	}
-	filter := fmt.Sprintf("%s:linear=true:measured_I=%s:measured_TP=%s:measured_LRA=%s:measured_thresh=%s:offset=%s,aresample=%d",
-		target, m.I, m.TP, m.LRA, m.Threshold, m.Offset, p.rate)
+	if !strings.HasPrefix(m.I, "-") {
+		// Louder than full scale, as floating point can be: more than the
+		// filter takes as measured. It finds its own way.
+		return []string{"-af", fmt.Sprintf("%s%s,aresample=%d", p.mix(), target, p.rate)}, nil
+	}
+	filter := fmt.Sprintf("%s%s:linear=true:measured_I=%s:measured_TP=%s:measured_LRA=%s:measured_thresh=%s:offset=%s,aresample=%d",
+		p.mix(), target, m.I, m.TP, m.LRA, m.Threshold, m.Offset, p.rate)
 	return []string{"-af", filter}, nil
+}
+
+// mix is the filter that makes the MP3's channels. It comes before loudness is
+// measured: surround sound that is mixed to stereo afterwards comes out louder.
+func (p *plan) mix() string {
+	return "aformat=channel_layouts=" + map[int]string{1: "mono", 2: "stereo"}[p.channels] + ","
 }
 
 // parseMeasurement finds loudnorm's answer at the end of what ffmpeg said. It

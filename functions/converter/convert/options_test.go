@@ -224,6 +224,30 @@ func TestSilenceIsNotNormalised(t *testing.T) {
 	}
 }
 
+// It is the MP3 whose loudness counts, not what it is mixed from or how loud
+// that is.
+func TestUnusualSoundIsNormalised(t *testing.T) {
+	for name, made := range map[string][]string{
+		"surround.mka":            {"-i", "anoisesrc=d=4:c=pink:a=0.3:r=48000", "-af", "pan=5.1|FL=c0|FR=c0|FC=c0|LFE=0*c0|BL=c0|BR=c0", "-c:a", "flac"},
+		"far over full scale.wav": {"-i", "sine=f=1000:d=4:r=48000", "-af", "volume=40dB", "-ac", "2", "-c:a", "pcm_f32le"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), name)
+			args := append([]string{"-v", "error", "-f", "lavfi"}, append(made, path)...)
+			if out, err := exec.Command("ffmpeg", args...).CombinedOutput(); err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+			j, out := newBench(t).convertWith(t, path, jobs.Options{Normalize: true})
+			if j.State != jobs.Done {
+				t.Fatalf("state %s, failure %v", j.State, j.Failure)
+			}
+			if got := loudnessOf(t, out); math.Abs(got+16) > 1 {
+				t.Errorf("loudness %.1f LUFS, want -16", got)
+			}
+		})
+	}
+}
+
 // packets are the checksums of the MP3 frames in a file.
 func packets(t testing.TB, path string) []string {
 	t.Helper()
