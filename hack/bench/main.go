@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"strings"
 	"text/tabwriter"
+	"time"
 )
 
 // A figure is one line of the table.
@@ -56,7 +57,9 @@ func run(ctx context.Context, only string) error {
 			continue
 		}
 		fmt.Fprintln(os.Stderr, "measuring", f.name)
-		ratio, detail, err := f.run(ctx, w)
+		measuring, cancel := context.WithTimeout(ctx, time.Hour)
+		ratio, detail, err := f.run(measuring, w)
+		cancel()
 		if err != nil {
 			return fmt.Errorf("%s: %w", f.name, err)
 		}

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -18,6 +17,7 @@ import (
 	"time"
 
 	"mp3converter/hack/sample"
+	"mp3converter/shared/testproc"
 )
 
 // maxUpload is what the tested service takes.
@@ -35,7 +35,7 @@ func start(t *testing.T) service {
 	if out, err := exec.Command("go", "build", "-o", program, "../../functions/local").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	port := freePort(t)
+	port := strconv.Itoa(testproc.FreePorts(t, 1)[0])
 	log := new(journal)
 	cmd := exec.Command(program)
 	cmd.Env = append(os.Environ(), "HOST=127.0.0.1", "PORT="+port, "DATA_DIR="+filepath.Join(dir, "data"),
@@ -63,16 +63,6 @@ func start(t *testing.T) service {
 		return res.StatusCode == http.StatusOK
 	})
 	return s
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 }
 
 // get returns what the service answers to a request with that Authorization.
@@ -137,7 +127,7 @@ func video(t *testing.T, dir, name string, s sample.Spec) string {
 // until waits for a condition that must come true.
 func until(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(90 * time.Second); !condition(); {
+	for deadline := time.Now().Add(3 * time.Minute); !condition(); {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited in vain until %s", what)
 		}
