@@ -94,7 +94,8 @@ func (a *attempt) decode(ctx context.Context, dir string, in *input, p *plan, fi
 	args = append(args, filters...)
 	args = append(args, "-ac", strconv.Itoa(p.channels), "-ar", strconv.Itoa(p.rate))
 	args = append(args, p.limit(a.config.MaxDuration)...)
-	args = append(args, "-c:a", "pcm_"+format, "-f", format, "pipe:1")
+	// In large writes: one for each packet would double the cost of decoding.
+	args = append(args, "-c:a", "pcm_"+format, "-flush_packets", "0", "-f", format, "pipe:1")
 	run := a.program(a.config.FFmpeg, dir, in, args)
 	run.stdout = w
 	run.time = a.timeLimit(p)
