@@ -23,6 +23,10 @@ const (
 	batch = 100
 	// maxBatches bounds one pass; the next goes on where it stopped.
 	maxBatches = 1000
+	// maxErrors is how many jobs may go wrong before a pass ends. One must not
+	// keep the others from being seen to, but a broker that is away fails for
+	// all of them.
+	maxErrors = 10
 )
 
 // Config is the janitor's measure of what is old.
@@ -70,10 +74,11 @@ func (r Report) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// Pass looks at every job that is due. An error ends it; what it has done by
-// then stays done.
+// Pass looks at every job that is due. What it has done before an error stays
+// done.
 func (s *Janitor) Pass(ctx context.Context) (Report, error) {
 	var report Report
+	var failed []error
 	for range maxBatches {
 		due, err := s.Jobs.Due(ctx, time.Now(), batch)
 		if err != nil {
@@ -87,11 +92,14 @@ func (s *Janitor) Pass(ctx context.Context) (Report, error) {
 				errors.Is(err, jobs.ErrFinished), errors.Is(err, jobs.ErrLeased):
 				// Somebody else has seen to it meanwhile.
 			case err != nil:
-				return report, fmt.Errorf("job %s: %w", j.ID, err)
+				failed = append(failed, fmt.Errorf("job %s: %w", j.ID, err))
+				if len(failed) >= maxErrors || ctx.Err() != nil {
+					return report, errors.Join(failed...)
+				}
 			}
 		}
-		if len(due) < batch {
-			return report, nil
+		if len(due) < batch || failed != nil { // which would come again
+			return report, errors.Join(failed...)
 		}
 	}
 	return report, nil
@@ -114,6 +122,9 @@ func (s *Janitor) look(ctx context.Context, j jobs.Job, report *Report) error {
 		}
 		report.GivenUp++
 		slog.WarnContext(ctx, "attempts exhausted", "attempts", j.Attempts)
+		if err := s.Videos.Delete(ctx, j.Video.ID); err != nil {
+			slog.WarnContext(ctx, "video left to the search for orphans", "video", j.Video.ID, "error", err)
+		}
 		return s.publish(ctx, j, queue.MP3, events.JobFinished)
 	default:
 		report.Woken++

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -147,6 +148,9 @@ func TestPass(t *testing.T) {
 					t.Errorf("pass %d: %+v, want %+v", pass, report, want)
 				}
 			}
+			if c.report.GivenUp > 0 && f.count(t, f.Videos) != 0 {
+				t.Error("the video is kept")
+			}
 			got, err := f.Jobs.Get(t.Context(), j.ID)
 			if c.gone {
 				if !errors.Is(err, jobs.ErrNotFound) || f.count(t, f.Videos)+f.count(t, f.Audio) != 0 {
@@ -200,6 +204,33 @@ func TestBrokerAway(t *testing.T) {
 	must(t, err)
 	if got.Wakes != 1 || !got.DueAt.After(time.Now()) {
 		t.Errorf("wakes %d, due %v", got.Wakes, got.DueAt)
+	}
+}
+
+// stuck is a store that cannot delete one of its objects.
+type stuck struct {
+	media.Store
+	id string
+}
+
+func (s stuck) Delete(ctx context.Context, id string) error {
+	if id == s.id {
+		return errors.New("not to be deleted")
+	}
+	return s.Store.Delete(ctx, id)
+}
+
+// A job that cannot be helped does not keep the others from being woken.
+func TestOneThatFailsDoesNotBlockTheOthers(t *testing.T) {
+	f := newFixture(t)
+	expired := f.job(t, func(j *jobs.Job) { must(t, j.Cancel(policy, long)) })
+	waiting := f.job(t, func(j *jobs.Job) { j.Enqueue(policy, time.Now().Add(-time.Hour)) })
+	f.Videos = stuck{f.Videos, expired.Video.ID}
+	if _, err := f.Pass(t.Context()); err == nil {
+		t.Error("no error")
+	}
+	if !slices.Equal(f.queue.events, []sent{{queue.Video, waiting.ID}}) {
+		t.Errorf("woken %v", f.queue.events)
 	}
 }
 
