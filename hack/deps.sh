@@ -15,7 +15,7 @@ need openssl openssl
 need gcc gcc
 [ -e /usr/include/stdlib.h ] || missing="$missing libc6-dev"
 if [ "${WITH_BROWSER:-}" ]; then
-	need chromium chromium
+	command -v chromium-browser >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 || need chromium chromium
 	[ -d /usr/share/fonts/truetype/dejavu ] || missing="$missing fonts-dejavu-core"
 fi
 

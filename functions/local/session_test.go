@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -15,6 +14,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"mp3converter/hack/sample"
+	"mp3converter/shared/testproc"
 )
 
 // The scripts in testdata run the real program and talk to it as a user with a
@@ -27,10 +27,7 @@ func TestSession(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Setup: func(env *testscript.Env) error {
-			port, err := freePort()
-			if err != nil {
-				return err
-			}
+			port := strconv.Itoa(testproc.FreePorts(t, 1)[0])
 			env.Setenv("PORT", port)
 			env.Setenv("URL", "http://localhost:"+port)
 			env.Setenv("LOCAL_USER", "user@example.com:correct horse")
@@ -45,15 +42,6 @@ func TestSession(t *testing.T) {
 			"sigterm": sigterm,
 		},
 	})
-}
-
-func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port), nil
 }
 
 // ready waits until the service answers.

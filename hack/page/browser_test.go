@@ -30,8 +30,8 @@ type person struct {
 
 func openBrowser(t *testing.T) *person {
 	t.Helper()
-	chromium, err := exec.LookPath("chromium")
-	if err != nil {
+	chromium := installed("chromium", "chromium-browser", "google-chrome")
+	if chromium == "" {
 		t.Fatal("chromium is not installed: run WITH_BROWSER=1 hack/deps.sh")
 	}
 	dir := t.TempDir()
@@ -67,6 +67,16 @@ func openBrowser(t *testing.T) *person {
 		t.Fatal(err)
 	}
 	return p
+}
+
+// installed returns the path of the first of these programs that is there, or "".
+func installed(programs ...string) string {
+	for _, program := range programs {
+		if path, err := exec.LookPath(program); err == nil {
+			return path
+		}
+	}
+	return ""
 }
 
 // heard notes what no page should cause, and says yes to every question.

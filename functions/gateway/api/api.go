@@ -21,7 +21,7 @@ import (
 // Config bounds what the gateway takes on.
 type Config struct {
 	MaxUpload  int64         `envconfig:"MAX_UPLOAD_BYTES" default:"5368709120"` // bytes of one file
-	MaxUploads int64         `envconfig:"MAX_UPLOADS" default:"16"`              // uploads at the same time; each may hold 16 MiB
+	MaxUploads int64         `envconfig:"MAX_UPLOADS" default:"16"`              // uploads at the same time; each takes some 10 MB
 	Stall      time.Duration `envconfig:"STALL_TIMEOUT" default:"60s"`           // silence after which a transfer is given up
 	Policy     jobs.Policy
 }
