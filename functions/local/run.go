@@ -153,6 +153,9 @@ func assemble(ctx context.Context, cfg config) (*service, error) {
 	}
 	queues := inprocess.New()
 	queues.Grace = grace
+	if cfg.Convert.TempDir, err = workspace(cfg); err != nil {
+		return nil, err
+	}
 	stopping, stop := context.WithCancel(context.WithoutCancel(ctx))
 	converter, err := convert.New(stopping, cfg.Convert, records, videos, audio, queues)
 	if err != nil {
@@ -191,6 +194,23 @@ func look(ctx context.Context, j *sweep.Janitor) {
 		case <-ticker.C:
 		}
 	}
+}
+
+// workspace returns the directory for MP3s in the making. Unless it is given,
+// it belongs to this process alone, and what one that was killed has left there
+// goes.
+func workspace(cfg config) (string, error) {
+	if cfg.Convert.TempDir != "" {
+		return cfg.Convert.TempDir, nil
+	}
+	dir, err := filepath.Abs(filepath.Join(cfg.DataDir, "tmp"))
+	if err != nil {
+		return "", fmt.Errorf("DATA_DIR: %w", err)
+	}
+	if err := errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o700)); err != nil {
+		return "", fmt.Errorf("DATA_DIR: %w", err)
+	}
+	return dir, nil
 }
 
 // lock keeps two processes from working on the same data.
