@@ -120,6 +120,8 @@ func (j *Job) GiveUp(p Policy, now time.Time) error {
 		return ErrFinished
 	case j.State == Converting && Instant(now).Before(j.Lease.Until):
 		return ErrLeased
+	case j.Attempts < p.MaxAttempts:
+		return ErrNotDue // its last worker has given it back unharmed meanwhile
 	}
 	j.Failure = Exhausted
 	j.finish(p, Failed, now)

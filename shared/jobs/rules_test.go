@@ -91,9 +91,9 @@ var table = []struct {
 		"done, told": refused(ErrLeaseLost), "done, I tell": refused(ErrLeaseLost), "done, they tell": refused(ErrLeaseLost), "done, they tried": refused(ErrLeaseLost),
 	}},
 	{"GiveUp", func(j *Job) error { return j.GiveUp(policy, now) }, map[string]outcome{
-		"queued": to(Failed), "queued again": to(Failed), "queued, used up": to(Failed),
-		"mine": refused(ErrLeased), "mine, expired": to(Failed),
-		"theirs": refused(ErrLeased), "theirs, expired": to(Failed), "theirs, used up": to(Failed),
+		"queued": refused(ErrNotDue), "queued again": refused(ErrNotDue), "queued, used up": to(Failed),
+		"mine": refused(ErrLeased), "mine, expired": refused(ErrNotDue),
+		"theirs": refused(ErrLeased), "theirs, expired": refused(ErrNotDue), "theirs, used up": to(Failed),
 		"done": refused(ErrFinished), "failed": refused(ErrFinished), "cancelled": refused(ErrFinished),
 		"done, told": refused(ErrFinished), "done, I tell": refused(ErrFinished), "done, they tell": refused(ErrFinished), "done, they tried": refused(ErrFinished),
 	}},
