@@ -13,7 +13,7 @@ import (
 )
 
 // page is how many identifiers Sweep looks at together.
-const page = 500
+const page = 100
 
 // Sweep removes the chunks, of objects begun before the given instant, that
 // belong to no file.

@@ -123,7 +123,7 @@ func die(t *testing.T, s media.Store, o media.Object) {
 		}
 	}()
 	killed := readerFunc(func([]byte) (int, error) { panic(death{}) })
-	_, err := s.Put(t.Context(), o, io.MultiReader(bytes.NewReader(Bytes(18<<20)), killed))
+	_, err := s.Put(t.Context(), o, io.MultiReader(bytes.NewReader(Bytes(9<<20)), killed))
 	panic(fmt.Sprint("Put returned ", err))
 }
 

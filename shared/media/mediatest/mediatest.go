@@ -112,7 +112,7 @@ func testNotFound(t *testing.T, s media.Store) {
 }
 
 // halfway are numbers of bytes after which an upload breaks off.
-var halfway = []int{0, 1, Chunk + 1, 18 << 20}
+var halfway = []int{0, 1, Chunk + 1, 9 << 20}
 
 func testReaderFails(t *testing.T, s media.Store) {
 	// The second is what a request's body says that was cut off.
