@@ -35,6 +35,12 @@ func lingering(h http.Handler, stall time.Duration) http.Handler {
 		r.Body = body
 		held := &held{ResponseWriter: w}
 		h.ServeHTTP(held, r)
+		if !body.ended && r.Header.Get("X-Forwarded-For") != "" {
+			// A proxy that is answered while it still sends may drop the
+			// answer and tell its client of a broken connection (Knative's
+			// do). So what it sends is let in first.
+			drain(control, body)
+		}
 		if !body.ended {
 			w.Header().Set("Connection", "close")
 		}
