@@ -38,6 +38,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	go api.WakeAuth(ctx, cfg.Auth)
 	b, err := backends.Open(ctx, cfg.Backends)
 	if err != nil {
 		return err

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 
+	"golang.org/x/sync/errgroup"
+
 	"mp3converter/shared/jobs/mongodb"
 	"mp3converter/shared/media/gridfs"
 	"mp3converter/shared/queue/rabbitmq"
@@ -40,13 +42,12 @@ func Open(ctx context.Context, cfg Config) (_ *Backends, err error) {
 			b.Close()
 		}
 	}()
-	if b.Jobs, err = mongodb.Open(ctx, cfg.MongoDB, Records); err != nil {
-		return nil, err
-	}
-	if b.Videos, err = gridfs.Open(ctx, cfg.MongoDB, videos); err != nil {
-		return nil, err
-	}
-	if b.Audio, err = gridfs.Open(ctx, cfg.MongoDB, audio); err != nil {
+	// All at once: somebody waits for this pod to start.
+	var opening errgroup.Group
+	opening.Go(func() (err error) { b.Jobs, err = mongodb.Open(ctx, cfg.MongoDB, Records); return err })
+	opening.Go(func() (err error) { b.Videos, err = gridfs.Open(ctx, cfg.MongoDB, videos); return err })
+	opening.Go(func() (err error) { b.Audio, err = gridfs.Open(ctx, cfg.MongoDB, audio); return err })
+	if err := opening.Wait(); err != nil {
 		return nil, err
 	}
 	if b.Queue, err = rabbitmq.New(cfg.Queue); err != nil {

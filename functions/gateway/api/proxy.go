@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/http/httputil"
@@ -16,6 +17,21 @@ const authPatience = 30 * time.Second
 
 // maxAuthBody bounds what is passed on: credentials are short.
 const maxAuthBody = 16 << 10
+
+// WakeAuth asks the auth function for a sign of life, so that it starts while
+// the gateway does: the first visitor is about to log in. What comes of it does
+// not matter.
+func WakeAuth(ctx context.Context, address string) {
+	ctx, cancel := context.WithTimeout(ctx, authPatience)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address+"/healthz", nil)
+	if err != nil {
+		return
+	}
+	if resp, err := http.DefaultClient.Do(r); err == nil {
+		resp.Body.Close()
+	}
+}
 
 // AuthProxy passes requests on to the auth function at the given address, which
 // only the cluster can reach.
