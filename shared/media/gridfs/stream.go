@@ -28,6 +28,10 @@ const (
 	// few is the size of the first batch, which somebody waits for who may
 	// only want a look before seeking elsewhere; many is that of the others.
 	few, many = 2, 8
+	// window is how many chunks one query asks for, 16 MB. A cursor over a whole
+	// video would live as long as its reader takes, and a server that sorts in
+	// memory would hold all of it.
+	window = 64
 	// patience is how often in a row a stream begins again where its
 	// connection, or its cursor on the server, was lost.
 	patience = 3
@@ -67,13 +71,17 @@ func (s *stream) close() {
 // run sends the chunks from n to the last. A download may be slower than a
 // cursor lives, and longer than a server does.
 func (s *stream) run(ctx context.Context, c *mongo.Collection, f file, n int64) error {
-	for failures := 0; ; failures++ {
-		got, err := s.scan(ctx, c, f, n)
+	end := (f.Length - 1) / int64(f.ChunkSize)
+	for failures := 0; n <= end; {
+		got, err := s.scan(ctx, c, f, n, min(end, n+window-1))
 		n += got
 		if got > 0 {
 			failures = 0
 		}
-		if err == nil || ctx.Err() != nil || !lost(err) || failures >= patience {
+		if err == nil {
+			continue
+		}
+		if ctx.Err() != nil || !lost(err) || failures >= patience {
 			return err
 		}
 		select {
@@ -81,7 +89,9 @@ func (s *stream) run(ctx context.Context, c *mongo.Collection, f file, n int64) 
 			return ctx.Err()
 		case <-time.After(200 * time.Millisecond << failures):
 		}
+		failures++
 	}
+	return nil
 }
 
 // again are the server's codes for: ask again, a cursor is gone or this server is
@@ -101,9 +111,8 @@ func lost(err error) bool {
 	return mongo.IsNetworkError(err) || errors.As(err, &command) && slices.ContainsFunc(again, command.HasErrorCode)
 }
 
-// scan sends the chunks from n to the last and returns how many it sent.
-func (s *stream) scan(ctx context.Context, c *mongo.Collection, f file, n int64) (sent int64, err error) {
-	last := (f.Length - 1) / int64(f.ChunkSize)
+// scan sends the chunks from n to last and returns how many it sent.
+func (s *stream) scan(ctx context.Context, c *mongo.Collection, f file, n, last int64) (sent int64, err error) {
 	cursor, err := find(ctx, c, f.ID, n, last)
 	if err != nil {
 		return 0, err
