@@ -30,7 +30,7 @@ func (g *Gateway) await(r *http.Request, user token.Claims, id string) (jobs.Job
 	if err != nil || seconds < 0 {
 		return j, problem.BadRequest.Because("wait must be a number of seconds.")
 	}
-	deadline := time.After(min(time.Duration(seconds), maxWait/time.Second) * time.Second)
+	deadline := time.After(time.Duration(min(seconds, int(maxWait.Seconds()))) * time.Second)
 	ticker := time.NewTicker(waitStep)
 	defer ticker.Stop()
 	for !j.State.Final() {
