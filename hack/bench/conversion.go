@@ -29,66 +29,29 @@ var anHour = sample.Spec{
 // long: one 10-minute video of 230 MB, from the first byte uploaded to done,
 // against ffmpeg on the same file.
 func long(ctx context.Context, w *workshop) (float64, string, error) {
-	return single(ctx, w, tenMinutes, beforeUpload, "-b:a", "192k")
+	return single(ctx, w, tenMinutes, true, "-b:a", "192k")
 }
 
 // onecore: the same where there is one core only.
 func onecore(ctx context.Context, w *workshop) (float64, string, error) {
-	return single(ctx, w.oneCore(), tenMinutes, acceptance, "-b:a", "192k")
+	return single(ctx, w.oneCore(), tenMinutes, false, "-b:a", "192k")
 }
 
 // hour: an hour of sound, on all cores.
 func hour(ctx context.Context, w *workshop) (float64, string, error) {
-	return single(ctx, w, anHour, acceptance, "-b:a", "192k")
+	return single(ctx, w, anHour, false, "-b:a", "192k")
 }
 
 // copied: an hour of sound that is MP3 already.
 func copied(ctx context.Context, w *workshop) (float64, string, error) {
 	spec := anHour
 	spec.Name, spec.Audio = "hour.mkv", "libmp3lame -b:a 128k"
-	return single(ctx, w, spec, acceptance, "-c:a", "copy")
+	return single(ctx, w, spec, false, "-c:a", "copy")
 }
 
-// moment is where the measuring of a job begins.
-type moment bool
-
-const (
-	beforeUpload moment = false // with its first byte
-	acceptance   moment = true  // when it is a job
-)
-
-// once converts a video by both ways.
-func (s *service) once(ctx context.Context, path string, raw []string, from moment) (us, them cost, err error) {
-	begin, used := time.Now(), childrenCPU()
-	if err := command(ctx, raw[0], raw[1:]...); err != nil {
-		return us, them, err
-	}
-	them = cost{time.Since(begin), childrenCPU() - used}
-
-	begin = time.Now()
-	used, err = s.cpu()
-	if err != nil {
-		return us, them, err
-	}
-	j, err := s.submit(ctx, path)
-	if err != nil {
-		return us, them, err
-	}
-	if from == acceptance {
-		begin = time.Now()
-		if used, err = s.cpu(); err != nil {
-			return us, them, err
-		}
-	}
-	if err := s.wait(ctx, j.ID); err != nil {
-		return us, them, err
-	}
-	after, err := s.cpu()
-	return cost{time.Since(begin), after - used}, them, err
-}
-
-// single measures one video against ffmpeg with the given options.
-func single(ctx context.Context, w *workshop, spec sample.Spec, from moment, options ...string) (float64, string, error) {
+// single measures one video against ffmpeg with the given options: from the first
+// byte of its upload, or from its acceptance.
+func single(ctx context.Context, w *workshop, spec sample.Spec, withUpload bool, options ...string) (float64, string, error) {
 	path, err := spec.Path(w.dir)
 	if err != nil {
 		return 0, "", err
@@ -103,14 +66,19 @@ func single(ctx context.Context, w *workshop, spec sample.Spec, from moment, opt
 	}
 	defer s.stop()
 	raw := w.program("ffmpeg", append(append([]string{"-v", "error", "-nostdin", "-y", "-i", path, "-vn"}, options...), filepath.Join(w.dir, "raw.mp3"))...)
-	var ours, theirs cost
-	for range 3 {
-		us, them, err := s.once(ctx, path, raw, from)
-		if err != nil {
-			return 0, "", err
+	var j job
+	upload := func() error { j, err = s.submit(ctx, path); return err }
+	convert := func() error { return s.wait(ctx, j.ID) }
+	before, measured := upload, convert
+	if withUpload {
+		before, measured = nothing, func() error {
+			if err := upload(); err != nil {
+				return err
+			}
+			return convert()
 		}
-		ours, theirs = ours.least(us), theirs.least(them)
 	}
+	ours, theirs, err := compare(s, func() error { return command(ctx, raw[0], raw[1:]...) }, before, measured)
 	if err != nil {
 		return 0, "", err
 	}
@@ -121,14 +89,11 @@ func single(ctx context.Context, w *workshop, spec sample.Spec, from moment, opt
 // cost is the least that something took in several runs.
 type cost struct{ wall, cpu time.Duration }
 
-// least is the smaller of two, each for itself.
-func (c cost) least(other cost) cost {
-	return cost{best(c.wall, other.wall), best(c.cpu, other.cpu)}
-}
+func nothing() error { return nil }
 
 // compare runs both alternately, three times: what disturbs the machine comes
-// and goes.
-func compare(s *service, theirs, ours func() error) (us, them cost, err error) {
+// and goes. What goes before ours does not count.
+func compare(s *service, theirs, before, ours func() error) (us, them cost, err error) {
 	for range 3 {
 		begin, used := time.Now(), childrenCPU()
 		if err := theirs(); err != nil {
@@ -136,6 +101,9 @@ func compare(s *service, theirs, ours func() error) (us, them cost, err error) {
 		}
 		them = cost{best(them.wall, time.Since(begin)), best(them.cpu, childrenCPU()-used)}
 
+		if err := before(); err != nil {
+			return us, them, err
+		}
 		begin = time.Now()
 		used, err := s.cpu()
 		if err != nil {
@@ -166,7 +134,7 @@ func burst(ctx context.Context, w *workshop) (float64, string, error) {
 	}
 	defer s.stop()
 	ours, raw, err := compare(s,
-		func() error { return xargs(ctx, w.dir, path, n) },
+		func() error { return xargs(ctx, w.dir, path, n) }, nothing,
 		func() error { return s.convertAll(ctx, path, n) })
 	if err != nil {
 		return 0, "", err

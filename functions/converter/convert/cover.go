@@ -44,7 +44,8 @@ func (a *attempt) cover(ctx context.Context, dir string, in *input, p *plan) cov
 // frame takes a picture of the video.
 func (a *attempt) frame(ctx context.Context, dir string, in *input, p *plan, path string) error {
 	at := p.options.Start + min(p.about/10, coverAt).Seconds()
-	args := append([]string{"-hide_banner", "-nostdin", "-v", "error", "-threads", "1", "-ss", strconv.FormatFloat(at, 'f', 3, 64)}, in.args()...)
+	args := append(common("error"), "-ss", strconv.FormatFloat(at, 'f', 3, 64))
+	args = append(args, in.args()...)
 	args = append(args, "-map", "0:"+strconv.Itoa(p.video.Index), "-frames:v", "1", "-vf", "scale=w='min(640,iw)':h=-2",
 		"-c:v", "mjpeg", "-pix_fmt", "yuvj420p", "-q:v", "3", "-f", "mjpeg", "-y", path)
 	run := a.program(a.config.FFmpeg, dir, in, args)

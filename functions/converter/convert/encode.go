@@ -54,7 +54,7 @@ func (a *attempt) anew(ctx context.Context, dir string, in *input, p *plan, pict
 
 // serial lets one ffmpeg do it all.
 func (a *attempt) serial(ctx context.Context, dir string, in *input, p *plan, picture cover, filters []string, out string) error {
-	args := append([]string{"-hide_banner", "-nostdin", "-v", "error", "-nostats", "-progress", "pipe:1", "-stats_period", "0.5", "-threads", "1"}, p.seek()...)
+	args := append(reporting("error"), p.seek()...)
 	args = append(args, in.args()...)
 	args = append(args, picture.input...)
 	args = append(args, "-map", "0:"+strconv.Itoa(p.audio.Index))
@@ -71,6 +71,17 @@ func (a *attempt) serial(ctx context.Context, dir string, in *input, p *plan, pi
 	run.time = a.timeLimit(p)
 	run.output = p.maxOutput(a.config.MaxDuration)
 	return ffmpegFailure(run.do(ctx))
+}
+
+// common are the options that every run of ffmpeg begins with. One thread is
+// enough to decode sound.
+func common(level string) []string {
+	return []string{"-hide_banner", "-nostdin", "-v", level, "-threads", "1"}
+}
+
+// reporting are those of a run whose progress is watched.
+func reporting(level string) []string {
+	return append([]string{"-nostats", "-progress", "pipe:1", "-stats_period", "0.5"}, common(level)...)
 }
 
 // timeLimit is generous: ffmpeg is a hundred times as fast as the music, on one

@@ -32,7 +32,7 @@ func (a *attempt) filters(ctx context.Context, dir string, in *input, p *plan) (
 	if !p.options.Normalize {
 		return nil, nil
 	}
-	args := append([]string{"-hide_banner", "-nostdin", "-v", "info", "-nostats", "-progress", "pipe:1", "-stats_period", "0.5", "-threads", "1"}, p.seek()...)
+	args := append(reporting("info"), p.seek()...)
 	args = append(args, in.args()...)
 	args = append(args, "-map", "0:"+strconv.Itoa(p.audio.Index), "-vn", "-sn", "-dn")
 	args = append(args, p.limit(a.config.MaxDuration)...)

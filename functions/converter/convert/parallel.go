@@ -88,7 +88,7 @@ func (p *plan) pcm(filters []string) string {
 // decode writes the sound to w.
 func (a *attempt) decode(ctx context.Context, dir string, in *input, p *plan, filters []string, w *os.File) error {
 	format := p.pcm(filters)
-	args := append([]string{"-hide_banner", "-nostdin", "-v", "error", "-threads", "1"}, p.seek()...)
+	args := append(common("error"), p.seek()...)
 	args = append(args, in.args()...)
 	args = append(args, "-map", "0:"+strconv.Itoa(p.audio.Index), "-vn", "-sn", "-dn")
 	args = append(args, filters...)
@@ -119,7 +119,7 @@ func (a *attempt) encoderCommand(dir string, p *plan) func(context.Context, []st
 // of out: ffmpeg makes it, in front of an instant of silence.
 func (a *attempt) writeTags(ctx context.Context, dir string, in *input, p *plan, picture cover, out io.Writer) error {
 	path := filepath.Join(dir, "tags.mp3")
-	args := append([]string{"-hide_banner", "-nostdin", "-v", "error", "-threads", "1"}, p.seek()...)
+	args := append(common("error"), p.seek()...)
 	args = append(args, in.args()...)
 	args = append(args, picture.input...)
 	silence := 1

@@ -60,7 +60,7 @@ func (a *attempt) quick(ctx context.Context, dir string, in *input, out string) 
 		}
 		whole.Store(int64(length))
 	}}
-	args := append([]string{"-hide_banner", "-nostdin", "-v", "info", "-nostats", "-progress", "pipe:1", "-stats_period", "0.5", "-threads", "1"}, in.args()...)
+	args := append(reporting("info"), in.args()...)
 	args = append(args, "-protocol_whitelist", "file", "-format_whitelist", "ffmetadata", "-f", "ffmetadata", "-i", "file:"+title,
 		"-map", "0:a:0", "-vn", "-sn", "-dn",
 		// The first to set a tag wins: the video itself, then its file name.
