@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -43,4 +44,13 @@ type Store interface {
 
 	// Ping reports whether the store can be reached.
 	Ping(ctx context.Context) error
+}
+
+// StoreError is what a Store returns when its backend fails at doing something. A
+// context that has ended is the reason, whichever error it came out as.
+func StoreError(ctx context.Context, doing string, err error) error {
+	if cause := ctx.Err(); cause != nil && !errors.Is(err, cause) {
+		err = fmt.Errorf("%w (%w)", cause, err)
+	}
+	return fmt.Errorf("jobs: %s: %w", doing, err)
 }

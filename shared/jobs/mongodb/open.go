@@ -55,7 +55,7 @@ func (s *Store) Ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, mongodb.Reachable)
 	defer cancel()
 	if err := s.client.Ping(ctx, readpref.Primary()); err != nil {
-		return failed(ctx, "ping", err)
+		return jobs.StoreError(ctx, "ping", err)
 	}
 	return nil
 }

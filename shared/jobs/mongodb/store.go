@@ -3,7 +3,6 @@ package mongodb
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -25,7 +24,7 @@ func (s *Store) Create(ctx context.Context, j jobs.Job) error {
 	case mongo.IsDuplicateKeyError(err):
 		return jobs.ErrExists
 	case err != nil:
-		return failed(ctx, "create", err)
+		return jobs.StoreError(ctx, "create", err)
 	}
 	return nil
 }
@@ -40,7 +39,7 @@ func (s *Store) Get(ctx context.Context, id string) (jobs.Job, error) {
 	case errors.Is(err, mongo.ErrNoDocuments):
 		return jobs.Job{}, jobs.ErrNotFound
 	case err != nil:
-		return jobs.Job{}, failed(ctx, "read", err)
+		return jobs.Job{}, jobs.StoreError(ctx, "read", err)
 	}
 	return j, nil
 }
@@ -50,7 +49,7 @@ func (s *Store) Get(ctx context.Context, id string) (jobs.Job, error) {
 func (s *Store) Update(ctx context.Context, id string, change func(*jobs.Job) error) (jobs.Job, error) {
 	for conflicts := 0; ; conflicts++ {
 		if err := yield(ctx, conflicts); err != nil {
-			return jobs.Job{}, failed(ctx, "update", err)
+			return jobs.Job{}, jobs.StoreError(ctx, "update", err)
 		}
 		j, err := s.Get(ctx, id)
 		if err != nil {
@@ -77,7 +76,7 @@ func (s *Store) replace(ctx context.Context, j jobs.Job, revision int64) (bool, 
 	defer cancel()
 	res, err := s.jobs.ReplaceOne(ctx, bson.D{{Key: "_id", Value: j.ID}, {Key: "revision", Value: revision}}, j)
 	if err != nil {
-		return false, failed(ctx, "update", err)
+		return false, jobs.StoreError(ctx, "update", err)
 	}
 	return res.MatchedCount == 1, nil
 }
@@ -104,7 +103,7 @@ func (s *Store) Delete(ctx context.Context, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, mongodb.Answered)
 	defer cancel()
 	if _, err := s.jobs.DeleteOne(ctx, bson.D{{Key: "_id", Value: id}}); err != nil {
-		return failed(ctx, "delete", err)
+		return jobs.StoreError(ctx, "delete", err)
 	}
 	return nil
 }
@@ -132,20 +131,11 @@ func (s *Store) find(ctx context.Context, filter, order bson.D, limit int) ([]jo
 	defer cancel()
 	cursor, err := s.jobs.Find(ctx, filter, options.Find().SetSort(order).SetLimit(int64(limit)))
 	if err != nil {
-		return nil, failed(ctx, "list", err)
+		return nil, jobs.StoreError(ctx, "list", err)
 	}
 	var all []jobs.Job
 	if err := cursor.All(ctx, &all); err != nil {
-		return nil, failed(ctx, "list", err)
+		return nil, jobs.StoreError(ctx, "list", err)
 	}
 	return all, nil
-}
-
-// failed says what failed. A context that has ended is the reason, whichever
-// of the driver's errors it came out as.
-func failed(ctx context.Context, doing string, err error) error {
-	if cause := ctx.Err(); cause != nil && !errors.Is(err, cause) {
-		err = fmt.Errorf("%w (%w)", cause, err)
-	}
-	return fmt.Errorf("jobs: %s: %w", doing, err)
 }

@@ -105,7 +105,7 @@ func (s *Store) Close() error {
 func (s *Store) Ping(ctx context.Context) error {
 	var n int
 	if err := s.readers.QueryRowContext(ctx, `SELECT count(*) FROM (SELECT 1 FROM jobs LIMIT 1)`).Scan(&n); err != nil {
-		return failed(ctx, "ping", err)
+		return jobs.StoreError(ctx, "ping", err)
 	}
 	return nil
 }

@@ -20,11 +20,11 @@ func (s *Store) Create(ctx context.Context, j jobs.Job) error {
 	}
 	res, err := s.create.ExecContext(ctx, j.ID, j.Owner, j.DueAt.UnixMilli(), j.Revision, string(doc))
 	if err != nil {
-		return failed(ctx, "create", err)
+		return jobs.StoreError(ctx, "create", err)
 	}
 	n, err := res.RowsAffected()
 	if err != nil {
-		return failed(ctx, "create", err)
+		return jobs.StoreError(ctx, "create", err)
 	}
 	if n == 0 {
 		return jobs.ErrExists
@@ -42,7 +42,7 @@ func (s *Store) Get(ctx context.Context, id string) (jobs.Job, error) {
 func (s *Store) Update(ctx context.Context, id string, change func(*jobs.Job) error) (jobs.Job, error) {
 	tx, err := s.writer.BeginTx(ctx, nil)
 	if err != nil {
-		return jobs.Job{}, failed(ctx, "update", err)
+		return jobs.Job{}, jobs.StoreError(ctx, "update", err)
 	}
 	defer tx.Rollback() // no effect after Commit
 	j, err := read(ctx, tx.StmtContext(ctx, s.current), id)
@@ -59,10 +59,10 @@ func (s *Store) Update(ctx context.Context, id string, change func(*jobs.Job) er
 		return jobs.Job{}, fmt.Errorf("jobs: encode: %w", err)
 	}
 	if _, err := tx.StmtContext(ctx, s.replace).ExecContext(ctx, j.Owner, j.DueAt.UnixMilli(), j.Revision, string(doc), id); err != nil {
-		return jobs.Job{}, failed(ctx, "update", err)
+		return jobs.Job{}, jobs.StoreError(ctx, "update", err)
 	}
 	if err := tx.Commit(); err != nil {
-		return jobs.Job{}, failed(ctx, "update", err)
+		return jobs.Job{}, jobs.StoreError(ctx, "update", err)
 	}
 	return j, nil
 }
@@ -70,7 +70,7 @@ func (s *Store) Update(ctx context.Context, id string, change func(*jobs.Job) er
 // Delete removes a job. Removing one that is not there is no error.
 func (s *Store) Delete(ctx context.Context, id string) error {
 	if _, err := s.discard.ExecContext(ctx, id); err != nil {
-		return failed(ctx, "delete", err)
+		return jobs.StoreError(ctx, "delete", err)
 	}
 	return nil
 }
@@ -97,7 +97,7 @@ func read(ctx context.Context, stmt *sql.Stmt, id string) (j jobs.Job, err error
 	case errors.Is(err, sql.ErrNoRows):
 		return j, jobs.ErrNotFound
 	case err != nil:
-		return j, failed(ctx, "read", err)
+		return j, jobs.StoreError(ctx, "read", err)
 	}
 	if err := json.Unmarshal(doc, &j); err != nil {
 		return jobs.Job{}, fmt.Errorf("jobs: decode %s: %w", id, err)
@@ -108,14 +108,14 @@ func read(ctx context.Context, stmt *sql.Stmt, id string) (j jobs.Job, err error
 func readAll(ctx context.Context, stmt *sql.Stmt, args ...any) ([]jobs.Job, error) {
 	rows, err := stmt.QueryContext(ctx, args...)
 	if err != nil {
-		return nil, failed(ctx, "read", err)
+		return nil, jobs.StoreError(ctx, "read", err)
 	}
 	defer rows.Close()
 	var all []jobs.Job
 	for rows.Next() {
 		var doc []byte
 		if err := rows.Scan(&doc); err != nil {
-			return nil, failed(ctx, "read", err)
+			return nil, jobs.StoreError(ctx, "read", err)
 		}
 		var j jobs.Job
 		if err := json.Unmarshal(doc, &j); err != nil {
@@ -124,16 +124,7 @@ func readAll(ctx context.Context, stmt *sql.Stmt, args ...any) ([]jobs.Job, erro
 		all = append(all, j)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, failed(ctx, "read", err)
+		return nil, jobs.StoreError(ctx, "read", err)
 	}
 	return all, nil
-}
-
-// failed says what failed. A context that has ended is the reason, whichever
-// of the driver's errors it came out as.
-func failed(ctx context.Context, doing string, err error) error {
-	if cause := ctx.Err(); cause != nil && !errors.Is(err, cause) {
-		err = fmt.Errorf("%w (%w)", cause, err)
-	}
-	return fmt.Errorf("jobs: %s: %w", doing, err)
 }
