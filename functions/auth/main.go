@@ -34,6 +34,10 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer users.Close()
+	// What cannot reach its users had better not start: it would get requests.
+	if err := users.Ping(ctx); err != nil {
+		return err
+	}
 	h, err := login.New(cfg.Login, users, keys)
 	if err != nil {
 		return err
