@@ -88,7 +88,8 @@ start kubelet nsenter --target "$containerd_pid" --mount "$BIN/kubelet" --config
     --kubeconfig="$KUBECONFIG_FILE" --cert-dir=/var/lib/kubelet/pki \
     --node-ip="$NODE_IP" --hostname-override=node
 
-cat >"$STATE/proxy.yaml" <<YAML
+# kube-proxy exits when its file is written to, so a running one keeps its own.
+alive proxy || cat >"$STATE/proxy.yaml" <<YAML
 apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration
 mode: iptables
