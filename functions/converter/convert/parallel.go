@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,16 +34,16 @@ func (a *attempt) parallel(ctx context.Context, dir string, in *input, p *plan, 
 		return fmt.Errorf("pipe for the sound: %w", err)
 	}
 	defer pcm.Close()
-	ctx, cancel := context.WithCancel(ctx)
+	working, cancel := context.WithCancel(ctx)
 	defer cancel()
 	decoded := make(chan error, 1)
 	go func() {
-		decoded <- a.decode(ctx, dir, in, p, filters, w)
+		decoded <- a.decode(working, dir, in, p, filters, w)
 		w.Close()
 	}()
 	floor := a.progressFloor(p)
 	config := splice.Config{
-		FFmpeg: a.config.FFmpeg, Workers: p.workers, Command: a.encoderCommand(dir, p),
+		FFmpeg: a.config.FFmpeg, Workers: p.workers, Length: p.about, Command: a.encoderCommand(dir, p),
 		Progress: func(samples int64) {
 			if p.about > 0 {
 				done := min(1, float64(samples)/float64(p.rate)/p.about.Seconds())
@@ -54,7 +55,7 @@ func (a *attempt) parallel(ctx context.Context, dir string, in *input, p *plan, 
 	if p.options.Quality != nil && p.bitrate == 0 {
 		params.Quality = float64(*p.options.Quality)
 	}
-	_, encodeErr := splice.Encode(ctx, config, params, pcm, out)
+	_, encodeErr := splice.Encode(working, config, params, pcm, out)
 	cancel()
 	// The decoder's own failure tells more than that its pipe broke; and a
 	// decoder that was cut off by a failed encoder tells nothing.
@@ -62,6 +63,10 @@ func (a *attempt) parallel(ctx context.Context, dir string, in *input, p *plan, 
 	switch {
 	case decodeErr != nil && (encodeErr == nil || errors.Is(encodeErr, splice.ErrNoAudio)):
 		return ffmpegFailure(decodeErr)
+	case errors.Is(encodeErr, splice.ErrNoRoom):
+		// Never seen, but nothing says that it cannot be.
+		slog.InfoContext(ctx, "pieces cannot be joined, encoding them as one", "error", encodeErr)
+		return a.serial(ctx, dir, in, p, picture, filters, path)
 	case encodeErr != nil:
 		return fmt.Errorf("encode in parallel: %w", encodeErr)
 	}

@@ -160,8 +160,23 @@ func (h Header) SideInfoSize() int {
 	return 9
 }
 
-// dataOffset is where the audio data of a frame begins.
-func (h Header) dataOffset() int { return h.sideInfoOffset() + h.SideInfoSize() }
+// DataOffset is where the side information of a frame ends and its data area
+// begins.
+func (h Header) DataOffset() int { return h.sideInfoOffset() + h.SideInfoSize() }
+
+// Widen returns the header of the next larger frame, at a higher bitrate, that
+// has room for so many bytes more. There is none behind the highest bitrate, nor
+// where a CRC covers the header.
+func (h Header) Widen(more int) (Header, bool) {
+	wide := h
+	for _, kbit := range bitrates[h.table()] {
+		wide.Bitrate = kbit * 1000
+		if kbit > 0 && wide.FrameSize() >= h.FrameSize()+more {
+			return wide, !h.Protected
+		}
+	}
+	return h, false
+}
 
 func (h Header) sideInfoOffset() int {
 	if h.Protected {

@@ -134,7 +134,7 @@ func findFrame(b []byte) (int, Header, bool) {
 			continue
 		}
 		next := i + h.FrameSize()
-		if next > len(b) || h.FrameSize() < h.dataOffset() {
+		if next > len(b) || h.FrameSize() < h.DataOffset() {
 			continue
 		}
 		if next == len(b) {

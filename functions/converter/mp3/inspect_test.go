@@ -181,3 +181,40 @@ func TestInspectRefusesWhatIsNoMP3(t *testing.T) {
 		})
 	}
 }
+
+func TestWiden(t *testing.T) {
+	h := mp3.Header{Version: mp3.MPEG1, Mode: mp3.JointStereo, ModeExt: 2, Bitrate: 128_000, SampleRate: 44100, Padding: true, Original: true}
+	low := mp3.Header{Version: mp3.MPEG2, Mode: mp3.Mono, Bitrate: 64_000, SampleRate: 22050}
+	checked := h
+	checked.Protected = true
+	for _, tc := range []struct {
+		from mp3.Header
+		more int
+		want int // bits per second; 0: there is none
+	}{
+		{h, 1, 160_000},
+		{h, 105, 160_000},
+		{h, 106, 192_000},
+		{h, 627, 320_000},
+		{h, 628, 0},
+		{checked, 1, 0},
+		{low, 1, 80_000},
+		{low, 263, 160_000},
+		{low, 400, 0},
+	} {
+		got, ok := tc.from.Widen(tc.more)
+		if ok != (tc.want > 0) {
+			t.Errorf("%d bit/s, %d bytes more: %t", tc.from.Bitrate, tc.more, ok)
+		}
+		if !ok {
+			continue
+		}
+		if got.FrameSize() < tc.from.FrameSize()+tc.more {
+			t.Errorf("frame of %d bytes became one of %d, want %d more", tc.from.FrameSize(), got.FrameSize(), tc.more)
+		}
+		same := tc.from
+		if same.Bitrate = tc.want; got != same {
+			t.Errorf("%+v, %d bytes more: %+v, want only the bitrate changed, to %d", tc.from, tc.more, got, tc.want)
+		}
+	}
+}

@@ -15,9 +15,6 @@ type Scanned struct {
 	Junk int64
 	// MinBitrate and MaxBitrate are the extremes over the music frames.
 	MinBitrate, MaxBitrate int
-	// Reservoir is the number of music frames whose audio data begins in a
-	// frame before them.
-	Reservoir int64
 	// MusicCRC is the checksum over all music frames, as the LAME header has it.
 	MusicCRC uint16
 	// Truncated tells that the last frame is not all there.
@@ -67,7 +64,7 @@ func (s *scanner) step() error {
 		return err
 	}
 	h, err := ParseHeader(head)
-	if err != nil || h.FrameSize() < h.dataOffset() || s.found && !h.sameStream(s.out.First) {
+	if err != nil || h.FrameSize() < h.DataOffset() || s.found && !h.sameStream(s.out.First) {
 		return s.junk()
 	}
 	// Out of step, a header counts only if another one follows its frame. One
@@ -83,9 +80,7 @@ func (s *scanner) step() error {
 	if !s.sync && len(b) != h.FrameSize() && !follows(b[h.FrameSize():], h) {
 		return s.junk()
 	}
-	if err := s.frame(h, b[:h.FrameSize()]); err != nil {
-		return err
-	}
+	s.frame(h, b[:h.FrameSize()])
 	n, err := s.r.Discard(h.FrameSize())
 	s.at += int64(n)
 	return err
@@ -99,22 +94,15 @@ func (s *scanner) junk() error {
 	return err
 }
 
-func (s *scanner) frame(h Header, data []byte) error {
+func (s *scanner) frame(h Header, data []byte) {
 	s.sync = true
 	if !s.found {
 		s.found = true
 		s.out.Info = newInfo(h, s.at)
 		if tag, err := ParseTag(data); err == nil {
 			s.out.Tag, s.out.HasTag, s.out.VBR = tag, true, tag.VBR
-			return nil
+			return
 		}
-	}
-	side, err := ParseSide(h, data)
-	if err != nil {
-		return err
-	}
-	if side.MainDataBegin > 0 {
-		s.out.Reservoir++
 	}
 	if s.out.Frames == 0 {
 		s.out.MinBitrate = h.Bitrate
@@ -124,5 +112,4 @@ func (s *scanner) frame(h Header, data []byte) error {
 	s.out.MusicCRC = UpdateCRC(s.out.MusicCRC, data)
 	s.out.Frames++
 	s.out.Bytes += int64(len(data))
-	return nil
 }

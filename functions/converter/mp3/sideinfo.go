@@ -16,10 +16,10 @@ type Side struct {
 // ParseSide reads the side information of one frame.
 func ParseSide(h Header, frame []byte) (Side, error) {
 	at := h.sideInfoOffset()
-	if len(frame) < h.dataOffset() {
+	if len(frame) < h.DataOffset() {
 		return Side{}, fmt.Errorf("frame of %d bytes has no side information", len(frame))
 	}
-	b := bitReader{data: frame[at:h.dataOffset()]}
+	b := bitReader{data: frame[at:h.DataOffset()]}
 	var s Side
 	granules, channels := 1, h.Channels()
 	// Between main_data_begin and the granules lie private bits and, in MPEG-1,

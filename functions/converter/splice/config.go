@@ -21,10 +21,11 @@ type Config struct {
 	Command func(ctx context.Context, args []string) *exec.Cmd
 	// Workers is how many encoders run at once; 0 means 1.
 	Workers int
-	// Piece is how many frames of music a piece holds, and PreRoll how many are
-	// encoded in front of it for the encoder to settle and then dropped. Both
-	// are multiples of Period; 0 means the default.
-	Piece, PreRoll int
+	// Piece is how many frames of music a piece holds, a multiple of Period. 0
+	// means as many as MaxPiece, or fewer, so that music of this Length makes
+	// equal pieces for all encoders; a Length of 0 is unknown.
+	Piece  int
+	Length time.Duration
 	// Progress, if set, is told after every piece how many samples of music are
 	// written. It is called from one goroutine and must not block.
 	Progress func(samples int64)
@@ -36,17 +37,26 @@ type Config struct {
 // multiples keeps the pieces in the pattern that one encoder would have made.
 const Period = 49
 
+// MaxPiece is two and a half minutes at 44.1 kHz. Longer pieces waste less on what
+// they share, shorter ones less memory.
+const MaxPiece = 120 * Period
+
+// What a chunk shares with the one before it, in frames.
 const (
-	// DefaultPiece is 77 seconds at 44.1 kHz. Longer pieces waste less on
-	// pre-roll, shorter ones less memory, and leave less to wait for at the end.
-	DefaultPiece = 60 * Period
-	// DefaultPreRoll is for the worst seen: clicks in near silence, after which
-	// an encoder took up to 69 frames to fall in step. Music takes up to 24.
-	DefaultPreRoll = 2 * Period
+	shared = settle + overlap + postRoll
+	// settle is for the worst seen: clicks in near silence, after which an encoder
+	// took up to 69 frames to fall in step. Music takes up to 24.
+	settle = 71
+	// overlap is how many frames come from both encoders, so that there is a choice
+	// where to join them.
+	overlap = 24
 	// postRoll is how far an encoder looks ahead: LAME gives out a frame only
 	// when it has seen the next one and the window of its psychoacoustic model.
 	postRoll = 3
 )
+
+// shared is a multiple of Period: this does not compile where it is not.
+const _ = uint(-(shared % Period))
 
 // worthwhile is the length of music for which an encoder more pays: two pieces.
 // With less, all wait for the one that got the odd piece.
@@ -118,7 +128,7 @@ func (p Params) args() []string {
 		"-nostdin", "-hide_banner", "-v", "error",
 		"-protocol_whitelist", "pipe", "-f", p.Format,
 		"-ar", strconv.Itoa(p.SampleRate), "-ac", strconv.Itoa(p.Channels), "-i", "pipe:0",
-		"-c:a", "libmp3lame", "-reservoir", "0",
+		"-c:a", "libmp3lame",
 	}
 	if p.Bitrate > 0 {
 		args = append(args, "-b:a", strconv.Itoa(p.Bitrate))
@@ -129,16 +139,26 @@ func (p Params) args() []string {
 	return append(args, "-flush_packets", "0", "-f", "mp3", "-write_xing", "0", "-id3v2_version", "0", "-write_id3v1", "0", "pipe:1")
 }
 
-func (c Config) withDefaults() (Config, error) {
+// piece divides music of the given length among the encoders.
+func (c Config) piece(p Params) int {
+	frames := int(c.Length.Seconds() * float64(p.SampleRate) / float64(p.samplesPerFrame()))
+	if frames <= 0 {
+		return MaxPiece
+	}
+	rounds := divide(frames, c.Workers*MaxPiece)
+	return Period * divide(frames, rounds*c.Workers*Period)
+}
+
+// divide rounds up.
+func divide(a, b int) int { return (a + b - 1) / b }
+
+func (c Config) withDefaults(p Params) (Config, error) {
 	c.Workers = max(c.Workers, 1)
 	if c.Piece == 0 {
-		c.Piece = DefaultPiece
+		c.Piece = c.piece(p)
 	}
-	if c.PreRoll == 0 {
-		c.PreRoll = DefaultPreRoll
-	}
-	if c.Piece%Period != 0 || c.PreRoll%Period != 0 || c.Piece < 0 || c.PreRoll < 0 || c.PreRoll > c.Piece {
-		return c, fmt.Errorf("pieces of %d frames with %d of pre-roll: both must be multiples of %d, the second not larger", c.Piece, c.PreRoll, Period)
+	if c.Piece < 0 || c.Piece%Period != 0 {
+		return c, fmt.Errorf("pieces of %d frames: not a multiple of %d", c.Piece, Period)
 	}
 	if c.Command == nil {
 		if c.FFmpeg == "" {

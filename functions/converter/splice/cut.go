@@ -7,12 +7,11 @@ import (
 	"io"
 )
 
-// chunk is a piece of PCM on its way to an encoder: pre-roll, music, post-roll.
-// The first one has no pre-roll, the last no post-roll.
+// chunk is a piece of PCM on its way to an encoder. It has its first frames in
+// common with the chunk before, and its last ones with the chunk behind it.
 type chunk struct {
 	index int
 	pcm   []byte
-	pre   int  // frames of pre-roll in pcm
 	last  bool // pcm reaches the end of the music
 }
 
@@ -23,20 +22,21 @@ type cutter struct {
 	pcm        io.Reader
 	frameBytes int
 	align      int // bytes of one sample of all channels
-	piece, pre int // frames
+	piece      int // frames
 	free       chan []byte
 	bytes      int64 // read so far
 }
 
 func newCutter(pcm io.Reader, c Config, p Params) *cutter {
-	// One buffer for each encoder, one waiting, one being filled.
-	free := make(chan []byte, c.Workers+2)
+	// One buffer for each encoder, and one that is filled meanwhile: the decoder
+	// is so much faster that it waits long before anybody needs it.
+	free := make(chan []byte, c.Workers+1)
 	for range cap(free) {
 		free <- nil // made when first used: short inputs need few
 	}
 	return &cutter{
 		pcm: pcm, frameBytes: p.frameBytes(), align: p.sampleBytes(),
-		piece: c.Piece, pre: c.PreRoll, free: free,
+		piece: c.Piece, free: free,
 	}
 }
 
@@ -64,11 +64,8 @@ func (c *cutter) run(ctx context.Context, out chan<- chunk) error {
 			return ErrNoAudio
 		}
 		ch := chunk{index: k, pcm: buf[:n+read], last: last}
-		if k > 0 {
-			ch.pre = c.pre // the first one has music in its place
-		}
 		if !last {
-			tail = append(tail[:0], ch.pcm[len(ch.pcm)-(c.pre+postRoll)*c.frameBytes:]...)
+			tail = append(tail[:0], ch.pcm[len(ch.pcm)-shared*c.frameBytes:]...)
 		}
 		select {
 		case out <- ch:
@@ -86,7 +83,7 @@ func (c *cutter) buffer(ctx context.Context) ([]byte, error) {
 	select {
 	case buf := <-c.free:
 		if buf == nil {
-			buf = make([]byte, (c.pre+c.piece+postRoll)*c.frameBytes)
+			buf = make([]byte, (c.piece+shared)*c.frameBytes)
 		}
 		return buf[:cap(buf)], nil
 	case <-ctx.Done():

@@ -13,10 +13,6 @@ import (
 // ErrNoAudio says that the PCM was empty.
 var ErrNoAudio = errors.New("no audio to encode")
 
-// ErrReservoir says that the encoder let a frame begin in the one before it,
-// though it was told not to: it cannot be cut.
-var ErrReservoir = errors.New("frame begins in the bit reservoir")
-
 // EncoderError is an encoder that failed, with the last lines that it wrote.
 // Those are for the log, not for the user.
 type EncoderError struct {
@@ -53,11 +49,11 @@ type Result struct {
 // Who makes the PCM must check that it was made without error before the result
 // is used: an end of input that came too early looks like any other.
 func Encode(ctx context.Context, c Config, p Params, pcm io.Reader, out io.WriteSeeker) (Result, error) {
-	c, err := c.withDefaults()
-	if err != nil {
+	if err := p.validate(); err != nil {
 		return Result{}, err
 	}
-	if err := p.validate(); err != nil {
+	c, err := c.withDefaults(p)
+	if err != nil {
 		return Result{}, err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -72,15 +73,13 @@ func TestBadSettingsAreRefused(t *testing.T) {
 		config splice.Config
 		params func(*splice.Params)
 	}{
-		"no ffmpeg":    {splice.Config{}, nil},
-		"odd piece":    {splice.Config{FFmpeg: "ffmpeg", Piece: 50}, nil},
-		"odd pre-roll": {splice.Config{FFmpeg: "ffmpeg", PreRoll: 10}, nil},
-		"pre-roll":     {splice.Config{FFmpeg: "ffmpeg", Piece: 49, PreRoll: 98}, nil},
-		"sample rate":  {splice.Config{FFmpeg: "ffmpeg"}, func(p *splice.Params) { p.SampleRate = 96000 }},
-		"channels":     {splice.Config{FFmpeg: "ffmpeg"}, func(p *splice.Params) { p.Channels = 6 }},
-		"format":       {splice.Config{FFmpeg: "ffmpeg"}, func(p *splice.Params) { p.Format = "mulaw" }},
-		"bitrate":      {splice.Config{FFmpeg: "ffmpeg"}, func(p *splice.Params) { p.Bitrate = 500_000 }},
-		"quality":      {splice.Config{FFmpeg: "ffmpeg"}, func(p *splice.Params) { p.Bitrate, p.Quality = 0, 11 }},
+		"no ffmpeg":   {splice.Config{}, nil},
+		"odd piece":   {splice.Config{FFmpeg: "ffmpeg", Piece: 50}, nil},
+		"sample rate": {splice.Config{FFmpeg: "ffmpeg"}, func(p *splice.Params) { p.SampleRate = 96000 }},
+		"channels":    {splice.Config{FFmpeg: "ffmpeg"}, func(p *splice.Params) { p.Channels = 6 }},
+		"format":      {splice.Config{FFmpeg: "ffmpeg"}, func(p *splice.Params) { p.Format = "mulaw" }},
+		"bitrate":     {splice.Config{FFmpeg: "ffmpeg"}, func(p *splice.Params) { p.Bitrate = 500_000 }},
+		"quality":     {splice.Config{FFmpeg: "ffmpeg"}, func(p *splice.Params) { p.Bitrate, p.Quality = 0, 11 }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := stereo
@@ -123,20 +122,30 @@ func TestEncoderThatIsNotThere(t *testing.T) {
 	}
 }
 
-func TestReservoirIsNoticed(t *testing.T) {
+// TestNoRoomIsAnError joins frames that are full, of the highest bitrate and made
+// without reservoir, to frames that borrow.
+func TestNoRoomIsAnError(t *testing.T) {
 	p := stereo
-	p.Args = []string{"-reservoir", "1"}
+	p.Bitrate = 320_000
+	var once sync.Once
+	command := shell(t, `exec "$@"`)
+	cfg := splice.Config{Workers: 2, Piece: splice.Period, Command: func(ctx context.Context, args []string) *exec.Cmd {
+		once.Do(func() {
+			at := slices.Index(args, "libmp3lame") + 1
+			args = slices.Insert(slices.Clone(args), at, "-reservoir", "0")
+		})
+		return command(ctx, args)
+	}}
 	pcm := f32le(noise(p.SampleRate, p.Channels, 20*p.SampleRate))
-	cfg := splice.Config{FFmpeg: ffmpeg(t), Workers: 2, Piece: splice.Period, PreRoll: splice.Period}
-	if _, err := splice.Encode(t.Context(), cfg, p, bytes.NewReader(pcm), scratch(t)); !errors.Is(err, splice.ErrReservoir) {
-		t.Errorf("%v, want ErrReservoir", err)
+	if _, err := splice.Encode(t.Context(), cfg, p, bytes.NewReader(pcm), scratch(t)); !errors.Is(err, splice.ErrNoRoom) {
+		t.Errorf("%v, want ErrNoRoom", err)
 	}
 }
 
 func TestOutputErrorEndsTheEncode(t *testing.T) {
 	out := scratch(t)
 	out.Close()
-	cfg := splice.Config{FFmpeg: ffmpeg(t), Workers: 2, Piece: splice.Period, PreRoll: splice.Period}
+	cfg := splice.Config{FFmpeg: ffmpeg(t), Workers: 2, Piece: splice.Period}
 	if _, err := splice.Encode(t.Context(), cfg, stereo, zeroes{}, out); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("%v, want that the file is closed", err)
 	}
@@ -150,7 +159,7 @@ func TestCancelLeavesNoProcess(t *testing.T) {
 	started := make(chan int, 2)
 	command := shell(t, `exec 3<&0; "$@" <&3 3<&- & wait`)
 	cfg := splice.Config{
-		Workers: 2, Piece: splice.Period, PreRoll: splice.Period,
+		Workers: 2, Piece: splice.Period,
 		Command: func(ctx context.Context, args []string) *exec.Cmd {
 			cmd := command(ctx, args)
 			kill := cmd.Cancel
@@ -160,11 +169,11 @@ func TestCancelLeavesNoProcess(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cfg.Progress = func(int64) { cancel() } // by then encoders run
-	// Three pieces come, then nothing.
+	// Some pieces come, then nothing.
 	pcm := struct {
 		io.Reader
 		io.Closer
-	}{io.MultiReader(io.LimitReader(zeroes{}, 3*2*splice.Period*1152*8), silent), silent}
+	}{io.MultiReader(io.LimitReader(zeroes{}, 20*splice.Period*1152*8), silent), silent}
 	done := make(chan error, 1)
 	go func() {
 		_, err := splice.Encode(ctx, cfg, stereo, pcm, scratch(t))
@@ -202,7 +211,7 @@ func TestLateEncoderHoldsTheOthers(t *testing.T) {
 	p := splice.Params{SampleRate: 48000, Channels: 1, Format: "s16le", Bitrate: 64_000}
 	var once sync.Once
 	fast, slow := shell(t, `exec "$@"`), shell(t, `sleep 1; exec "$@"`)
-	cfg := splice.Config{Workers: 3, Piece: splice.Period, PreRoll: splice.Period, Command: func(ctx context.Context, args []string) *exec.Cmd {
+	cfg := splice.Config{Workers: 3, Piece: splice.Period, Command: func(ctx context.Context, args []string) *exec.Cmd {
 		cmd := fast(ctx, args)
 		once.Do(func() { cmd = slow(ctx, args) })
 		return cmd
@@ -216,8 +225,8 @@ func TestLateEncoderHoldsTheOthers(t *testing.T) {
 // reading after the buffers there are.
 func TestReadsNotFarAhead(t *testing.T) {
 	const workers = 2
-	buffer := int64((2*splice.Period + 3) * 1152 * 8)
-	c := &countingZeroes{enough: make(chan struct{}), limit: (workers + 1) * buffer}
+	buffer := int64(3 * splice.Period * 1152 * 8)
+	c := &countingZeroes{enough: make(chan struct{}), limit: workers * buffer}
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		select {
@@ -226,12 +235,12 @@ func TestReadsNotFarAhead(t *testing.T) {
 		}
 		cancel()
 	}()
-	cfg := splice.Config{Command: shell(t, `sleep 60`), Workers: workers, Piece: splice.Period, PreRoll: splice.Period}
+	cfg := splice.Config{Command: shell(t, `sleep 60`), Workers: workers, Piece: splice.Period}
 	if _, err := splice.Encode(ctx, cfg, stereo, c, scratch(t)); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v, want context.Canceled", err)
 	}
-	if c.n > (workers+2)*buffer {
-		t.Errorf("%d bytes read for buffers of %d", c.n, (workers+2)*buffer)
+	if c.n > (workers+1)*buffer {
+		t.Errorf("%d bytes read for buffers of %d", c.n, (workers+1)*buffer)
 	}
 }
 

@@ -70,7 +70,8 @@ func serial(t testing.TB, p splice.Params, pcm []byte, args ...string) []byte {
 	return data
 }
 
-// decoded is what ffmpeg plays: delay and padding are its to skip.
+// decoded is what ffmpeg plays: delay and padding are its to skip. It may not
+// find anything to complain of.
 func decoded(t testing.TB, data []byte) []float32 {
 	t.Helper()
 	in := filepath.Join(t.TempDir(), "in.mp3")
@@ -78,7 +79,7 @@ func decoded(t testing.TB, data []byte) []float32 {
 		t.Fatal(err)
 	}
 	var stderr bytes.Buffer
-	cmd := exec.Command(ffmpeg(t), "-v", "error", "-f", "mp3", "-i", in, "-f", "f32le", "pipe:1")
+	cmd := exec.Command(ffmpeg(t), "-v", "warning", "-xerror", "-err_detect", "explode", "-f", "mp3", "-i", in, "-f", "f32le", "pipe:1")
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil || stderr.Len() > 0 {

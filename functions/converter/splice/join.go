@@ -9,7 +9,7 @@ import (
 // aheadPerWorker bounds how many pieces may wait for one that is late.
 const aheadPerWorker = 8
 
-// joiner puts the pieces in order.
+// joiner puts the pieces in order and joins each to the next.
 type joiner struct {
 	ahead int
 
@@ -57,10 +57,16 @@ func (j *joiner) room(ctx context.Context, index int, w *worker) error {
 // run writes the pieces to s in order, until the last.
 func (j *joiner) run(ctx context.Context, s *stream) error {
 	defer context.AfterFunc(ctx, j.wake)()
-	for {
-		p, err := j.take(ctx)
-		if err != nil {
-			return err
+	p, err := j.take(ctx)
+	for err == nil {
+		var next *piece
+		if !p.last {
+			if next, err = j.take(ctx); err != nil {
+				break
+			}
+			if err := p.meet(next); err != nil {
+				return fmt.Errorf("joining pieces %d and %d: %w", p.index, next.index, err)
+			}
 		}
 		if err := s.write(p); err != nil {
 			return fmt.Errorf("writing piece %d: %w", p.index, err)
@@ -68,7 +74,9 @@ func (j *joiner) run(ctx context.Context, s *stream) error {
 		if p.last {
 			return nil
 		}
+		p = next
 	}
+	return err
 }
 
 // take waits for the next piece.

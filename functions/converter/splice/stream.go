@@ -25,17 +25,19 @@ type stream struct {
 
 // write appends a piece.
 func (s *stream) write(p *piece) error {
+	frames := p.frames[p.from:]
 	if s.head == 0 {
-		if err := s.begin(p.first); err != nil {
+		if err := s.begin(frames[0].header); err != nil {
 			return err
 		}
 	}
-	s.crc = mp3.UpdateCRC(s.crc, p.data)
-	for _, size := range p.sizes {
-		s.toc.Add(size)
+	for _, f := range frames {
+		s.toc.Add(f.size)
+		s.low = min(s.low, f.header.Bitrate)
 	}
-	s.low = min(s.low, p.low)
-	if _, err := s.out.Write(p.data); err != nil {
+	data := p.data[frames[0].at:]
+	s.crc = mp3.UpdateCRC(s.crc, data)
+	if _, err := s.out.Write(data); err != nil {
 		return err
 	}
 	if s.report != nil {

@@ -11,8 +11,9 @@ import (
 )
 
 // worker is one encoder that runs from the first chunk it gets to the last. It
-// sees its chunks as one stream of PCM; the seams in it fall into frames that
-// are dropped.
+// sees its chunks as one stream of PCM; what it makes of the seams in it is
+// dropped. All but the last chunk are as long as a multiple of Period, which keeps
+// each in its place in the pattern of padded frames.
 type worker struct {
 	cfg    Config
 	params Params
@@ -21,11 +22,11 @@ type worker struct {
 	spans []span // what was fed and is not yet read back
 }
 
-// span is the fate of a run of output frames: drop, keep, drop.
+// span tells what becomes of a run of output frames.
 type span struct {
-	index           int
-	pre, keep, post int
-	last            bool // keep everything to the end
+	index  int
+	frames int  // to keep; postRoll more are dropped
+	last   bool // keep everything to the end
 }
 
 // run feeds the encoder with chunks until there are none, and delivers a piece
@@ -79,26 +80,12 @@ func (w *worker) run(parent context.Context, chunks <-chan chunk, free chan<- []
 
 // feed writes the chunks to the encoder, one after the other.
 func (w *worker) feed(ctx context.Context, stdin io.Writer, ch chunk, chunks <-chan chunk, free chan<- []byte, j *joiner) error {
-	frameBytes := w.params.frameBytes()
-	offset := 0 // frames fed
 	for ok := true; ok; {
-		// Leave out so much of the pre-roll that the music keeps its place in
-		// the pattern of padded frames.
-		skip := 0
-		if ch.pre > 0 {
-			skip = offset % Period
-		}
-		pcm := ch.pcm[skip*frameBytes:]
-		s := span{index: ch.index, pre: ch.pre - skip, last: ch.last}
-		if !ch.last {
-			s.keep, s.post = len(ch.pcm)/frameBytes-ch.pre-postRoll, postRoll
-		}
-		w.push(s)
+		w.push(span{index: ch.index, frames: len(ch.pcm)/w.params.frameBytes() - postRoll, last: ch.last})
 		j.claim(ch.index, w)
-		if _, err := stdin.Write(pcm); err != nil {
+		if _, err := stdin.Write(ch.pcm); err != nil {
 			return fmt.Errorf("feeding the encoder: %w", err)
 		}
-		offset += len(pcm) / frameBytes
 		index := ch.index
 		free <- ch.pcm // never blocks: it has room for all buffers
 		if err := j.room(ctx, index, w); err != nil {
@@ -114,42 +101,39 @@ func (w *worker) collect(stdout io.Reader, j *joiner) error {
 	frames := mp3.NewReader(stdout)
 	var s span // of the frame at hand
 	var p *piece
-	for {
+	for drop := 0; ; {
 		f, err := frames.Next()
 		if errors.Is(err, io.EOF) {
-			return w.finish(p, s, j)
+			return w.finish(p, j)
 		}
 		if err != nil {
 			return fmt.Errorf("encoder's output: %w", err)
 		}
-		if p == nil && s.post == 0 {
+		if drop > 0 {
+			drop--
+			continue
+		}
+		if p == nil {
 			var ok bool
 			if s, ok = w.pop(); !ok {
 				continue // what the encoder flushed behind its last post-roll
 			}
 			p = &piece{index: s.index, last: s.last}
 		}
-		switch {
-		case s.pre > 0:
-			s.pre--
-		case p == nil:
-			s.post--
-		default:
-			if err := p.add(f); err != nil {
-				return err
-			}
-			if !s.last && len(p.sizes) == s.keep {
-				j.deliver(p)
-				p = nil
-			}
+		if err := p.add(f); err != nil {
+			return fmt.Errorf("encoder's output: %w", err)
+		}
+		if !s.last && len(p.frames) == s.frames {
+			j.deliver(p)
+			p, drop = nil, postRoll
 		}
 	}
 }
 
 // finish delivers the piece that ends with the stream, and tells whether all
 // came that was expected.
-func (w *worker) finish(p *piece, s span, j *joiner) error {
-	if p != nil && s.last && len(p.sizes) > 0 {
+func (w *worker) finish(p *piece, j *joiner) error {
+	if p != nil && p.last {
 		j.deliver(p)
 		p = nil
 	}
