@@ -114,6 +114,7 @@ func (b *bench) step(ctx context.Context, s step) error {
 	if err != nil {
 		outcome.Error = err.Error()
 		fmt.Printf("   FAILED after %.0f s: %v\n", took.Seconds(), err)
+		b.keepLogs(ctx, s.name)
 	} else {
 		fmt.Printf("   ok, %.0f s\n", took.Seconds())
 	}

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -25,6 +27,31 @@ type stepReport struct {
 	Seconds float64 `json:"seconds"`
 	OK      bool    `json:"ok"`
 	Error   string  `json:"error,omitempty"`
+}
+
+// keepLogs saves what the pods have said, which is lost when they end: they do so
+// soon. It goes beside the report.
+func (b *bench) keepLogs(ctx context.Context, step string) {
+	names, err := b.cluster.kubectl(ctx, "get", "pods", "-o", "name")
+	if err != nil {
+		fmt.Println("   no logs kept:", err)
+		return
+	}
+	dir := filepath.Join(b.config.report, "logs", step)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		fmt.Println("   no logs kept:", err)
+		return
+	}
+	for name := range strings.FieldsSeq(names) {
+		text, err := b.cluster.kubectl(ctx, "logs", name, "--all-containers", "--prefix", "--timestamps", "--since=30m")
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, filepath.Base(name)+".log"), []byte(text), 0o644)
+		}
+		if err != nil {
+			fmt.Printf("   no log of %s: %v\n", name, err)
+		}
+	}
+	fmt.Println("   the pods' logs are in", dir)
 }
 
 // write puts the report, and the picture if there was a burst, into a directory.

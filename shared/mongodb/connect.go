@@ -16,8 +16,9 @@ import (
 // Reachable is how long a call looks for a server before it fails.
 const Reachable = 5 * time.Second
 
-// Answered is how long a call waits for one answer of a server.
-const Answered = 20 * time.Second
+// Answered is how long a call waits for one answer of a server: long, for in a
+// burst of uploads many wait for one disk.
+const Answered = 40 * time.Second
 
 // Connect returns a client of the server or servers at uri, which it connects
 // to when they are first needed and again whenever they have been away. Writes

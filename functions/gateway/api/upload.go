@@ -26,8 +26,9 @@ import (
 )
 
 const (
-	// settle bounds what is done for a client that may be gone already.
-	settle = 10 * time.Second
+	// settle bounds what is done for a client that may be gone already. A store
+	// may be slow in a burst, and a refusal would cost the client the whole upload.
+	settle = 30 * time.Second
 	// wake bounds the wait for the broker: without it the job is accepted
 	// all the same, and the janitor wakes the converter.
 	wake = 5 * time.Second

@@ -7,14 +7,17 @@
 step "node: containerd, kubelet, kube-proxy"
 
 for controller in "${cgroup_roots[@]}"; do mkdir -p "$controller/$CGROUP"; done
+# All pods together get the share of one busy process by default (in version 1 of
+# control groups). As on any node, they get that of as many as there are cores.
+shares=/sys/fs/cgroup/cpu/$CGROUP/cpu.shares
+[ ! -e "$shares" ] || echo $((1024 * $(nproc))) >"$shares"
 
 mkdir -p "$STATE"/{containerd,pod-logs,plugins} "$STATE"/cni/{conf,addresses} "$STATE/registries/docker.io"
 cat >"$STATE/cni/conf/10-pods.conflist" <<JSON
 {"cniVersion": "0.4.0", "name": "mp3converter-cluster", "plugins": [
   {"type": "bridge", "bridge": "$BRIDGE", "isGateway": true, "hairpinMode": true, "ipam": {
     "type": "host-local", "dataDir": "$STATE/cni/addresses",
-    "ranges": [[{"subnet": "$POD_RANGE"}]], "routes": [{"dst": "0.0.0.0/0"}]}},
-  {"type": "portmap", "capabilities": {"portMappings": true}}]}
+    "ranges": [[{"subnet": "$POD_RANGE"}]], "routes": [{"dst": "0.0.0.0/0"}]}}]}
 JSON
 
 # Images of docker.io are looked for in the cluster's registry first: that is how
