@@ -2,14 +2,13 @@ package sandbox
 
 import (
 	"debug/elf"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 
-	"github.com/landlock-lsm/go-landlock/landlock"
-	ll "github.com/landlock-lsm/go-landlock/landlock/syscall"
 	"golang.org/x/sys/unix"
 )
 
@@ -23,40 +22,66 @@ var libraries = []string{
 var loaderFiles = []string{"/etc/ld.so.cache", "/etc/ld.so.preload", "/dev/urandom"}
 
 const (
-	read    = ll.AccessFSReadFile
-	readDir = ll.AccessFSReadFile | ll.AccessFSReadDir
-	execute = ll.AccessFSReadFile | ll.AccessFSExecute
+	read    = unix.LANDLOCK_ACCESS_FS_READ_FILE
+	readDir = read | unix.LANDLOCK_ACCESS_FS_READ_DIR
+	execute = read | unix.LANDLOCK_ACCESS_FS_EXECUTE
+	write   = read | unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_TRUNCATE
+	own     = readDir | write | unix.LANDLOCK_ACCESS_FS_MAKE_REG | unix.LANDLOCK_ACCESS_FS_REMOVE_FILE |
+		unix.LANDLOCK_ACCESS_FS_MAKE_DIR | unix.LANDLOCK_ACCESS_FS_REMOVE_DIR
 )
 
 // confine takes away the file system and the network, as far as this kernel's
 // Landlock can.
 func confine(o order) error {
-	rules := []landlock.Rule{
-		landlock.PathAccess(execute, o.Program),
-		landlock.PathAccess(readDir, append(libraries, filepath.Join(filepath.Dir(o.Program), "../lib"))...).IgnoreIfMissing(),
-		landlock.PathAccess(read, loaderFiles...).IgnoreIfMissing(),
-		landlock.RWFiles("/dev/null").IgnoreIfMissing(),
+	version := landlockVersion()
+	if version == 0 {
+		return nil
 	}
-	if loader := loaderOf(o.Program); loader != "" {
-		rules = append(rules, landlock.PathAccess(execute, loader).IgnoreIfMissing())
+	r, err := newRuleset(rightsOf(version))
+	if err != nil {
+		return fmt.Errorf("landlock: %w", err)
 	}
+	defer r.close()
+	if err := errors.Join(r.allowProgram(o.Program), r.allowWork(o)); err != nil {
+		return fmt.Errorf("landlock: %w", err)
+	}
+	if err := r.enforce(); err != nil {
+		return fmt.Errorf("landlock: %w", err)
+	}
+	return nil
+}
+
+// allowProgram is what it takes to start the program.
+func (r ruleset) allowProgram(path string) error {
+	err := errors.Join(
+		r.allow(execute, path),
+		r.allowIfThere(readDir, libraries...),
+		r.allowIfThere(readDir, filepath.Join(filepath.Dir(path), "../lib")),
+		r.allowIfThere(read, loaderFiles...),
+		r.allowIfThere(write, "/dev/null"))
+	if loader := loaderOf(path); loader != "" {
+		err = errors.Join(err, r.allowIfThere(execute, loader))
+	}
+	return err
+}
+
+// allowWork is what the program works with.
+func (r ruleset) allowWork(o order) error {
+	var errs []error
 	if o.Dir != "" {
-		rules = append(rules, landlock.RWDirs(o.Dir))
+		errs = append(errs, r.allow(own, o.Dir))
 	}
 	for fd := 3; fd < 3+o.Files; fd++ {
 		// A program opens its input anew, by the name of the descriptor.
 		var stat unix.Stat_t
 		if err := unix.Fstat(fd, &stat); err == nil && stat.Mode&unix.S_IFMT == unix.S_IFREG {
-			rules = append(rules, landlock.PathAccess(read, fmt.Sprintf("/proc/self/fd/%d", fd)))
+			errs = append(errs, r.allow(read, fmt.Sprintf("/proc/self/fd/%d", fd)))
 		}
 	}
 	if o.Port != 0 {
-		rules = append(rules, landlock.ConnectTCP(o.Port))
+		errs = append(errs, r.allowConnect(o.Port))
 	}
-	if err := landlock.V10.BestEffort().Restrict(rules...); err != nil {
-		return fmt.Errorf("landlock: %w", err)
-	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // loaderOf returns what the kernel executes first to run the program: the
@@ -80,7 +105,7 @@ func loaderOf(program string) string {
 
 func describe() string {
 	layers := []string{"process group", "resource limits", "no new privileges", "no capabilities"}
-	if version, err := ll.LandlockGetABIVersion(); err == nil {
+	if version := landlockVersion(); version > 0 {
 		layers = append(layers, fmt.Sprintf("Landlock %d", version))
 	}
 	if filterable() {
