@@ -21,24 +21,26 @@ func large(ctx context.Context, b *bench) error {
 	if err := b.user(ctx); err != nil {
 		return err
 	}
-	slow := make(chan error, 1)
-	var slowJob job
-	go func() {
-		video, err := padded(b.dir, 75e6)
-		if err == nil {
-			slowJob, err = b.client.upload(ctx, "slow.mp4", &limited{ctx, video, rate.NewLimiter(1e6, 64<<10)})
-		}
-		slow <- err
-	}()
-	if err := refused(ctx, b); err != nil {
-		return err
-	}
-	video, err := padded(b.dir, 1e9)
+	path, err := (sample.Spec{Name: "padded.mp4", Seconds: 3}).Path(b.dir)
 	if err != nil {
 		return err
 	}
+	short, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	slow := make(chan error, 1)
+	var slowJob job
+	go func() {
+		var err error
+		slowJob, err = b.client.upload(ctx, "slow.mp4", &limited{ctx, padded(short, 75e6), rate.NewLimiter(1e6, 64<<10)})
+		slow <- err
+	}()
+	if err := refused(ctx, b, padded(short, 200e6)); err != nil {
+		return err
+	}
 	start := time.Now()
-	j, err := b.client.upload(ctx, "large.mp4", video)
+	j, err := b.client.upload(ctx, "large.mp4", padded(short, 1e9))
 	if err != nil {
 		return fmt.Errorf("1 GB: %w", err)
 	}
@@ -51,12 +53,8 @@ func large(ctx context.Context, b *bench) error {
 
 // refused makes sure that a client learns why its upload is not wanted, although
 // it is still sending.
-func refused(ctx context.Context, b *bench) error {
-	video, err := padded(b.dir, 200e6)
-	if err != nil {
-		return err
-	}
-	_, err = b.client.call(ctx, http.MethodPost, "/upload?name=x.mp4", video,
+func refused(ctx context.Context, b *bench, video io.Reader) error {
+	_, err := b.client.call(ctx, http.MethodPost, "/upload?name=x.mp4", video,
 		http.Header{"Authorization": {"Bearer none"}, "Content-Type": {"video/mp4"}}, http.StatusUnauthorized)
 	if err != nil {
 		return fmt.Errorf("upload with a bad token: %w", err)
@@ -66,19 +64,11 @@ func refused(ctx context.Context, b *bench) error {
 
 // padded is a video of a given size: a short one with a box behind it that players
 // skip. It takes no place on the disk.
-func padded(dir string, size int64) (io.Reader, error) {
-	path, err := (sample.Spec{Name: "padded.mp4", Seconds: 3}).Path(dir)
-	if err != nil {
-		return nil, err
-	}
-	video, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	rest := size - int64(len(video))
+func padded(short []byte, size int64) io.Reader {
+	rest := size - int64(len(short))
 	box := binary.BigEndian.AppendUint32(nil, uint32(rest))
 	box = append(box, "free"...)
-	return io.MultiReader(bytes.NewReader(video), bytes.NewReader(box), io.LimitReader(zeros{}, rest-int64(len(box)))), nil
+	return io.MultiReader(bytes.NewReader(short), bytes.NewReader(box), io.LimitReader(zeros{}, rest-int64(len(box))))
 }
 
 type zeros struct{}
