@@ -37,9 +37,9 @@ type Config struct {
 // multiples keeps the pieces in the pattern that one encoder would have made.
 const Period = 49
 
-// MaxPiece is two and a half minutes at 44.1 kHz. Longer pieces waste less on what
-// they share, shorter ones less memory.
-const MaxPiece = 120 * Period
+// MaxPiece is two minutes at 44.1 kHz, or 41 MB of PCM. Longer pieces waste less on
+// what they share, shorter ones less memory.
+const MaxPiece = 90 * Period
 
 // What a chunk shares with the one before it, in frames.
 const (
@@ -122,12 +122,12 @@ func (p Params) sampleBytes() int { return sampleSizes[p.Format] * p.Channels }
 
 func (p Params) frameBytes() int { return p.samplesPerFrame() * p.sampleBytes() }
 
-// args is the encoder's command line: PCM in, bare frames out.
+// args is the encoder's command line: PCM behind the header of a WAV file in, bare
+// frames out.
 func (p Params) args() []string {
 	args := []string{
 		"-nostdin", "-hide_banner", "-v", "error",
-		"-protocol_whitelist", "pipe", "-f", p.Format,
-		"-ar", strconv.Itoa(p.SampleRate), "-ac", strconv.Itoa(p.Channels), "-i", "pipe:0",
+		"-protocol_whitelist", "pipe", "-f", "wav", "-ignore_length", "1", "-max_size", "65536", "-i", "pipe:0",
 		"-c:a", "libmp3lame",
 	}
 	if p.Bitrate > 0 {

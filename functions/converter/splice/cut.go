@@ -24,13 +24,13 @@ type cutter struct {
 	align      int // bytes of one sample of all channels
 	piece      int // frames
 	free       chan []byte
-	bytes      int64 // read so far
+	made       [][]byte // all buffers there are
+	bytes      int64    // read so far
 }
 
 func newCutter(pcm io.Reader, c Config, p Params) *cutter {
-	// One buffer for each encoder, and one that is filled meanwhile: the decoder
-	// is so much faster that it waits long before anybody needs it.
-	free := make(chan []byte, c.Workers+1)
+	// One buffer for each encoder, one waiting, one being filled.
+	free := make(chan []byte, c.Workers+2)
 	for range cap(free) {
 		free <- nil // made when first used: short inputs need few
 	}
@@ -40,10 +40,16 @@ func newCutter(pcm io.Reader, c Config, p Params) *cutter {
 	}
 }
 
-// run sends chunks to out until the PCM ends. It fails on PCM that is empty, or
-// ends within a sample.
-func (c *cutter) run(ctx context.Context, out chan<- chunk) error {
-	defer close(out)
+// run deals chunks out to the encoders until the PCM ends. It fails on PCM that is
+// empty, or ends within a sample. Each gets its turn, because what an encoder makes
+// of a chunk depends a little on the one before: so the same sound always makes the
+// same file.
+func (c *cutter) run(ctx context.Context, out []chan chunk) error {
+	defer func() {
+		for _, o := range out {
+			close(o)
+		}
+	}()
 	var tail []byte // the end of the chunk before, which the next begins with
 	for k := 0; ; k++ {
 		buf, err := c.buffer(ctx)
@@ -68,7 +74,7 @@ func (c *cutter) run(ctx context.Context, out chan<- chunk) error {
 			tail = append(tail[:0], ch.pcm[len(ch.pcm)-shared*c.frameBytes:]...)
 		}
 		select {
-		case out <- ch:
+		case out[k%len(out)] <- ch:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -83,10 +89,21 @@ func (c *cutter) buffer(ctx context.Context) ([]byte, error) {
 	select {
 	case buf := <-c.free:
 		if buf == nil {
-			buf = make([]byte, (c.piece+shared)*c.frameBytes)
+			var err error
+			if buf, err = allocate((c.piece + shared) * c.frameBytes); err != nil {
+				return nil, fmt.Errorf("memory for PCM: %w", err)
+			}
+			c.made = append(c.made, buf)
 		}
 		return buf[:cap(buf)], nil
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
+	}
+}
+
+// release gives the buffers back, when cutter and encoders are done.
+func (c *cutter) release() {
+	for _, b := range c.made {
+		release(b)
 	}
 }

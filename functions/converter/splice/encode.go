@@ -73,16 +73,18 @@ func Encode(ctx context.Context, c Config, p Params, pcm io.Reader, out io.Write
 	}
 	widen(pcm)
 	cut := newCutter(pcm, c, p)
-	join := newJoiner(c.Workers)
+	join := newJoiner()
 	s := &stream{out: out, params: p, report: c.Progress}
-	chunks := make(chan chunk)
-	run(func() error { return cut.run(ctx, chunks) })
-	for range c.Workers {
+	chunks := make([]chan chunk, c.Workers)
+	for i := range chunks {
+		chunks[i] = make(chan chunk, 1)
 		w := &worker{cfg: c, params: p}
-		run(func() error { return w.run(ctx, chunks, cut.free, join) })
+		run(func() error { return w.run(ctx, chunks[i], cut.free, join) })
 	}
+	run(func() error { return cut.run(ctx, chunks) })
 	run(func() error { return join.run(ctx, s) })
 	wg.Wait()
+	cut.release()
 	if err := context.Cause(ctx); err != nil {
 		return Result{}, err
 	}

@@ -6,31 +6,18 @@ import (
 	"sync"
 )
 
-// aheadPerWorker bounds how many pieces may wait for one that is late.
-const aheadPerWorker = 8
-
 // joiner puts the pieces in order and joins each to the next.
 type joiner struct {
-	ahead int
-
 	mu      sync.Mutex
 	changed sync.Cond
-	ready   map[int]*piece
-	owner   map[int]*worker // who was fed with a piece that is not written yet
-	next    int             // index of the piece to be written
+	ready   map[int]*piece // few: the cutter waits for a late encoder
+	next    int            // index of the piece that is waited for
 }
 
-func newJoiner(workers int) *joiner {
-	j := &joiner{ahead: aheadPerWorker * workers, ready: map[int]*piece{}, owner: map[int]*worker{}}
+func newJoiner() *joiner {
+	j := &joiner{ready: map[int]*piece{}}
 	j.changed.L = &j.mu
 	return j
-}
-
-// claim notes who encodes a piece.
-func (j *joiner) claim(index int, w *worker) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.owner[index] = w
 }
 
 // deliver hands a finished piece over. It does not wait.
@@ -39,19 +26,6 @@ func (j *joiner) deliver(p *piece) {
 	defer j.mu.Unlock()
 	j.ready[p.index] = p
 	j.changed.Broadcast()
-}
-
-// room waits until an encoder that was just fed with piece index may take
-// another: until not too much waits for a late piece. The encoder of that late
-// piece itself never waits, for its output may hang on further input.
-func (j *joiner) room(ctx context.Context, index int, w *worker) error {
-	defer context.AfterFunc(ctx, j.wake)()
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for index-j.next > j.ahead && j.owner[j.next] != w && ctx.Err() == nil {
-		j.changed.Wait()
-	}
-	return context.Cause(ctx)
 }
 
 // run writes the pieces to s in order, until the last.
@@ -91,7 +65,6 @@ func (j *joiner) take(ctx context.Context) (*piece, error) {
 	}
 	p := j.ready[j.next]
 	delete(j.ready, j.next)
-	delete(j.owner, j.next)
 	j.next++
 	j.changed.Broadcast()
 	return p, nil

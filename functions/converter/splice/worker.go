@@ -50,12 +50,13 @@ func (w *worker) run(parent context.Context, chunks <-chan chunk, free chan<- []
 		return fmt.Errorf("connecting the encoder: %w", err)
 	}
 	widen(stdin)
+	block(stdin)
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("starting the encoder: %w", err)
 	}
 	fed := make(chan error, 1)
 	go func() {
-		err := w.feed(ctx, stdin, first, chunks, free, j)
+		err := w.feed(ctx, stdin, first, chunks, free)
 		fed <- errors.Join(err, stdin.Close())
 	}()
 	readErr := w.collect(stdout, j)
@@ -79,18 +80,16 @@ func (w *worker) run(parent context.Context, chunks <-chan chunk, free chan<- []
 }
 
 // feed writes the chunks to the encoder, one after the other.
-func (w *worker) feed(ctx context.Context, stdin io.Writer, ch chunk, chunks <-chan chunk, free chan<- []byte, j *joiner) error {
+func (w *worker) feed(ctx context.Context, stdin io.Writer, ch chunk, chunks <-chan chunk, free chan<- []byte) error {
+	if _, err := stdin.Write(w.params.wave()); err != nil {
+		return fmt.Errorf("feeding the encoder: %w", err)
+	}
 	for ok := true; ok; {
 		w.push(span{index: ch.index, frames: len(ch.pcm)/w.params.frameBytes() - postRoll, last: ch.last})
-		j.claim(ch.index, w)
 		if _, err := stdin.Write(ch.pcm); err != nil {
 			return fmt.Errorf("feeding the encoder: %w", err)
 		}
-		index := ch.index
 		free <- ch.pcm // never blocks: it has room for all buffers
-		if err := j.room(ctx, index, w); err != nil {
-			return err
-		}
 		ch, ok = receive(ctx, chunks)
 	}
 	return context.Cause(ctx)
