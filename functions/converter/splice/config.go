@@ -58,8 +58,8 @@ const (
 // shared is a multiple of Period: this does not compile where it is not.
 const _ = uint(-(shared % Period))
 
-// worthwhile is the length of music for which an encoder more pays: two pieces.
-// With less, all wait for the one that got the odd piece.
+// worthwhile is the length of music for which an encoder more pays: with less, to
+// start it and let it settle costs more than a tenth of what it takes over.
 const worthwhile = 150 * time.Second
 
 // WorkersFor is how many encoders a piece of that length is worth on so many

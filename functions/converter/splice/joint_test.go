@@ -165,6 +165,7 @@ func (e errorsOf) compare(t *testing.T, other errorsOf, joints []int, average, w
 			far = append(far, excess)
 		}
 	}
+	t.Logf("joints %+.2f dB on average, %+.2f dB at worst; elsewhere %+.2f, %+.2f", mean(near), slices.Max(near), mean(far), slices.Max(far))
 	slices.Sort(near)
 	slices.Sort(far)
 	if n, f := near[len(near)-1], far[len(far)-1]; n > f+worst {
