@@ -51,7 +51,7 @@ func enter(told string, args []string) error {
 	if err := unix.Dup3(fd, programFD, unix.O_CLOEXEC); err != nil {
 		return fmt.Errorf("keep %s open: %w", o.Program, err)
 	}
-	for _, layer := range []func(order) error{renounce, confine, dropCapabilities, filter, limit} {
+	for _, layer := range []func(order) error{confine, dropCapabilities, filter, limit} {
 		if err := layer(o); err != nil {
 			return err
 		}
@@ -59,18 +59,12 @@ func enter(told string, args []string) error {
 	return become(argv, envv)
 }
 
-// renounce is what the kernel asks of those who want to bind themselves: nothing
-// that they execute gives them more than they have.
-func renounce(order) error {
+// dropCapabilities matters to a laptop's root user only. With no_new_privs,
+// which is set already, executing the program does not bring them back.
+func dropCapabilities(order) error {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("no_new_privs: %w", err)
 	}
-	return nil
-}
-
-// dropCapabilities matters to a laptop's root user only. After renounce,
-// executing the program does not bring them back.
-func dropCapabilities(order) error {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var none [2]unix.CapUserData
 	if err := unix.Capset(&header, &none[0]); err != nil {

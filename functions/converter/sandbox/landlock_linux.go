@@ -2,13 +2,14 @@ package sandbox
 
 import (
 	"debug/elf"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/landlock-lsm/go-landlock/landlock"
+	ll "github.com/landlock-lsm/go-landlock/landlock/syscall"
 	"golang.org/x/sys/unix"
 )
 
@@ -22,66 +23,43 @@ var libraries = []string{
 var loaderFiles = []string{"/etc/ld.so.cache", "/etc/ld.so.preload", "/dev/urandom"}
 
 const (
-	read    = unix.LANDLOCK_ACCESS_FS_READ_FILE
-	readDir = read | unix.LANDLOCK_ACCESS_FS_READ_DIR
-	execute = read | unix.LANDLOCK_ACCESS_FS_EXECUTE
-	write   = read | unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_TRUNCATE
-	own     = readDir | write | unix.LANDLOCK_ACCESS_FS_MAKE_REG | unix.LANDLOCK_ACCESS_FS_REMOVE_FILE |
-		unix.LANDLOCK_ACCESS_FS_MAKE_DIR | unix.LANDLOCK_ACCESS_FS_REMOVE_DIR
+	read    = ll.AccessFSReadFile
+	readDir = ll.AccessFSReadFile | ll.AccessFSReadDir
+	execute = ll.AccessFSReadFile | ll.AccessFSExecute
+	// own is for the directory to work in: no links, sockets, devices or programs.
+	own = readDir | ll.AccessFSWriteFile | ll.AccessFSTruncate | ll.AccessFSMakeReg | ll.AccessFSRemoveFile |
+		ll.AccessFSMakeDir | ll.AccessFSRemoveDir
 )
 
 // confine takes away the file system and the network, as far as this kernel's
 // Landlock can.
 func confine(o order) error {
-	version := landlockVersion()
-	if version == 0 {
-		return nil
+	rules := []landlock.Rule{
+		landlock.PathAccess(execute, o.Program),
+		landlock.PathAccess(readDir, append(libraries, filepath.Join(filepath.Dir(o.Program), "../lib"))...).IgnoreIfMissing(),
+		landlock.PathAccess(read, loaderFiles...).IgnoreIfMissing(),
+		landlock.RWFiles("/dev/null").IgnoreIfMissing(),
 	}
-	r, err := newRuleset(rightsOf(version))
-	if err != nil {
-		return fmt.Errorf("landlock: %w", err)
+	if loader := loaderOf(o.Program); loader != "" {
+		rules = append(rules, landlock.PathAccess(execute, loader).IgnoreIfMissing())
 	}
-	defer r.close()
-	if err := errors.Join(r.allowProgram(o.Program), r.allowWork(o)); err != nil {
-		return fmt.Errorf("landlock: %w", err)
-	}
-	if err := r.enforce(); err != nil {
-		return fmt.Errorf("landlock: %w", err)
-	}
-	return nil
-}
-
-// allowProgram is what it takes to start the program.
-func (r ruleset) allowProgram(path string) error {
-	err := errors.Join(
-		r.allow(execute, path),
-		r.allowIfThere(readDir, libraries...),
-		r.allowIfThere(readDir, filepath.Join(filepath.Dir(path), "../lib")),
-		r.allowIfThere(read, loaderFiles...),
-		r.allowIfThere(write, "/dev/null"))
-	if loader := loaderOf(path); loader != "" {
-		err = errors.Join(err, r.allowIfThere(execute, loader))
-	}
-	return err
-}
-
-// allowWork is what the program works with.
-func (r ruleset) allowWork(o order) error {
-	var errs []error
 	if o.Dir != "" {
-		errs = append(errs, r.allow(own, o.Dir))
+		rules = append(rules, landlock.PathAccess(own, o.Dir))
 	}
 	for fd := 3; fd < 3+o.Files; fd++ {
 		// A program opens its input anew, by the name of the descriptor.
 		var stat unix.Stat_t
 		if err := unix.Fstat(fd, &stat); err == nil && stat.Mode&unix.S_IFMT == unix.S_IFREG {
-			errs = append(errs, r.allow(read, fmt.Sprintf("/proc/self/fd/%d", fd)))
+			rules = append(rules, landlock.PathAccess(read, fmt.Sprintf("/proc/self/fd/%d", fd)))
 		}
 	}
 	if o.Port != 0 {
-		errs = append(errs, r.allowConnect(o.Port))
+		rules = append(rules, landlock.ConnectTCP(o.Port))
 	}
-	return errors.Join(errs...)
+	if err := landlock.V10.BestEffort().Restrict(rules...); err != nil {
+		return fmt.Errorf("landlock: %w", err)
+	}
+	return nil
 }
 
 // loaderOf returns what the kernel executes first to run the program: the
@@ -105,7 +83,7 @@ func loaderOf(program string) string {
 
 func describe() string {
 	layers := []string{"process group", "resource limits", "no new privileges", "no capabilities"}
-	if version := landlockVersion(); version > 0 {
+	if version, err := ll.LandlockGetABIVersion(); err == nil {
 		layers = append(layers, fmt.Sprintf("Landlock %d", version))
 	}
 	if filterable() {
