@@ -28,10 +28,11 @@ const (
 	// few is the size of the first batch, which somebody waits for who may
 	// only want a look before seeking elsewhere; many is that of the others.
 	few, many = 2, 8
-	// window is how many chunks one query asks for, 16 MB. A cursor over a whole
+	// A query asks for no more than widest chunks, 16 MB. A cursor over a whole
 	// video would live as long as its reader takes, and a server that sorts in
-	// memory would hold all of it.
-	window = 64
+	// memory would hold all of it. For a look such a server is asked for
+	// narrowest; each query then asks for twice as many as the one before.
+	narrowest, widest = 4, 64
 	// patience is how often in a row a stream begins again where its
 	// connection, or its cursor on the server, was lost.
 	patience = 3
@@ -72,8 +73,10 @@ func (s *stream) close() {
 // cursor lives, and longer than a server does.
 func (s *stream) run(ctx context.Context, c *mongo.Collection, f file, n int64) error {
 	end := (f.Length - 1) / int64(f.ChunkSize)
+	window := int64(narrowest)
 	for failures := 0; n <= end; {
 		got, err := s.scan(ctx, c, f, n, min(end, n+window-1))
+		window = min(2*window, widest)
 		n += got
 		if got > 0 {
 			failures = 0
