@@ -17,14 +17,18 @@ import (
 
 // film is the video of the bursts: sound as of a real one, little picture.
 func (b *bench) film() ([]byte, string, error) {
-	path, err := sample.Spec{
+	return b.video(sample.Spec{
 		Name: "film.mp4", Seconds: b.seconds, Picture: "160x90",
 		Video: "libx264 -preset ultrafast -crf 40 -pix_fmt yuv420p -r 5",
-	}.Path(b.dir)
-	if err != nil {
+	})
+}
+
+// video makes a sample, and reads it.
+func (b *bench) video(s sample.Spec) (content []byte, path string, err error) {
+	if path, err = s.Path(b.dir); err != nil {
 		return nil, "", err
 	}
-	content, err := os.ReadFile(path)
+	content, err = os.ReadFile(path)
 	return content, path, err
 }
 

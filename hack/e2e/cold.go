@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -22,11 +21,7 @@ func cold(ctx context.Context, b *bench) error {
 	if err := b.user(ctx); err != nil {
 		return err
 	}
-	path, err := (sample.Spec{Name: "short.mp4", Seconds: 5}).Path(b.dir)
-	if err != nil {
-		return err
-	}
-	video, err := os.ReadFile(path)
+	video, _, err := b.video(sample.Spec{Name: "short.mp4", Seconds: 5})
 	if err != nil {
 		return err
 	}

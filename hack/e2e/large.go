@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -21,11 +20,7 @@ func large(ctx context.Context, b *bench) error {
 	if err := b.user(ctx); err != nil {
 		return err
 	}
-	path, err := (sample.Spec{Name: "padded.mp4", Seconds: 3}).Path(b.dir)
-	if err != nil {
-		return err
-	}
-	short, err := os.ReadFile(path)
+	short, _, err := b.video(sample.Spec{Name: "padded.mp4", Seconds: 3})
 	if err != nil {
 		return err
 	}

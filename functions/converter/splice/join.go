@@ -66,7 +66,6 @@ func (j *joiner) take(ctx context.Context) (*piece, error) {
 	p := j.ready[j.next]
 	delete(j.ready, j.next)
 	j.next++
-	j.changed.Broadcast()
 	return p, nil
 }
 

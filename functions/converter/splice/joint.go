@@ -17,7 +17,8 @@ func (a *piece) meet(b *piece) error {
 	at := len(a.frames) - overlap // here both encoders have settled
 	for i := range overlap + 1 {
 		if need, ok := b.need(settle + i); ok && a.room(at+i) >= need {
-			return a.join(b, at+i, settle+i)
+			a.join(b, at+i, settle+i)
+			return nil
 		}
 	}
 	for i := range overlap + 1 {
@@ -34,7 +35,8 @@ func (a *piece) meet(b *piece) error {
 		if err := a.widen(wide); err != nil {
 			return err
 		}
-		return a.join(b, at+i, settle+i)
+		a.join(b, at+i, settle+i)
+		return nil
 	}
 	return ErrNoRoom
 }
@@ -49,9 +51,8 @@ func (p *piece) need(n int) (size int, ok bool) {
 }
 
 // join ends a before its frame m, and lets b begin with its frame n.
-func (a *piece) join(b *piece, m, n int) error {
+func (a *piece) join(b *piece, m, n int) {
 	a.cut(m)
 	a.lend(b.borrowed(n))
 	b.from = n
-	return nil
 }

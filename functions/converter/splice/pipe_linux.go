@@ -3,6 +3,8 @@ package splice
 import (
 	"os"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // pipeSize is what Linux lets everyone have. With its default, 64 KiB, an hour
@@ -27,8 +29,5 @@ func widen(pipe any) {
 	if err != nil {
 		return
 	}
-	const setPipeSize = 1031 // F_SETPIPE_SZ
-	_ = raw.Control(func(fd uintptr) {
-		_, _, _ = syscall.Syscall(syscall.SYS_FCNTL, fd, setPipeSize, pipeSize)
-	})
+	_ = raw.Control(func(fd uintptr) { _, _ = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, pipeSize) })
 }
