@@ -13,7 +13,7 @@ run: build ## the whole service on this machine: http://localhost:8080
 	@exec bin/mp3converter
 
 build: ## one program that holds every function
-	@$(GO) build -o bin/mp3converter ./functions/local
+	@$(GO) build -o bin/mp3converter ./cmd/mp3converter
 
 test: ## install what the tests need (Debian) and run them all
 	@hack/test.sh
@@ -25,7 +25,7 @@ fuzz: ## every fuzz target for 30 s each
 	@hack/fuzz.sh 30s
 
 bench: ## measure the figures of docs/performance.md on this machine
-	@$(GO) run ./hack/bench
+	@$(GO) run ./test/bench
 
 conversion: ## the long tests of the conversion: every format, every joint
 	@hack/deps.sh
@@ -44,7 +44,7 @@ cluster-check: ## prove that cluster's parts: Serving, ingress, RabbitmqSource
 	@hack/cluster/check
 
 e2e: ## the service on that cluster, under bursts and failures
-	@hack/e2e/run
+	@test/e2e/run
 
 minikube: ## the service on Minikube
 	@hack/minikube/up

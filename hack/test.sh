@@ -10,5 +10,4 @@ export GOFLAGS="${GOFLAGS:-} -buildvcs=false"
 WITH_BROWSER=1 hack/deps.sh
 hack/lint.sh fast
 go test -race -count=1 -timeout 20m ./...
-(cd hack/manifests && go test -count=1 ./...)
 (cd hack/cluster/modules/tools && go test -count=1 ./registry)

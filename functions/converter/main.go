@@ -6,14 +6,14 @@ import (
 
 	"github.com/kelseyhightower/envconfig"
 
-	"mp3converter/functions/converter/convert"
+	"mp3converter/functions/converter/worker"
 	"mp3converter/shared/backends"
 	"mp3converter/shared/serve"
 )
 
 type config struct {
 	Serve    serve.Config
-	Convert  convert.Config
+	Convert  worker.Config
 	Backends backends.Config
 }
 
@@ -24,14 +24,14 @@ func run(ctx context.Context) error {
 	if err := envconfig.Process("", &cfg); err != nil {
 		return err
 	}
-	b, err := backends.Open(ctx, cfg.Backends)
+	b, err := backends.Open(ctx, cfg.Backends, "converter")
 	if err != nil {
 		return err
 	}
 	defer b.Close()
 
 	// SIGTERM lets the conversion at work finish: its end is not ctx's.
-	c, err := convert.New(context.WithoutCancel(ctx), cfg.Convert, b.Jobs, b.Videos, b.Audio, b.Queue)
+	c, err := worker.New(context.WithoutCancel(ctx), cfg.Convert, b.Jobs, b.Videos, b.Audio, b.Queue)
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	go api.WakeAuth(ctx, cfg.Auth)
-	b, err := backends.Open(ctx, cfg.Backends)
+	b, err := backends.Open(ctx, cfg.Backends, "gateway")
 	if err != nil {
 		return err
 	}

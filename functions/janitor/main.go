@@ -30,7 +30,7 @@ func run(ctx context.Context) error {
 	if err := cfg.Sweep.Validate(); err != nil {
 		return err
 	}
-	b, err := backends.Open(ctx, cfg.Backends)
+	b, err := backends.Open(ctx, cfg.Backends, "janitor")
 	if err != nil {
 		return err
 	}

@@ -34,8 +34,8 @@ type Backends struct {
 	Queue         *rabbitmq.Publisher
 }
 
-// Open connects to MongoDB, and fails if it cannot. The broker may be away.
-func Open(ctx context.Context, cfg Config) (_ *Backends, err error) {
+// Open connects one function to MongoDB, and fails if it cannot. The broker may be away.
+func Open(ctx context.Context, cfg Config, function string) (_ *Backends, err error) {
 	var b Backends
 	defer func() {
 		if err != nil {
@@ -50,7 +50,7 @@ func Open(ctx context.Context, cfg Config) (_ *Backends, err error) {
 	if err := opening.Wait(); err != nil {
 		return nil, err
 	}
-	if b.Queue, err = rabbitmq.New(cfg.Queue); err != nil {
+	if b.Queue, err = rabbitmq.New(cfg.Queue, function); err != nil {
 		return nil, err
 	}
 	return &b, nil

@@ -8,6 +8,7 @@
 package jobs
 
 import (
+	"mp3converter/shared/conversion"
 	"time"
 )
 
@@ -37,19 +38,19 @@ type Job struct {
 	Email    string `bson:"email" json:"email"`       // where to tell the user; may be ""
 	Name     string `bson:"name" json:"name"`         // the upload's file name
 
-	Options Options `bson:"options" json:"options"`
+	Options conversion.Options `bson:"options" json:"options"`
 
-	State    State    `bson:"state" json:"state"`
-	Progress int      `bson:"progress" json:"progress"` // percent, 0 to 100
-	Attempts int      `bson:"attempts" json:"attempts"` // conversions begun
-	Failure  *Failure `bson:"failure,omitempty" json:"failure,omitempty"`
+	State    State               `bson:"state" json:"state"`
+	Progress int                 `bson:"progress" json:"progress"` // percent, 0 to 100
+	Attempts int                 `bson:"attempts" json:"attempts"` // conversions begun
+	Failure  *conversion.Failure `bson:"failure,omitempty" json:"failure,omitempty"`
 
-	Video  File    `bson:"video" json:"video"`
-	Audio  File    `bson:"audio" json:"audio"` // zero until Done
-	Source *Source `bson:"source,omitempty" json:"source,omitempty"`
-	Lease  Lease   `bson:"lease" json:"lease"`
-	Wakes  int     `bson:"wakes" json:"wakes"` // wake-up calls repeated since the last sign of life
-	Notice Notice  `bson:"notice" json:"notice"`
+	Video        File                  `bson:"video" json:"video"`
+	Audio        File                  `bson:"audio" json:"audio"` // zero until Done
+	MediaInfo    *conversion.MediaInfo `bson:"source,omitempty" json:"source,omitempty"`
+	Lease        Lease                 `bson:"lease" json:"lease"`
+	Wakes        int                   `bson:"wakes" json:"wakes"` // wake-up calls repeated since the last sign of life
+	Notification Notification          `bson:"notice" json:"notice"`
 
 	CreatedAt  time.Time `bson:"createdAt" json:"createdAt"`
 	StartedAt  time.Time `bson:"startedAt" json:"startedAt"`   // of the latest attempt
@@ -67,37 +68,17 @@ type File struct {
 	Size int64  `bson:"size" json:"size"` // bytes
 }
 
-// Source is what the converter found in the video.
-type Source struct {
-	Container string            `bson:"container" json:"container"` // ffmpeg's name of the format
-	Codec     string            `bson:"codec" json:"codec"`         // of the track that is converted
-	Duration  time.Duration     `bson:"duration" json:"duration"`   // nanoseconds
-	Rate      int               `bson:"rate" json:"rate"`           // samples a second
-	Channels  int               `bson:"channels" json:"channels"`
-	Tracks    []Track           `bson:"tracks,omitempty" json:"tracks,omitempty"` // all that carry sound
-	Tags      map[string]string `bson:"tags,omitempty" json:"tags,omitempty"`
-}
-
-// Track is one sound track of the source.
-type Track struct {
-	Codec    string `bson:"codec" json:"codec"`
-	Language string `bson:"language,omitempty" json:"language,omitempty"`
-	Title    string `bson:"title,omitempty" json:"title,omitempty"`
-	Rate     int    `bson:"rate" json:"sampleRate"`
-	Channels int    `bson:"channels" json:"channels"`
-}
-
 // Lease is a converter's temporary right to a job.
 type Lease struct {
 	Holder string    `bson:"holder" json:"holder"` // fresh for every attempt
 	Until  time.Time `bson:"until" json:"until"`
 }
 
-// Notice is what is known of telling the user.
-type Notice struct {
+// Notification is what is known of telling the user.
+type Notification struct {
 	Lease    Lease     `bson:"lease" json:"lease"`
 	Attempts int       `bson:"attempts" json:"attempts"`
-	Told     []string  `bson:"told,omitempty" json:"told,omitempty"` // the channels that are done
-	At       time.Time `bson:"at" json:"at"`                         // when it was settled; zero until then
+	Notified []string  `bson:"told,omitempty" json:"told,omitempty"` // the channels that are done
+	EndedAt  time.Time `bson:"at" json:"at"`                         // when it was settled; zero until then
 	Outcome  string    `bson:"outcome" json:"outcome"`               // sent, off or gave_up
 }

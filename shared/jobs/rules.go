@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"errors"
+	"mp3converter/shared/conversion"
 	"time"
 )
 
@@ -19,8 +20,8 @@ var (
 	ErrNotDue = errors.New("jobs: not due")
 	// ErrNotFinished says that the job has no outcome to tell yet.
 	ErrNotFinished = errors.New("jobs: not finished")
-	// ErrNoticeSettled says that the user has been told, or never will be.
-	ErrNoticeSettled = errors.New("jobs: notice settled")
+	// ErrNotificationEnded says that the user has been told, or never will be.
+	ErrNotificationEnded = errors.New("jobs: notice settled")
 )
 
 // Policy is the set of numbers that the rules need.
@@ -49,12 +50,12 @@ func (p Policy) Validate() error {
 	return nil
 }
 
-// Instant returns t as job records keep time.
-func Instant(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
+// Truncate returns t as job records keep time.
+func Truncate(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
 
 // Enqueue makes a fresh record ready for its first wake-up.
 func (j *Job) Enqueue(p Policy, now time.Time) {
-	now = Instant(now)
+	now = Truncate(now)
 	j.State = Queued
 	j.CreatedAt = now
 	j.DueAt = now.Add(p.Wake)
@@ -63,7 +64,7 @@ func (j *Job) Enqueue(p Policy, now time.Time) {
 // Claim gives the job to a worker: ErrFinished, ErrLeased and ErrExhausted say
 // why it cannot have it.
 func (j *Job) Claim(p Policy, holder string, now time.Time) error {
-	now = Instant(now)
+	now = Truncate(now)
 	switch {
 	case j.State.Final():
 		return ErrFinished
@@ -77,24 +78,24 @@ func (j *Job) Claim(p Policy, holder string, now time.Time) error {
 	j.Progress = 0
 	j.Wakes = 0
 	j.StartedAt = now
-	j.extend(p, holder, now)
+	j.extendLease(p, holder, now)
 	return nil
 }
 
 // Renew is the sign of life of the worker that holds the job.
 func (j *Job) Renew(p Policy, holder string, progress int, now time.Time) error {
-	if !j.heldBy(holder) {
+	if !j.leasedTo(holder) {
 		return ErrLeaseLost
 	}
 	j.Progress = max(j.Progress, min(progress, 100))
-	j.extend(p, holder, Instant(now))
+	j.extendLease(p, holder, Truncate(now))
 	return nil
 }
 
 // Complete records the MP3. Only the holder of the lease can, so of two workers
 // that raced, one's MP3 is in the record and the other's is to be deleted.
 func (j *Job) Complete(p Policy, holder string, audio File, now time.Time) error {
-	if !j.heldBy(holder) {
+	if !j.leasedTo(holder) {
 		return ErrLeaseLost
 	}
 	j.Audio = audio
@@ -104,8 +105,8 @@ func (j *Job) Complete(p Policy, holder string, audio File, now time.Time) error
 }
 
 // Fail records that this video can never be converted.
-func (j *Job) Fail(p Policy, holder string, why *Failure, now time.Time) error {
-	if !j.heldBy(holder) {
+func (j *Job) Fail(p Policy, holder string, why *conversion.Failure, now time.Time) error {
+	if !j.leasedTo(holder) {
 		return ErrLeaseLost
 	}
 	j.Failure = why
@@ -113,17 +114,17 @@ func (j *Job) Fail(p Policy, holder string, why *Failure, now time.Time) error {
 	return nil
 }
 
-// GiveUp fails a job that has used up its attempts and that nobody holds.
-func (j *Job) GiveUp(p Policy, now time.Time) error {
+// FailExhausted fails a job that has used up its attempts and that nobody holds.
+func (j *Job) FailExhausted(p Policy, now time.Time) error {
 	switch {
 	case j.State.Final():
 		return ErrFinished
-	case j.State == Converting && Instant(now).Before(j.Lease.Until):
+	case j.State == Converting && Truncate(now).Before(j.Lease.Until):
 		return ErrLeased
 	case j.Attempts < p.MaxAttempts:
 		return ErrNotDue // its last worker has given it back unharmed meanwhile
 	}
-	j.Failure = Exhausted
+	j.Failure = conversion.AttemptsExhausted
 	j.finish(p, Failed, now)
 	return nil
 }
@@ -131,14 +132,14 @@ func (j *Job) GiveUp(p Policy, now time.Time) error {
 // Release gives the job back unharmed: the worker has to stop, or something
 // that is not the video's fault is in the way. The attempt does not count.
 func (j *Job) Release(p Policy, holder string, now time.Time) error {
-	if !j.heldBy(holder) {
+	if !j.leasedTo(holder) {
 		return ErrLeaseLost
 	}
 	j.State = Queued
 	j.Attempts--
 	j.Progress = 0
 	j.Lease = Lease{}
-	j.DueAt = Instant(now).Add(p.Wake)
+	j.DueAt = Truncate(now).Add(p.Wake)
 	return nil
 }
 
@@ -150,7 +151,7 @@ func (j *Job) Retry(p Policy, holder string, now time.Time) error {
 		return err
 	}
 	j.Attempts = tried
-	j.DueAt = Instant(now).Add(backoff(p, tried-1))
+	j.DueAt = Truncate(now).Add(backoff(p, tried-1))
 	return nil
 }
 
@@ -160,75 +161,75 @@ func (j *Job) Cancel(p Policy, now time.Time) error {
 		return ErrFinished
 	}
 	j.finish(p, Cancelled, now)
-	j.settle("off", now)
+	j.endNotification("off", now)
 	return nil
 }
 
-// Woken records that a wake-up call has been repeated and sets the time of the
+// WakeSent records that a wake-up call has been repeated and sets the time of the
 // next one.
-func (j *Job) Woken(p Policy, now time.Time) error {
+func (j *Job) WakeSent(p Policy, now time.Time) error {
 	if j.DueAt.After(now) {
 		return ErrNotDue
 	}
-	j.DueAt = Instant(now).Add(backoff(p, j.Wakes+1))
+	j.DueAt = Truncate(now).Add(backoff(p, j.Wakes+1))
 	j.Wakes++
 	return nil
 }
 
-// BeginNotice gives the telling of the outcome to one notifier, for as long as
+// ClaimNotification gives the telling of the outcome to one notifier, for as long as
 // a lease. ErrLeased says that another is at it, or that the last try failed
 // and the pause after it is not over.
-func (j *Job) BeginNotice(p Policy, holder string, now time.Time) error {
-	now = Instant(now)
+func (j *Job) ClaimNotification(p Policy, holder string, now time.Time) error {
+	now = Truncate(now)
 	switch {
 	case !j.State.Final():
 		return ErrNotFinished
-	case !j.Notice.At.IsZero():
-		return ErrNoticeSettled
-	case now.Before(j.Notice.Lease.Until):
+	case !j.Notification.EndedAt.IsZero():
+		return ErrNotificationEnded
+	case now.Before(j.Notification.Lease.Until):
 		return ErrLeased
 	}
-	j.Notice.Attempts++
-	j.Notice.Lease = Lease{Holder: holder, Until: now.Add(p.Lease)}
-	j.DueAt = now.Add(max(p.Lease, backoff(p, j.Notice.Attempts)))
+	j.Notification.Attempts++
+	j.Notification.Lease = Lease{Holder: holder, Until: now.Add(p.Lease)}
+	j.DueAt = now.Add(max(p.Lease, backoff(p, j.Notification.Attempts)))
 	return nil
 }
 
-// EndNotice records which channels the user has been told through by now and
+// RecordNotification records which channels the user has been told through by now and
 // how the telling ended: sent, off or gave_up. An empty outcome leaves the rest
 // to be tried again when the job is due, and not before: a source that repeats
 // its deliveries at once would use up all attempts while a mail server restarts.
-func (j *Job) EndNotice(p Policy, holder string, told []string, outcome string, now time.Time) error {
-	if j.Notice.Lease.Holder != holder || !j.Notice.At.IsZero() {
+func (j *Job) RecordNotification(p Policy, holder string, told []string, outcome string, now time.Time) error {
+	if j.Notification.Lease.Holder != holder || !j.Notification.EndedAt.IsZero() {
 		return ErrLeaseLost
 	}
-	j.Notice.Lease = Lease{Until: j.DueAt}
-	j.Notice.Told = told
+	j.Notification.Lease = Lease{Until: j.DueAt}
+	j.Notification.Notified = told
 	if outcome != "" {
-		j.Notice.Lease = Lease{}
-		j.settle(outcome, now)
+		j.Notification.Lease = Lease{}
+		j.endNotification(outcome, now)
 	}
 	return nil
 }
 
-// Abandon gives back the job of a worker that is known to be dead before its
+// ReleaseDead gives back the job of a worker that is known to be dead before its
 // lease has run out. That it died says nothing of the video, so the attempt
 // does not count.
-func (j *Job) Abandon(p Policy, now time.Time) error {
+func (j *Job) ReleaseDead(p Policy, now time.Time) error {
 	return j.Release(p, j.Lease.Holder, now)
 }
 
-func (j *Job) heldBy(holder string) bool {
+func (j *Job) leasedTo(holder string) bool {
 	return j.State == Converting && j.Lease.Holder == holder
 }
 
-func (j *Job) extend(p Policy, holder string, now time.Time) {
+func (j *Job) extendLease(p Policy, holder string, now time.Time) {
 	j.Lease = Lease{Holder: holder, Until: now.Add(p.Lease)}
 	j.DueAt = j.Lease.Until
 }
 
 func (j *Job) finish(p Policy, s State, now time.Time) {
-	now = Instant(now)
+	now = Truncate(now)
 	j.State = s
 	j.Lease = Lease{}
 	j.Wakes = 0
@@ -237,9 +238,9 @@ func (j *Job) finish(p Policy, s State, now time.Time) {
 	j.DueAt = now.Add(p.Wake)
 }
 
-func (j *Job) settle(outcome string, now time.Time) {
-	j.Notice.At = Instant(now)
-	j.Notice.Outcome = outcome
+func (j *Job) endNotification(outcome string, now time.Time) {
+	j.Notification.EndedAt = Truncate(now)
+	j.Notification.Outcome = outcome
 	j.DueAt = j.ExpiresAt
 }
 

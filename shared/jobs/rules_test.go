@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"errors"
+	"mp3converter/shared/conversion"
 	"reflect"
 	"slices"
 	"testing"
@@ -47,12 +48,12 @@ func situations() map[string]*Job {
 		"theirs, expired":  make(Converting, lease("they", 0, 1)),
 		"theirs, used up":  make(Converting, lease("they", 0, policy.MaxAttempts)),
 		"done":             make(Done, nil),
-		"failed":           make(Failed, func(j *Job) { j.Failure = Corrupt }),
-		"cancelled":        make(Cancelled, func(j *Job) { j.settle("off", start.Add(time.Minute)) }),
-		"done, told":       make(Done, func(j *Job) { j.settle("sent", now) }),
-		"done, I tell":     make(Done, func(j *Job) { j.Notice.Lease = Lease{"me", now.Add(time.Second)}; j.Notice.Attempts = 1 }),
-		"done, they tell":  make(Done, func(j *Job) { j.Notice.Lease = Lease{"they", now.Add(time.Second)}; j.Notice.Attempts = 1 }),
-		"done, they tried": make(Done, func(j *Job) { j.Notice.Lease = Lease{"they", now}; j.Notice.Attempts = 1 }),
+		"failed":           make(Failed, func(j *Job) { j.Failure = conversion.Corrupt }),
+		"cancelled":        make(Cancelled, func(j *Job) { j.endNotification("off", start.Add(time.Minute)) }),
+		"done, told":       make(Done, func(j *Job) { j.endNotification("sent", now) }),
+		"done, I tell":     make(Done, func(j *Job) { j.Notification.Lease = Lease{"me", now.Add(time.Second)}; j.Notification.Attempts = 1 }),
+		"done, they tell":  make(Done, func(j *Job) { j.Notification.Lease = Lease{"they", now.Add(time.Second)}; j.Notification.Attempts = 1 }),
+		"done, they tried": make(Done, func(j *Job) { j.Notification.Lease = Lease{"they", now}; j.Notification.Attempts = 1 }),
 	}
 }
 
@@ -80,17 +81,17 @@ var table = []struct {
 	}},
 	{"Renew", func(j *Job) error { return j.Renew(policy, "me", 50, now) }, holder(to(Converting))},
 	{"Complete", func(j *Job) error { return j.Complete(policy, "me", File{"mp3", 1}, now) }, holder(to(Done))},
-	{"Fail", func(j *Job) error { return j.Fail(policy, "me", NoAudio, now) }, holder(to(Failed))},
+	{"Fail", func(j *Job) error { return j.Fail(policy, "me", conversion.NoAudio, now) }, holder(to(Failed))},
 	{"Release", func(j *Job) error { return j.Release(policy, "me", now) }, holder(to(Queued))},
 	{"Retry", func(j *Job) error { return j.Retry(policy, "me", now) }, holder(to(Queued))},
-	{"Abandon", func(j *Job) error { return j.Abandon(policy, now) }, map[string]outcome{
+	{"ReleaseDead", func(j *Job) error { return j.ReleaseDead(policy, now) }, map[string]outcome{
 		"queued": refused(ErrLeaseLost), "queued again": refused(ErrLeaseLost), "queued, used up": refused(ErrLeaseLost),
 		"mine": to(Queued), "mine, expired": to(Queued),
 		"theirs": to(Queued), "theirs, expired": to(Queued), "theirs, used up": to(Queued),
 		"done": refused(ErrLeaseLost), "failed": refused(ErrLeaseLost), "cancelled": refused(ErrLeaseLost),
 		"done, told": refused(ErrLeaseLost), "done, I tell": refused(ErrLeaseLost), "done, they tell": refused(ErrLeaseLost), "done, they tried": refused(ErrLeaseLost),
 	}},
-	{"GiveUp", func(j *Job) error { return j.GiveUp(policy, now) }, map[string]outcome{
+	{"FailExhausted", func(j *Job) error { return j.FailExhausted(policy, now) }, map[string]outcome{
 		"queued": refused(ErrNotDue), "queued again": refused(ErrNotDue), "queued, used up": to(Failed),
 		"mine": refused(ErrLeased), "mine, expired": refused(ErrNotDue),
 		"theirs": refused(ErrLeased), "theirs, expired": refused(ErrNotDue), "theirs, used up": to(Failed),
@@ -104,14 +105,14 @@ var table = []struct {
 		"done": refused(ErrFinished), "failed": refused(ErrFinished), "cancelled": refused(ErrFinished),
 		"done, told": refused(ErrFinished), "done, I tell": refused(ErrFinished), "done, they tell": refused(ErrFinished), "done, they tried": refused(ErrFinished),
 	}},
-	{"BeginNotice", func(j *Job) error { return j.BeginNotice(policy, "me", now) }, map[string]outcome{
+	{"ClaimNotification", func(j *Job) error { return j.ClaimNotification(policy, "me", now) }, map[string]outcome{
 		"queued": refused(ErrNotFinished), "queued again": refused(ErrNotFinished), "queued, used up": refused(ErrNotFinished),
 		"mine": refused(ErrNotFinished), "mine, expired": refused(ErrNotFinished),
 		"theirs": refused(ErrNotFinished), "theirs, expired": refused(ErrNotFinished), "theirs, used up": refused(ErrNotFinished),
-		"done": to(Done), "failed": to(Failed), "cancelled": refused(ErrNoticeSettled),
-		"done, told": refused(ErrNoticeSettled), "done, I tell": refused(ErrLeased), "done, they tell": refused(ErrLeased), "done, they tried": to(Done),
+		"done": to(Done), "failed": to(Failed), "cancelled": refused(ErrNotificationEnded),
+		"done, told": refused(ErrNotificationEnded), "done, I tell": refused(ErrLeased), "done, they tell": refused(ErrLeased), "done, they tried": to(Done),
 	}},
-	{"EndNotice", func(j *Job) error { return j.EndNotice(policy, "me", []string{"mail"}, "sent", now) }, map[string]outcome{
+	{"RecordNotification", func(j *Job) error { return j.RecordNotification(policy, "me", []string{"mail"}, "sent", now) }, map[string]outcome{
 		"queued": refused(ErrLeaseLost), "queued again": refused(ErrLeaseLost), "queued, used up": refused(ErrLeaseLost),
 		"mine": refused(ErrLeaseLost), "mine, expired": refused(ErrLeaseLost),
 		"theirs": refused(ErrLeaseLost), "theirs, expired": refused(ErrLeaseLost), "theirs, used up": refused(ErrLeaseLost),
@@ -195,41 +196,41 @@ func TestWhatRulesRecord(t *testing.T) {
 	if j.Attempts != 3 || !j.DueAt.Equal(now.Add(4*policy.Wake)) {
 		t.Errorf("Retry after the third attempt: %+v", j)
 	}
-	j = at("theirs, used up", func(j *Job) { ok(j.Abandon(policy, now)) })
+	j = at("theirs, used up", func(j *Job) { ok(j.ReleaseDead(policy, now)) })
 	if j.Attempts != policy.MaxAttempts-1 || j.Progress != 0 || j.Lease != (Lease{}) || !j.DueAt.Equal(now.Add(policy.Wake)) {
-		t.Errorf("Abandon: %+v", j)
+		t.Errorf("ReleaseDead: %+v", j)
 	}
 	j = at("mine", func(j *Job) { ok(j.Complete(policy, "me", File{"mp3", 9}, now)) })
 	if j.Audio != (File{"mp3", 9}) || j.Progress != 100 || j.Failure != nil {
 		t.Errorf("Complete: %+v", j)
 	}
 	ended(t, "Complete", j)
-	j = at("mine", func(j *Job) { ok(j.Fail(policy, "me", NoAudio, now)) })
-	if j.Failure != NoAudio || j.Audio != (File{}) {
+	j = at("mine", func(j *Job) { ok(j.Fail(policy, "me", conversion.NoAudio, now)) })
+	if j.Failure != conversion.NoAudio || j.Audio != (File{}) {
 		t.Errorf("Fail: %+v", j)
 	}
 	ended(t, "Fail", j)
-	j = at("theirs, used up", func(j *Job) { ok(j.GiveUp(policy, now)) })
-	if j.Failure != Exhausted {
-		t.Errorf("GiveUp: %+v", j)
+	j = at("theirs, used up", func(j *Job) { ok(j.FailExhausted(policy, now)) })
+	if j.Failure != conversion.AttemptsExhausted {
+		t.Errorf("FailExhausted: %+v", j)
 	}
-	ended(t, "GiveUp", j)
+	ended(t, "FailExhausted", j)
 
 	j = at("theirs", func(j *Job) { ok(j.Cancel(policy, now)) })
-	if j.Lease != (Lease{}) || j.Notice.Outcome != "off" || !j.Notice.At.Equal(now) || j.DueAt != j.ExpiresAt {
+	if j.Lease != (Lease{}) || j.Notification.Outcome != "off" || !j.Notification.EndedAt.Equal(now) || j.DueAt != j.ExpiresAt {
 		t.Errorf("Cancel: %+v", j)
 	}
-	j = at("done, they tried", func(j *Job) { ok(j.BeginNotice(policy, "me", now)) })
-	if j.Notice.Attempts != 2 || j.Notice.Lease != lease || !j.DueAt.Equal(now.Add(4*policy.Wake)) {
-		t.Errorf("BeginNotice: %+v", j)
+	j = at("done, they tried", func(j *Job) { ok(j.ClaimNotification(policy, "me", now)) })
+	if j.Notification.Attempts != 2 || j.Notification.Lease != lease || !j.DueAt.Equal(now.Add(4*policy.Wake)) {
+		t.Errorf("ClaimNotification: %+v", j)
 	}
-	j = at("done, I tell", func(j *Job) { ok(j.EndNotice(policy, "me", []string{"mail"}, "gave_up", now)) })
-	if !slices.Equal(j.Notice.Told, []string{"mail"}) || j.Notice.Outcome != "gave_up" || !j.Notice.At.Equal(now) || j.Notice.Lease != (Lease{}) || j.DueAt != j.ExpiresAt {
-		t.Errorf("EndNotice: %+v", j)
+	j = at("done, I tell", func(j *Job) { ok(j.RecordNotification(policy, "me", []string{"mail"}, "gave_up", now)) })
+	if !slices.Equal(j.Notification.Notified, []string{"mail"}) || j.Notification.Outcome != "gave_up" || !j.Notification.EndedAt.Equal(now) || j.Notification.Lease != (Lease{}) || j.DueAt != j.ExpiresAt {
+		t.Errorf("RecordNotification: %+v", j)
 	}
-	j = at("done, I tell", func(j *Job) { ok(j.EndNotice(policy, "me", []string{"mail"}, "", now)) })
-	if !slices.Equal(j.Notice.Told, []string{"mail"}) || j.Notice.Outcome != "" || !j.Notice.At.IsZero() || j.Notice.Lease != (Lease{Until: j.DueAt}) {
-		t.Errorf("EndNotice without outcome: %+v", j)
+	j = at("done, I tell", func(j *Job) { ok(j.RecordNotification(policy, "me", []string{"mail"}, "", now)) })
+	if !slices.Equal(j.Notification.Notified, []string{"mail"}) || j.Notification.Outcome != "" || !j.Notification.EndedAt.IsZero() || j.Notification.Lease != (Lease{Until: j.DueAt}) {
+		t.Errorf("RecordNotification without outcome: %+v", j)
 	}
 }
 
@@ -237,7 +238,7 @@ func TestWhatRulesRecord(t *testing.T) {
 func ended(t *testing.T, rule string, j Job) {
 	t.Helper()
 	if j.Lease != (Lease{}) || j.Wakes != 0 || !j.FinishedAt.Equal(now) ||
-		!j.ExpiresAt.Equal(now.Add(policy.Retention)) || !j.DueAt.Equal(now.Add(policy.Wake)) || !j.Notice.At.IsZero() {
+		!j.ExpiresAt.Equal(now.Add(policy.Retention)) || !j.DueAt.Equal(now.Add(policy.Wake)) || !j.Notification.EndedAt.IsZero() {
 		t.Errorf("%s: the end is not recorded: %+v", rule, j)
 	}
 }
@@ -246,10 +247,10 @@ func TestWakesAreSpacedOut(t *testing.T) {
 	j := situations()["queued"]
 	at := j.DueAt
 	for i, want := range []time.Duration{2, 4, 8, 16, 32, 60, 60, 60} {
-		if err := j.Woken(policy, at.Add(-time.Millisecond)); !errors.Is(err, ErrNotDue) {
+		if err := j.WakeSent(policy, at.Add(-time.Millisecond)); !errors.Is(err, ErrNotDue) {
 			t.Errorf("a wake before it is due: %v, want %v", err, ErrNotDue)
 		}
-		if err := j.Woken(policy, at); err != nil {
+		if err := j.WakeSent(policy, at); err != nil {
 			t.Fatal(err)
 		}
 		if got := j.DueAt.Sub(at); got != want*time.Minute || j.Wakes != i+1 {
@@ -265,8 +266,8 @@ func TestWakesAreSpacedOut(t *testing.T) {
 func TestInstantsAreWholeMilliseconds(t *testing.T) {
 	odd := time.Date(2024, 2, 29, 14, 0, 0, 123456789, time.FixedZone("", 7200))
 	want := time.Date(2024, 2, 29, 12, 0, 0, 123000000, time.UTC)
-	if got := Instant(odd); got != want {
-		t.Errorf("Instant(%v) = %v, want %v", odd, got, want)
+	if got := Truncate(odd); got != want {
+		t.Errorf("Truncate(%v) = %v, want %v", odd, got, want)
 	}
 	j := new(Job)
 	j.Enqueue(policy, odd)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"mp3converter/shared/conversion"
 	"reflect"
 	"testing"
 	"time"
@@ -37,7 +38,7 @@ func walk(r *rand.Rand) error {
 		if job.State.Final() && !before.State.Final() {
 			finals++
 		}
-		if !job.Notice.At.IsZero() && before.Notice.At.IsZero() {
+		if !job.Notification.EndedAt.IsZero() && before.Notification.EndedAt.IsZero() {
 			told++
 		}
 		if broken := check(before, *job, now, name, err); broken != nil {
@@ -71,12 +72,12 @@ func step(r *rand.Rand, j *Job, now time.Time) (name string, err error) {
 	case 7:
 		return "Complete", j.Complete(policy, who, File{who, 1}, now)
 	case 8:
-		return "Fail", j.Fail(policy, who, Corrupt, now)
+		return "Fail", j.Fail(policy, who, conversion.Corrupt, now)
 	case 9:
 		return "Release", j.Release(policy, who, now)
 	case 10:
 		if r.IntN(4) == 0 {
-			return "Abandon", j.Abandon(policy, now)
+			return "ReleaseDead", j.ReleaseDead(policy, now)
 		}
 		return "Retry", j.Retry(policy, who, now)
 	case 11:
@@ -88,19 +89,19 @@ func step(r *rand.Rand, j *Job, now time.Time) (name string, err error) {
 		if r.IntN(4) > 0 {
 			return "nothing", nil
 		}
-		return "GiveUp", j.GiveUp(policy, now)
+		return "FailExhausted", j.FailExhausted(policy, now)
 	case 13:
-		return "Woken", j.Woken(policy, now)
+		return "WakeSent", j.WakeSent(policy, now)
 	case 14, 15, 16:
-		return "BeginNotice", j.BeginNotice(policy, who, now)
+		return "ClaimNotification", j.ClaimNotification(policy, who, now)
 	default:
-		return "EndNotice", j.EndNotice(policy, who, []string{who}, []string{"sent", "off", "gave_up", ""}[r.IntN(4)], now)
+		return "RecordNotification", j.RecordNotification(policy, who, []string{who}, []string{"sent", "off", "gave_up", ""}[r.IntN(4)], now)
 	}
 }
 
 // check says what the step from a to b broke.
 func check(a, b Job, now time.Time, name string, err error) error {
-	live := a.State == Converting && Instant(now).Before(a.Lease.Until)
+	live := a.State == Converting && Truncate(now).Before(a.Lease.Until)
 	switch {
 	case err != nil && !reflect.DeepEqual(a, b):
 		return errors.New("a refused step changed the job")
@@ -108,11 +109,11 @@ func check(a, b Job, now time.Time, name string, err error) error {
 		return errors.New("an outcome changed")
 	case live && b.State == Converting && b.Lease.Holder != a.Lease.Holder:
 		return errors.New("a live lease changed hands")
-	case live && b.State == Failed && name == "GiveUp":
+	case live && b.State == Failed && name == "FailExhausted":
 		return errors.New("the janitor gave up a job that is at work")
 	case (b.State == Converting) != (b.Lease != Lease{}):
 		return errors.New("a lease without a conversion, or a conversion without a lease")
-	case b.State == Converting && name != "Woken" && b.DueAt != b.Lease.Until && a.State != b.State:
+	case b.State == Converting && name != "WakeSent" && b.DueAt != b.Lease.Until && a.State != b.State:
 		return errors.New("the janitor does not come when the lease ends")
 	case b.Attempts < 0 || b.Attempts > policy.MaxAttempts:
 		return errors.New("attempts out of bounds")
@@ -124,15 +125,15 @@ func check(a, b Job, now time.Time, name string, err error) error {
 		return errors.New("failed without a reason, or a reason without having failed")
 	case b.State.Final() == b.FinishedAt.IsZero() || b.State.Final() == b.ExpiresAt.IsZero():
 		return errors.New("the end is not dated, or something else is")
-	case b.Notice.At.IsZero() != (b.Notice.Outcome == ""):
+	case b.Notification.EndedAt.IsZero() != (b.Notification.Outcome == ""):
 		return errors.New("told without an outcome, or the other way round")
-	case !a.Notice.At.IsZero() && !reflect.DeepEqual(b.Notice, a.Notice):
+	case !a.Notification.EndedAt.IsZero() && !reflect.DeepEqual(b.Notification, a.Notification):
 		return errors.New("a settled notice changed")
-	case !b.Notice.At.IsZero() && (b.Notice.Lease != Lease{}):
+	case !b.Notification.EndedAt.IsZero() && (b.Notification.Lease != Lease{}):
 		return errors.New("somebody still tells what is settled")
 	case b.DueAt.IsZero():
 		return errors.New("the janitor never comes")
-	case err == nil && name != "nothing" && name != "EndNotice" && b.DueAt.Before(Instant(now)):
+	case err == nil && name != "nothing" && name != "RecordNotification" && b.DueAt.Before(Truncate(now)):
 		return errors.New("due in the past")
 	}
 	return nil

@@ -8,7 +8,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"mp3converter/shared/mongodb"
-	"mp3converter/shared/mongotest"
+	"mp3converter/test/mongotest"
 )
 
 // Functions that start at the same time, and again later, all find the indexes

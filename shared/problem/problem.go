@@ -26,24 +26,24 @@ type Error struct {
 	cause      error
 }
 
-// Because returns a refusal of this kind that says more about the request in
+// WithDetail returns a refusal of this kind that says more about the request in
 // hand.
-func (k Kind) Because(format string, args ...any) *Error {
+func (k Kind) WithDetail(format string, args ...any) *Error {
 	return &Error{Kind: k, Detail: fmt.Sprintf(format, args...)}
 }
 
-// After returns a refusal of this kind that asks the client to come back later.
-func (k Kind) After(d time.Duration) *Error {
+// WithRetryAfter returns a refusal of this kind that asks the client to come back later.
+func (k Kind) WithRetryAfter(d time.Duration) *Error {
 	return &Error{Kind: k, RetryAfter: d}
 }
 
-// Cause returns a refusal of this kind whose cause is for the log alone.
-func (k Kind) Cause(err error) *Error {
+// WithCause returns a refusal of this kind whose cause is for the log alone.
+func (k Kind) WithCause(err error) *Error {
 	return &Error{Kind: k, cause: err}
 }
 
 // Error lets a Kind be returned as it is.
-func (k Kind) Error() string { return k.Code + ": " + k.Sentence }
+func (k Kind) Error() string { return k.Code + ": " + k.Title }
 
 func (e *Error) Error() string {
 	s := e.Kind.Error()
@@ -98,7 +98,7 @@ func Write(w http.ResponseWriter, r *http.Request, err error) {
 	w.WriteHeader(e.Status)
 	json.NewEncoder(w).Encode(document{
 		Type:      "about:blank",
-		Title:     e.Sentence,
+		Title:     e.Title,
 		Status:    e.Status,
 		Code:      e.Code,
 		Detail:    e.Detail,
@@ -115,7 +115,7 @@ func from(err error) *Error {
 	if errors.As(err, &k) {
 		return &Error{Kind: k}
 	}
-	return Internal.Cause(err)
+	return Internal.WithCause(err)
 }
 
 // Handler adapts a handler that returns its error.
@@ -127,8 +127,8 @@ func Handler(h func(http.ResponseWriter, *http.Request) error) http.Handler {
 	})
 }
 
-// Routes serves mux and answers what it has no route for with a problem too.
-func Routes(mux *http.ServeMux) http.Handler {
+// Mux serves mux and answers what it has no route for with a problem too.
+func Mux(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h, pattern := mux.Handler(r)
 		if pattern != "" {
@@ -140,7 +140,7 @@ func Routes(mux *http.ServeMux) http.Handler {
 		switch refusal.status {
 		case http.StatusMethodNotAllowed:
 			w.Header().Set("Allow", refusal.header.Get("Allow"))
-			Write(w, r, BadMethod)
+			Write(w, r, MethodNotAllowed)
 		default:
 			Write(w, r, NotFound)
 		}

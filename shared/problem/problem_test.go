@@ -18,8 +18,8 @@ func TestCodesAreUniqueAndSentencesWhole(t *testing.T) {
 			t.Errorf("code %q stands for two kinds", k.Code)
 		}
 		seen[k.Code] = true
-		if !strings.HasSuffix(k.Sentence, ".") {
-			t.Errorf("%s: %q is not a sentence", k.Code, k.Sentence)
+		if !strings.HasSuffix(k.Title, ".") {
+			t.Errorf("%s: %q is not a sentence", k.Code, k.Title)
 		}
 	}
 }
@@ -34,11 +34,11 @@ func TestWrite(t *testing.T) {
 	}{
 		"a kind":             {TooLarge, 413, "too_large", nil},
 		"a wrapped kind":     {fmt.Errorf("upload: %w", NoFile), 400, "no_file", nil},
-		"with a cause":       {Unavailable.Cause(secret), 503, "unavailable", nil},
-		"with a pause":       {Busy.After(1500 * time.Millisecond), 503, "busy", map[string]string{"Retry-After": "2"}},
+		"with a cause":       {Unavailable.WithCause(secret), 503, "unavailable", nil},
+		"with a pause":       {Busy.WithRetryAfter(1500 * time.Millisecond), 503, "busy", map[string]string{"Retry-After": "2"}},
 		"anything else":      {secret, 500, "internal", nil},
 		"without a token":    {NoToken, 401, "no_token", map[string]string{"WWW-Authenticate": `Bearer realm="mp3converter"`}},
-		"never to be cached": {NoJob, 404, "job_not_found", map[string]string{"Cache-Control": "no-store"}},
+		"never to be cached": {JobNotFound, 404, "job_not_found", map[string]string{"Cache-Control": "no-store"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := httptest.NewRecorder()
@@ -66,7 +66,7 @@ func TestWrite(t *testing.T) {
 func TestRoutes(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /jobs", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "jobs") })
-	h := Routes(mux)
+	h := Mux(mux)
 	for _, c := range []struct {
 		method, path string
 		status       int

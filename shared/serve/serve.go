@@ -69,7 +69,7 @@ func Run(ctx context.Context, cfg Config, h http.Handler, ready func(context.Con
 	if err != nil {
 		return err
 	}
-	return RunOn(ctx, cfg, l, h, ready)
+	return RunListener(ctx, cfg, l, h, ready)
 }
 
 // Listen takes the address of cfg, so that a taken port is an error before
@@ -82,8 +82,8 @@ func Listen(cfg Config) (net.Listener, error) {
 	return l, err
 }
 
-// RunOn is Run on a listener that is already there.
-func RunOn(ctx context.Context, cfg Config, l net.Listener, h http.Handler, ready func(context.Context) error) error {
+// RunListener is Run on a listener that is already there.
+func RunListener(ctx context.Context, cfg Config, l net.Listener, h http.Handler, ready func(context.Context) error) error {
 	failed := make(chan error, 2)
 	if cfg.MetricsAddr != "" {
 		m, err := net.Listen("tcp", cfg.MetricsAddr)

@@ -17,7 +17,7 @@ import (
 )
 
 // start serves h on a free port until the test ends, and returns its URL, a
-// way to ask it to stop, and the result of RunOn.
+// way to ask it to stop, and the result of RunListener.
 func start(t *testing.T, h http.Handler, ready func(context.Context) error, grace time.Duration) (string, context.CancelFunc, <-chan error) {
 	t.Helper()
 	cfg := Config{Host: "127.0.0.1", Port: "0", Grace: grace, LogFormat: "json"}
@@ -27,7 +27,7 @@ func start(t *testing.T, h http.Handler, ready func(context.Context) error, grac
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- RunOn(ctx, cfg, l, h, ready) }()
+	go func() { done <- RunListener(ctx, cfg, l, h, ready) }()
 	t.Cleanup(cancel)
 	return "http://" + l.Addr().String(), cancel, done
 }
@@ -79,7 +79,7 @@ func TestRequestInFlightSurvivesTheEnd(t *testing.T) {
 		t.Errorf("answer %q", got)
 	}
 	if err := <-done; err != nil {
-		t.Errorf("RunOn: %v", err)
+		t.Errorf("RunListener: %v", err)
 	}
 }
 
@@ -93,7 +93,7 @@ func TestGraceEnds(t *testing.T) {
 	<-entered
 	stop()
 	if err := <-done; !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("RunOn: %v, want the deadline", err)
+		t.Errorf("RunListener: %v, want the deadline", err)
 	}
 }
 

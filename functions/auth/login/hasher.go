@@ -35,7 +35,7 @@ func newHasher(p params, wait time.Duration) *hasher {
 func (h *hasher) check(ctx context.Context, stored, password string) (right bool, fresh string, err error) {
 	parsed, err := parseHash(stored)
 	if err != nil {
-		return false, "", problem.Internal.Cause(err)
+		return false, "", problem.Internal.WithCause(err)
 	}
 	if err := h.acquire(ctx); err != nil {
 		return false, "", err
@@ -69,9 +69,9 @@ func (h *hasher) acquire(ctx context.Context) error {
 	case h.slots <- struct{}{}:
 		return nil
 	case <-late.C:
-		return problem.Busy.After(time.Second)
+		return problem.Busy.WithRetryAfter(time.Second)
 	case <-ctx.Done():
-		return problem.Busy.Cause(ctx.Err())
+		return problem.Busy.WithCause(ctx.Err())
 	}
 }
 

@@ -69,20 +69,20 @@ func (s *server) routes() http.Handler {
 	// A user with curl, and the gateway's page.
 	mux.Handle("POST /login", problem.Handler(s.login))
 	mux.Handle("POST /register", problem.Handler(s.register))
-	return problem.Routes(mux)
+	return problem.Mux(mux)
 }
 
 // login trades the credentials of Basic authentication for a token.
 func (s *server) login(w http.ResponseWriter, r *http.Request) error {
 	if wait := s.clients.take(s.proxies.client(r), s.now()); wait > 0 {
-		return problem.Throttled.After(wait)
+		return problem.TooManyRequests.WithRetryAfter(wait)
 	}
 	name, password, ok := r.BasicAuth()
 	if !ok {
 		// Only here: on a wrong password the challenge would make browsers
 		// open a window of their own over the gateway's page.
 		w.Header().Set("WWW-Authenticate", `Basic realm="mp3converter", charset="UTF-8"`)
-		return problem.BadCredentials.Because("Send both by HTTP Basic authentication, as curl -u EMAIL:PASSWORD does.")
+		return problem.BadCredentials.WithDetail("Send both by HTTP Basic authentication, as curl -u EMAIL:PASSWORD does.")
 	}
 	user, err := s.authenticate(r.Context(), name, password)
 	if err != nil {
@@ -90,7 +90,7 @@ func (s *server) login(w http.ResponseWriter, r *http.Request) error {
 	}
 	raw, claims, err := s.keys.Issue(user.ID, user.Email, s.cfg.TokenTTL, s.now())
 	if err != nil {
-		return problem.Internal.Cause(err)
+		return problem.Internal.WithCause(err)
 	}
 	slog.InfoContext(r.Context(), "logged in", "user", user.ID)
 	w.Header().Set("Cache-Control", "no-store")
@@ -119,14 +119,14 @@ func (s *server) authenticate(ctx context.Context, name, password string) (User,
 		account = "" // such names share one allowance
 	}
 	if wait := s.accounts.take(account, s.now()); wait > 0 {
-		return User{}, problem.Throttled.After(wait)
+		return User{}, problem.TooManyRequests.WithRetryAfter(wait)
 	}
 	var user User
 	if known {
 		user, err = s.users.ByEmail(ctx, email)
 		known = err == nil
 		if err != nil && !errors.Is(err, ErrNoUser) {
-			return User{}, problem.Unavailable.Cause(err)
+			return User{}, problem.Unavailable.WithCause(err)
 		}
 	}
 	hash := user.Hash

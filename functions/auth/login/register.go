@@ -19,10 +19,10 @@ const maxBody = 8 << 10
 // register makes an account.
 func (s *server) register(w http.ResponseWriter, r *http.Request) error {
 	if s.cfg.Registration != "open" {
-		return problem.Closed
+		return problem.RegistrationClosed
 	}
 	if wait := s.clients.take(s.proxies.client(r), s.now()); wait > 0 {
-		return problem.Throttled.After(wait)
+		return problem.TooManyRequests.WithRetryAfter(wait)
 	}
 	name, password, err := readCredentials(w, r)
 	if err != nil {
@@ -33,7 +33,7 @@ func (s *server) register(w http.ResponseWriter, r *http.Request) error {
 		return problem.BadEmail
 	}
 	if err := checkPassword(password); err != nil {
-		return problem.WeakPassword.Because("To be safe and usable, %s.", err)
+		return problem.BadPassword.WithDetail("To be safe and usable, %s.", err)
 	}
 	hash, err := s.hasher.hash(r.Context(), password)
 	if err != nil {
@@ -44,7 +44,7 @@ func (s *server) register(w http.ResponseWriter, r *http.Request) error {
 	case errors.Is(err, ErrEmailTaken):
 		return problem.EmailTaken
 	case err != nil:
-		return problem.Unavailable.Cause(err)
+		return problem.Unavailable.WithCause(err)
 	}
 	slog.InfoContext(r.Context(), "registered", "user", u.ID)
 	w.Header().Set("Content-Type", "application/json")
@@ -59,7 +59,7 @@ func (s *server) register(w http.ResponseWriter, r *http.Request) error {
 func readCredentials(w http.ResponseWriter, r *http.Request) (email, password string, err error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
-		return "", "", problem.BadRequest.Because("The body is larger than %d bytes, or ended early.", maxBody)
+		return "", "", problem.BadRequest.WithDetail("The body is larger than %d bytes, or ended early.", maxBody)
 	}
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	switch kind {
@@ -69,15 +69,15 @@ func readCredentials(w http.ResponseWriter, r *http.Request) (email, password st
 			Password string `json:"password"`
 		}
 		if json.Unmarshal(body, &c) != nil {
-			return "", "", problem.BadRequest.Because("The body is not a JSON object with the texts email and password.")
+			return "", "", problem.BadRequest.WithDetail("The body is not a JSON object with the texts email and password.")
 		}
 		return c.Email, c.Password, nil
 	case "application/x-www-form-urlencoded":
 		form, err := url.ParseQuery(string(body))
 		if err != nil {
-			return "", "", problem.BadRequest.Because("The form is not well formed.")
+			return "", "", problem.BadRequest.WithDetail("The form is not well formed.")
 		}
 		return form.Get("email"), form.Get("password"), nil
 	}
-	return "", "", problem.BadRequest.Because("Send email and password as application/json or application/x-www-form-urlencoded.")
+	return "", "", problem.BadRequest.WithDetail("Send email and password as application/json or application/x-www-form-urlencoded.")
 }

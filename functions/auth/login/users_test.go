@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"mp3converter/shared/id"
-	"mp3converter/shared/mysqltest"
+	"mp3converter/test/mysqltest"
 )
 
 func sqliteUsers(t testing.TB) *Users {

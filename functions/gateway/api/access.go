@@ -36,9 +36,9 @@ func (g *Gateway) user(r *http.Request) (token.Claims, error) {
 	user, err := g.Keys.Verify(strings.TrimSpace(raw), time.Now())
 	switch {
 	case errors.Is(err, token.ErrExpired):
-		return token.Claims{}, problem.ExpiredToken.Cause(err)
+		return token.Claims{}, problem.ExpiredToken.WithCause(err)
 	case err != nil:
-		return token.Claims{}, problem.BadToken.Cause(err)
+		return token.Claims{}, problem.BadToken.WithCause(err)
 	}
 	return user, nil
 }
@@ -48,11 +48,11 @@ func (g *Gateway) own(r *http.Request, user token.Claims, id string) (jobs.Job, 
 	j, err := g.Jobs.Get(r.Context(), id)
 	switch {
 	case errors.Is(err, jobs.ErrNotFound):
-		return jobs.Job{}, problem.NoJob
+		return jobs.Job{}, problem.JobNotFound
 	case err != nil:
-		return jobs.Job{}, problem.Unavailable.Cause(err)
+		return jobs.Job{}, problem.Unavailable.WithCause(err)
 	case j.Owner != user.Subject:
-		return jobs.Job{}, problem.NoJob
+		return jobs.Job{}, problem.JobNotFound
 	}
 	return j, nil
 }

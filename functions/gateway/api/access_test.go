@@ -73,7 +73,7 @@ func TestAnothersJobIsAsGoodAsNone(t *testing.T) {
 				t.Errorf("%s of %s: %d %s", route, job, res.StatusCode, b)
 			}
 			if method != "HEAD" {
-				refused(t, res, b, problem.NoJob)
+				refused(t, res, b, problem.JobNotFound)
 			}
 			res.Header.Del("Date")
 			requestID := res.Header.Get(problem.RequestIDHeader)

@@ -38,7 +38,7 @@ func TestAccount(t *testing.T) {
 	for body, want := range map[string]problem.Kind{
 		account: problem.EmailTaken,
 		`{"email":"anna","password":"a long password"}`: problem.BadEmail,
-		`{"email":"bert@example.com","password":"x"}`:   problem.WeakPassword,
+		`{"email":"bert@example.com","password":"x"}`:   problem.BadPassword,
 		`not JSON`: problem.BadRequest,
 		`{"email":"` + strings.Repeat("a", 9<<10) + `@b.cc","`: problem.BadRequest,
 	} {
@@ -63,11 +63,11 @@ func TestAccount(t *testing.T) {
 	res, b = s.do(t, "POST", "/login", nil, "Authorization", "")
 	refused(t, res, b, problem.BadCredentials)
 	for range 10 {
-		if res, b = s.do(t, "POST", "/login", nil, "Authorization", "Basic YTpi"); res.StatusCode == problem.Throttled.Status {
+		if res, b = s.do(t, "POST", "/login", nil, "Authorization", "Basic YTpi"); res.StatusCode == problem.TooManyRequests.Status {
 			break
 		}
 	}
-	refused(t, res, b, problem.Throttled)
+	refused(t, res, b, problem.TooManyRequests)
 }
 
 // What is too long to be passed on is the client's fault, not the auth

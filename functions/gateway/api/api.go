@@ -5,12 +5,14 @@ package api
 
 import (
 	"context"
+	"embed"
 	"errors"
 	"net/http"
 	"time"
 
 	"golang.org/x/sync/semaphore"
 
+	"mp3converter/functions/gateway/page"
 	"mp3converter/shared/jobs"
 	"mp3converter/shared/media"
 	"mp3converter/shared/problem"
@@ -39,6 +41,9 @@ func (c Config) Validate() error {
 	return c.Policy.Validate()
 }
 
+//go:embed openapi.yaml
+var openAPI embed.FS
+
 // Gateway serves the public API. It is safe for concurrent use.
 type Gateway struct {
 	Config Config
@@ -59,7 +64,10 @@ func (g *Gateway) Handler() http.Handler {
 	for pattern, h := range g.routes() {
 		mux.Handle(pattern, h)
 	}
-	return lingering(problem.Routes(mux), g.Config.Stall)
+	for pattern, h := range page.Routes() {
+		mux.Handle(pattern, h)
+	}
+	return lingering(problem.Mux(mux), g.Config.Stall)
 }
 
 func (g *Gateway) routes() map[string]http.Handler {
@@ -67,11 +75,7 @@ func (g *Gateway) routes() map[string]http.Handler {
 		// Anybody.
 		"POST /login":       g.Auth,
 		"POST /register":    g.Auth,
-		"GET /openapi.yaml": asset("openapi.yaml", "application/yaml"),
-		"GET /{$}":          asset("page.html", "text/html; charset=utf-8"),
-		"GET /page.js":      asset("page.js", "text/javascript; charset=utf-8"),
-		"GET /page.css":     asset("page.css", "text/css; charset=utf-8"),
-		"GET /page.svg":     asset("page.svg", "image/svg+xml"),
+		"GET /openapi.yaml": page.Static(openAPI, "openapi.yaml", "application/yaml"),
 		// Users, each for their own jobs only.
 		"POST /upload":         g.signedIn(g.upload),
 		"GET /jobs":            g.signedIn(g.list),

@@ -52,7 +52,7 @@ func (g *Gateway) open(w http.ResponseWriter, r *http.Request) (body, error) {
 	case rawType(kind):
 		b = body{name: fields.Get("name"), file: arriving, finish: func() error { return nil }}
 	default:
-		err = problem.BadType.Because("Content-Type %.80q is not accepted.", kind)
+		err = problem.UnsupportedMediaType.WithDetail("Content-Type %.80q is not accepted.", kind)
 	}
 	if err != nil {
 		return body{}, uploadProblem(err)
@@ -80,7 +80,7 @@ func rawType(kind string) bool {
 // openForm reads the fields up to the first part that is a file.
 func openForm(r io.Reader, boundary string, fields url.Values) (body, error) {
 	if boundary == "" {
-		return body{}, problem.BadRequest.Because("The Content-Type names no boundary.")
+		return body{}, problem.BadRequest.WithDetail("The Content-Type names no boundary.")
 	}
 	form := multipart.NewReader(r, boundary)
 	for range maxFields {
@@ -97,7 +97,7 @@ func openForm(r io.Reader, boundary string, fields url.Values) (body, error) {
 			return body{}, err
 		}
 	}
-	return body{}, problem.BadRequest.Because("The form has too many fields.")
+	return body{}, problem.BadRequest.WithDetail("The form has too many fields.")
 }
 
 // endForm reads what follows the file.
@@ -110,13 +110,13 @@ func endForm(form *multipart.Reader, fields url.Values) error {
 		case err != nil:
 			return formError(err)
 		case isFile(part):
-			return problem.ManyFiles
+			return problem.TooManyFiles
 		}
 		if err := readField(part, fields); err != nil {
 			return err
 		}
 	}
-	return problem.BadRequest.Because("The form has too many fields.")
+	return problem.BadRequest.WithDetail("The form has too many fields.")
 }
 
 // isFile: curl and browsers give a file's part a name, and a field none.
@@ -132,7 +132,7 @@ func readField(p *multipart.Part, fields url.Values) error {
 	case err != nil:
 		return formError(err)
 	case len(value) > maxField:
-		return problem.BadRequest.Because("The field %.40q is too long.", p.FormName())
+		return problem.BadRequest.WithDetail("The field %.40q is too long.", p.FormName())
 	}
 	fields.Add(p.FormName(), string(value))
 	return nil
@@ -145,7 +145,7 @@ func formError(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("%w: the form has no end", errBody)
 	}
-	return problem.BadRequest.Because("The form is malformed.")
+	return problem.BadRequest.WithDetail("The form is malformed.")
 }
 
 // checked looks at the first bytes of a file and bounds the rest.
@@ -159,7 +159,7 @@ func checked(file io.Reader, limit int64) (io.Reader, error) {
 		return nil, problem.EmptyFile
 	}
 	if kind := http.DetectContentType(head); !plausible(kind) {
-		return nil, problem.BadType.Because("The file is %s.", kind)
+		return nil, problem.UnsupportedMediaType.WithDetail("The file is %s.", kind)
 	}
 	return &bounded{r: buffered, left: limit, limit: limit}, nil
 }
@@ -187,7 +187,7 @@ func (b *bounded) Read(p []byte) (int, error) {
 	}
 	n, err := b.r.Read(p)
 	if b.left -= int64(n); b.left < 0 {
-		return 0, problem.TooLarge.Because("The limit is %d bytes.", b.limit)
+		return 0, problem.TooLarge.WithDetail("The limit is %d bytes.", b.limit)
 	}
 	return n, err
 }

@@ -26,10 +26,10 @@ func (g *Gateway) audio(w http.ResponseWriter, r *http.Request, user token.Claim
 func (g *Gateway) download(w http.ResponseWriter, r *http.Request, user token.Claims) error {
 	fid := r.URL.Query().Get("fid")
 	if fid == "" {
-		return problem.BadRequest.Because("Name the file: /download?fid=ID.")
+		return problem.BadRequest.WithDetail("Name the file: /download?fid=ID.")
 	}
 	j, err := g.await(r, user, fid)
-	if errors.Is(err, problem.NoJob) {
+	if errors.Is(err, problem.JobNotFound) {
 		j, err = g.jobOf(r, user, fid)
 	}
 	if err != nil {
@@ -43,14 +43,14 @@ func (g *Gateway) jobOf(r *http.Request, user token.Claims, audio string) (jobs.
 	o, f, err := g.Audio.Open(r.Context(), audio)
 	switch {
 	case errors.Is(err, media.ErrNotFound):
-		return jobs.Job{}, problem.NoJob
+		return jobs.Job{}, problem.JobNotFound
 	case err != nil:
-		return jobs.Job{}, problem.Unavailable.Cause(err)
+		return jobs.Job{}, problem.Unavailable.WithCause(err)
 	}
 	f.Close()
 	j, err := g.own(r, user, o.Job)
 	if err == nil && j.Audio.ID != audio {
-		err = problem.NoJob
+		err = problem.JobNotFound
 	}
 	return j, err
 }
@@ -58,16 +58,16 @@ func (g *Gateway) jobOf(r *http.Request, user token.Claims, audio string) (jobs.
 func (g *Gateway) send(w http.ResponseWriter, r *http.Request, j jobs.Job) error {
 	switch {
 	case !j.State.Final():
-		return problem.NotReady.After(2 * time.Second)
+		return problem.NotReady.WithRetryAfter(2 * time.Second)
 	case j.State != jobs.Done:
-		return problem.NoAudio.Because("The job is %s.", j.State)
+		return problem.NoMP3.WithDetail("The job is %s.", j.State)
 	}
 	_, f, err := g.Audio.Open(r.Context(), j.Audio.ID)
 	switch {
 	case errors.Is(err, media.ErrNotFound): // deleted between two looks
-		return problem.NoJob
+		return problem.JobNotFound
 	case err != nil:
-		return problem.Unavailable.Cause(err)
+		return problem.Unavailable.WithCause(err)
 	}
 	defer f.Close()
 

@@ -144,7 +144,7 @@ func TestDownloadRefuses(t *testing.T) {
 			t.Error("not ready, but when?")
 		}
 		res, b = s.do(t, "GET", fmt.Sprintf(path, cancelled.ID), nil)
-		refused(t, res, b, problem.NoAudio)
+		refused(t, res, b, problem.NoMP3)
 	}
 	res, b := s.do(t, "GET", "/download", nil)
 	refused(t, res, b, problem.BadRequest)
@@ -152,7 +152,7 @@ func TestDownloadRefuses(t *testing.T) {
 	refused(t, res, b, problem.BadRequest)
 	// The identifier of a video is not that of an MP3.
 	res, b = s.do(t, "GET", "/download?fid="+queued.Video.ID, nil)
-	refused(t, res, b, problem.NoJob)
+	refused(t, res, b, problem.JobNotFound)
 }
 
 // connections counts the connections that requests were made on: those of

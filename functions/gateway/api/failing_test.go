@@ -220,5 +220,5 @@ func TestMP3IsGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	res, b := s.do(t, "GET", "/jobs/"+j.ID+"/audio", nil)
-	refused(t, res, b, problem.NoJob)
+	refused(t, res, b, problem.JobNotFound)
 }

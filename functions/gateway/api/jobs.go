@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"mp3converter/shared/conversion"
 	"mp3converter/shared/id"
 	"mp3converter/shared/jobs"
 	"mp3converter/shared/problem"
@@ -20,18 +21,18 @@ const (
 
 // view is a job as its owner sees it.
 type view struct {
-	ID         string        `json:"id"`
-	State      jobs.State    `json:"state"`
-	Name       string        `json:"name"`
-	Bytes      int64         `json:"bytes"`
-	Progress   int           `json:"progress"` // percent
-	Options    jobs.Options  `json:"options,omitzero"`
-	Error      *jobs.Failure `json:"error,omitempty"`
-	Source     *sourceView   `json:"source,omitempty"`
-	Audio      *audioView    `json:"audio,omitempty"`
-	CreatedAt  time.Time     `json:"createdAt"`
-	FinishedAt time.Time     `json:"finishedAt,omitzero"`
-	ExpiresAt  time.Time     `json:"expiresAt,omitzero"`
+	ID         string              `json:"id"`
+	State      jobs.State          `json:"state"`
+	Name       string              `json:"name"`
+	Bytes      int64               `json:"bytes"`
+	Progress   int                 `json:"progress"` // percent
+	Options    conversion.Options  `json:"options,omitzero"`
+	Error      *conversion.Failure `json:"error,omitempty"`
+	Source     *sourceView         `json:"source,omitempty"`
+	Audio      *audioView          `json:"audio,omitempty"`
+	CreatedAt  time.Time           `json:"createdAt"`
+	FinishedAt time.Time           `json:"finishedAt,omitzero"`
+	ExpiresAt  time.Time           `json:"expiresAt,omitzero"`
 }
 
 type audioView struct {
@@ -48,8 +49,8 @@ type sourceView struct {
 	Rate      int     `json:"sampleRate"`
 	Channels  int     `json:"channels"`
 
-	Tracks []jobs.Track      `json:"tracks,omitempty"`
-	Tags   map[string]string `json:"tags,omitempty"`
+	Tracks []conversion.Track `json:"tracks,omitempty"`
+	Tags   map[string]string  `json:"tags,omitempty"`
 }
 
 func viewOf(j jobs.Job) view {
@@ -57,8 +58,8 @@ func viewOf(j jobs.Job) view {
 		ID: j.ID, State: j.State, Name: j.Name, Bytes: j.Video.Size, Progress: j.Progress, Options: j.Options, Error: j.Failure,
 		CreatedAt: j.CreatedAt, FinishedAt: j.FinishedAt, ExpiresAt: j.ExpiresAt,
 	}
-	if j.Source != nil {
-		s := j.Source
+	if j.MediaInfo != nil {
+		s := j.MediaInfo
 		v.Source = &sourceView{s.Container, s.Codec, s.Duration.Seconds(), s.Rate, s.Channels, s.Tracks, s.Tags}
 	}
 	if j.State == jobs.Done {
@@ -75,17 +76,17 @@ func (g *Gateway) list(w http.ResponseWriter, r *http.Request, user token.Claims
 	if s := q.Get("limit"); s != "" {
 		n, err := strconv.Atoi(s)
 		if err != nil || n < 1 || n > maxPageSize {
-			return problem.BadRequest.Because("limit must be a number from 1 to %d.", maxPageSize)
+			return problem.BadRequest.WithDetail("limit must be a number from 1 to %d.", maxPageSize)
 		}
 		limit = n
 	}
 	before := q.Get("before")
 	if before != "" && !id.Valid(before) {
-		return problem.BadRequest.Because("before must be the id of a job.")
+		return problem.BadRequest.WithDetail("before must be the id of a job.")
 	}
 	found, err := g.Jobs.List(r.Context(), user.Subject, before, limit+1)
 	if err != nil {
-		return problem.Unavailable.Cause(err)
+		return problem.Unavailable.WithCause(err)
 	}
 	page := struct {
 		Jobs []view `json:"jobs"`
@@ -127,11 +128,11 @@ func (g *Gateway) remove(w http.ResponseWriter, r *http.Request, user token.Clai
 		g.discard(ctx, cancelled.Video.ID)
 	case errors.Is(err, jobs.ErrFinished):
 		if err := g.erase(ctx, j.ID); err != nil {
-			return problem.Unavailable.Cause(err)
+			return problem.Unavailable.WithCause(err)
 		}
 	case errors.Is(err, jobs.ErrNotFound): // deleted meanwhile: as wished
 	default:
-		return problem.Unavailable.Cause(err)
+		return problem.Unavailable.WithCause(err)
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil

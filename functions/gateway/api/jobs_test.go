@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"mp3converter/shared/conversion"
 	"mp3converter/shared/id"
 	"mp3converter/shared/jobs"
 	"mp3converter/shared/problem"
@@ -32,7 +33,7 @@ func TestJobIsShown(t *testing.T) {
 	}
 	s.claim(t, j.ID)
 	s.update(t, j.ID, func(j *jobs.Job) error {
-		j.Source = &jobs.Source{Container: "mov,mp4", Codec: "aac", Duration: 1500 * time.Millisecond, Rate: 44100, Channels: 2}
+		j.MediaInfo = &conversion.MediaInfo{Container: "mov,mp4", Codec: "aac", Duration: 1500 * time.Millisecond, Rate: 44100, Channels: 2}
 		return j.Renew(s.Config.Policy, "test", 42, time.Now())
 	})
 	v := s.show(t, j.ID)
@@ -54,7 +55,7 @@ func TestJobIsShown(t *testing.T) {
 
 func TestEveryFailureIsShown(t *testing.T) {
 	s := open(t, nil)
-	for _, why := range jobs.Failures {
+	for _, why := range conversion.Failures {
 		j := s.accepted(t, "a.mp4")
 		s.claim(t, j.ID)
 		s.update(t, j.ID, func(j *jobs.Job) error { return j.Fail(s.Config.Policy, "test", why, time.Now()) })
@@ -64,14 +65,14 @@ func TestEveryFailureIsShown(t *testing.T) {
 	}
 }
 
-type page struct {
+type jobPage struct {
 	Jobs []view
 	Next string
 }
 
 func TestListPages(t *testing.T) {
 	s := open(t, nil)
-	if res, b := s.do(t, "GET", "/jobs", nil); res.StatusCode != 200 || decode[page](t, b).Jobs == nil {
+	if res, b := s.do(t, "GET", "/jobs", nil); res.StatusCode != 200 || decode[jobPage](t, b).Jobs == nil {
 		t.Errorf("nothing yet: %d %s", res.StatusCode, b)
 	}
 	const n = 7
@@ -90,7 +91,7 @@ func TestListPages(t *testing.T) {
 				path += "&before=" + before
 			}
 			_, b := s.do(t, "GET", path, nil)
-			p := decode[page](t, b)
+			p := decode[jobPage](t, b)
 			if len(p.Jobs) > limit {
 				t.Fatalf("%d jobs in a page of %d", len(p.Jobs), limit)
 			}
@@ -181,7 +182,7 @@ func (s *site) remove(t testing.TB, job string) {
 func (s *site) gone(t testing.TB, job string) {
 	t.Helper()
 	res, b := s.do(t, "GET", "/jobs/"+job, nil)
-	refused(t, res, b, problem.NoJob)
+	refused(t, res, b, problem.JobNotFound)
 	s.queue.sent = nil
 	s.untouched(t)
 }
@@ -218,11 +219,11 @@ func TestDeleteErases(t *testing.T) {
 	s.remove(t, done.ID)
 	s.gone(t, done.ID)
 	res, b := s.do(t, "DELETE", "/jobs/"+done.ID, nil)
-	refused(t, res, b, problem.NoJob)
+	refused(t, res, b, problem.JobNotFound)
 
 	failed := s.accepted(t, "b.mp4")
 	s.claim(t, failed.ID)
-	s.update(t, failed.ID, func(j *jobs.Job) error { return j.Fail(s.Config.Policy, "test", jobs.Corrupt, time.Now()) })
+	s.update(t, failed.ID, func(j *jobs.Job) error { return j.Fail(s.Config.Policy, "test", conversion.Corrupt, time.Now()) })
 	s.remove(t, failed.ID)
 	s.gone(t, failed.ID)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 
+	"mp3converter/shared/conversion"
 	"mp3converter/shared/jobs"
 	"mp3converter/shared/problem"
 )
@@ -62,7 +63,7 @@ func TestDescriptionListsEveryProblem(t *testing.T) {
 
 func TestDescriptionListsEveryFailure(t *testing.T) {
 	want := make(map[string]string)
-	for _, f := range jobs.Failures {
+	for _, f := range conversion.Failures {
 		want[f.Code] = f.Message
 	}
 	same(t, codes(t, "FailureCode"), want)

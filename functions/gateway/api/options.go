@@ -11,7 +11,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"mp3converter/shared/jobs"
+	"mp3converter/shared/conversion"
 	"mp3converter/shared/problem"
 )
 
@@ -29,7 +29,7 @@ var bitrates = []int{64, 80, 96, 112, 128, 160, 192, 224, 256, 320}
 var sampleRates = []int{8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000}
 
 // presets are names for what most people want.
-var presets = map[string]jobs.Options{
+var presets = map[string]conversion.Options{
 	"speech":   {Bitrate: 64, Channels: 1, Normalize: true},
 	"standard": {Bitrate: 192},
 	"high":     {Bitrate: 320},
@@ -39,9 +39,9 @@ var presets = map[string]jobs.Options{
 // what it does to the job. A preset comes first, so that the others refine it.
 var options = []struct {
 	name string
-	set  func(*jobs.Options, string) error
+	set  func(*conversion.Options, string) error
 }{
-	{"preset", func(o *jobs.Options, v string) error {
+	{"preset", func(o *conversion.Options, v string) error {
 		preset, ok := presets[v]
 		if !ok {
 			return errors.New("must be speech, standard or high")
@@ -49,7 +49,7 @@ var options = []struct {
 		*o = preset
 		return nil
 	}},
-	{"bitrate", func(o *jobs.Options, v string) error {
+	{"bitrate", func(o *conversion.Options, v string) error {
 		n, err := strconv.Atoi(v)
 		if err != nil || !slices.Contains(bitrates, n) {
 			return fmt.Errorf("must be one of %v kbit/s", bitrates)
@@ -57,7 +57,7 @@ var options = []struct {
 		o.Bitrate, o.Quality = n, nil
 		return nil
 	}},
-	{"quality", func(o *jobs.Options, v string) error {
+	{"quality", func(o *conversion.Options, v string) error {
 		n, err := strconv.Atoi(v)
 		if err != nil || n < 0 || n > 9 {
 			return errors.New("must be 0 (best) to 9")
@@ -65,7 +65,7 @@ var options = []struct {
 		o.Bitrate, o.Quality = 0, &n
 		return nil
 	}},
-	{"sample_rate", func(o *jobs.Options, v string) error {
+	{"sample_rate", func(o *conversion.Options, v string) error {
 		n, err := strconv.Atoi(v)
 		if err != nil || !slices.Contains(sampleRates, n) {
 			return fmt.Errorf("must be one of %v", sampleRates)
@@ -73,7 +73,7 @@ var options = []struct {
 		o.SampleRate = n
 		return nil
 	}},
-	{"channels", func(o *jobs.Options, v string) error {
+	{"channels", func(o *conversion.Options, v string) error {
 		n := map[string]int{"mono": 1, "1": 1, "stereo": 2, "2": 2}[v]
 		if n == 0 {
 			return errors.New("must be mono or stereo")
@@ -81,41 +81,41 @@ var options = []struct {
 		o.Channels = n
 		return nil
 	}},
-	{"normalize", func(o *jobs.Options, v string) (err error) {
+	{"normalize", func(o *conversion.Options, v string) (err error) {
 		if o.Normalize, err = strconv.ParseBool(v); err != nil {
 			return errors.New("must be true or false")
 		}
 		return nil
 	}},
-	{"start", func(o *jobs.Options, v string) (err error) {
+	{"start", func(o *conversion.Options, v string) (err error) {
 		o.Start, err = parseTime(v)
 		return err
 	}},
-	{"end", func(o *jobs.Options, v string) (err error) {
+	{"end", func(o *conversion.Options, v string) (err error) {
 		o.End, err = parseTime(v)
 		return err
 	}},
-	{"track", func(o *jobs.Options, v string) error {
+	{"track", func(o *conversion.Options, v string) error {
 		if !isTrack(v) {
 			return errors.New("must be the number of a sound track, from 1, or a language such as eng")
 		}
 		o.Track = strings.ToLower(v)
 		return nil
 	}},
-	{"title", func(o *jobs.Options, v string) (err error) { o.Title, err = parseText(v); return err }},
-	{"artist", func(o *jobs.Options, v string) (err error) { o.Artist, err = parseText(v); return err }},
-	{"album", func(o *jobs.Options, v string) (err error) { o.Album, err = parseText(v); return err }},
-	{"comment", func(o *jobs.Options, v string) (err error) { o.Comment, err = parseText(v); return err }},
-	{"cover", func(o *jobs.Options, v string) error {
+	{"title", func(o *conversion.Options, v string) (err error) { o.Title, err = parseText(v); return err }},
+	{"artist", func(o *conversion.Options, v string) (err error) { o.Artist, err = parseText(v); return err }},
+	{"album", func(o *conversion.Options, v string) (err error) { o.Album, err = parseText(v); return err }},
+	{"comment", func(o *conversion.Options, v string) (err error) { o.Comment, err = parseText(v); return err }},
+	{"cover", func(o *conversion.Options, v string) error {
 		if v == "keep" {
-			v = string(jobs.CoverKept)
+			v = string(conversion.CoverKept)
 		}
-		if o.Cover = jobs.Cover(v); o.Cover != jobs.CoverKept && o.Cover != jobs.CoverNone && o.Cover != jobs.CoverFrame {
+		if o.Cover = conversion.Cover(v); o.Cover != conversion.CoverKept && o.Cover != conversion.CoverNone && o.Cover != conversion.CoverFrame {
 			return errors.New("must be keep, none or frame")
 		}
 		return nil
 	}},
-	{"chapters", func(o *jobs.Options, v string) error {
+	{"chapters", func(o *conversion.Options, v string) error {
 		if v != "keep" && v != "drop" {
 			return errors.New("must be keep or drop")
 		}
@@ -126,11 +126,11 @@ var options = []struct {
 
 // parseOptions reads the wishes of an upload from its fields, or from a field
 // "options" that holds them as JSON. "name" is not one of them.
-func parseOptions(fields url.Values) (jobs.Options, error) {
+func parseOptions(fields url.Values) (conversion.Options, error) {
 	given := map[string]string{}
 	if document := fields.Get("options"); document != "" {
 		if err := readJSON(document, given); err != nil {
-			return jobs.Options{}, err
+			return conversion.Options{}, err
 		}
 	}
 	for name, values := range fields { // which win over the document
@@ -138,7 +138,7 @@ func parseOptions(fields url.Values) (jobs.Options, error) {
 			given[name] = values[0]
 		}
 	}
-	var o jobs.Options
+	var o conversion.Options
 	for _, option := range options {
 		v, ok := given[option.name]
 		delete(given, option.name)
@@ -146,14 +146,14 @@ func parseOptions(fields url.Values) (jobs.Options, error) {
 			continue
 		}
 		if err := option.set(&o, v); err != nil {
-			return jobs.Options{}, problem.BadOption.Because("%s %v.", option.name, err)
+			return conversion.Options{}, problem.BadOption.WithDetail("%s %v.", option.name, err)
 		}
 	}
 	for name := range given {
-		return jobs.Options{}, problem.BadOption.Because("There is no option %.40q.", name)
+		return conversion.Options{}, problem.BadOption.WithDetail("There is no option %.40q.", name)
 	}
 	if o.End != 0 && o.End <= o.Start {
-		return jobs.Options{}, problem.BadOption.Because("end must be later than start.")
+		return conversion.Options{}, problem.BadOption.WithDetail("end must be later than start.")
 	}
 	return o, nil
 }
@@ -162,7 +162,7 @@ func parseOptions(fields url.Values) (jobs.Options, error) {
 func readJSON(text string, to map[string]string) error {
 	var members map[string]any
 	if err := json.Unmarshal([]byte(text), &members); err != nil {
-		return problem.BadOption.Because("options must be a JSON object.")
+		return problem.BadOption.WithDetail("options must be a JSON object.")
 	}
 	for name, v := range members {
 		switch v := v.(type) {
@@ -173,7 +173,7 @@ func readJSON(text string, to map[string]string) error {
 		case float64:
 			to[name] = strconv.FormatFloat(v, 'f', -1, 64)
 		default:
-			return problem.BadOption.Because("%.40s must be a string, a number or a boolean.", name)
+			return problem.BadOption.WithDetail("%.40s must be a string, a number or a boolean.", name)
 		}
 	}
 	return nil

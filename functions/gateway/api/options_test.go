@@ -1,16 +1,15 @@
 package api
 
 import (
+	"mp3converter/shared/conversion"
 	"net/url"
 	"reflect"
 	"testing"
-
-	"mp3converter/shared/jobs"
 )
 
 func TestParseOptions(t *testing.T) {
 	four := 4
-	for query, want := range map[string]jobs.Options{
+	for query, want := range map[string]conversion.Options{
 		"":                                {},
 		"name=a.mp4":                      {},
 		"bitrate=320":                     {Bitrate: 320},
@@ -25,7 +24,7 @@ func TestParseOptions(t *testing.T) {
 		"track=DEU":                       {Track: "deu"},
 		"title= A%0AB &artist=x":          {Title: "A B", Artist: "x"},
 		"cover=keep":                      {},
-		"cover=frame&chapters=drop":       {Cover: jobs.CoverFrame, NoChapters: true},
+		"cover=frame&chapters=drop":       {Cover: conversion.CoverFrame, NoChapters: true},
 		`options={"bitrate":128,"normalize":true,"title":"T"}`:    {Bitrate: 128, Normalize: true, Title: "T"},
 		`bitrate=320&title=A&options={"bitrate":128,"title":"T"}`: {Bitrate: 320, Title: "A"},
 		"bitrate=": {},

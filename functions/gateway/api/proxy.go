@@ -57,10 +57,10 @@ func AuthProxy(address string) (http.Handler, error) {
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			var size *http.MaxBytesError
 			if errors.As(err, &size) {
-				problem.Write(w, r, problem.BadRequest.Because("The body is larger than %d bytes.", size.Limit))
+				problem.Write(w, r, problem.BadRequest.WithDetail("The body is larger than %d bytes.", size.Limit))
 				return
 			}
-			problem.Write(w, r, problem.Unavailable.Cause(err))
+			problem.Write(w, r, problem.Unavailable.WithCause(err))
 		},
 	}
 	return http.MaxBytesHandler(proxy, maxAuthBody), nil

@@ -21,7 +21,6 @@ import (
 	"testing"
 	"time"
 
-	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
@@ -66,7 +65,7 @@ func open(t testing.TB, change func(*Gateway)) *site {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- serve.RunOn(ctx, serve.Config{LogFormat: "json", Grace: 20 * time.Second}, l, s.Handler(), s.Ready)
+		ended <- serve.RunListener(ctx, serve.Config{LogFormat: "json", Grace: 20 * time.Second}, l, s.Handler(), s.Ready)
 	}()
 	t.Cleanup(func() {
 		s.client.CloseIdleConnections()
@@ -326,13 +325,13 @@ type wakeups struct {
 	fail error
 }
 
-func (q *wakeups) Publish(_ context.Context, name string, e cloudevents.Event) error {
+func (q *wakeups) Wake(_ context.Context, to queue.Queue, jobID string) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.fail != nil {
 		return q.fail
 	}
-	q.sent = append(q.sent, name+" "+e.Type()+" "+e.Subject())
+	q.sent = append(q.sent, to.Name+" "+jobID)
 	return nil
 }
 

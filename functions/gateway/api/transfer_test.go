@@ -69,7 +69,7 @@ func TestStalledUpload(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := s.dial(t, s.authorization(), "Content-Length: 100000")
 			c.Write(sent)
-			refusedOn(t, c, problem.SlowUpload)
+			refusedOn(t, c, problem.UploadStalled)
 			s.untouched(t)
 		})
 	}

@@ -15,7 +15,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
-	"mp3converter/shared/events"
 	"mp3converter/shared/id"
 	"mp3converter/shared/jobs"
 	"mp3converter/shared/logs"
@@ -43,10 +42,10 @@ var uploaded = promauto.NewCounter(prometheus.CounterOpts{
 // of it fails, nothing is left behind but what the record knows of.
 func (g *Gateway) upload(w http.ResponseWriter, r *http.Request, user token.Claims) error {
 	if r.ContentLength > g.Config.MaxUpload+formOverhead {
-		return problem.TooLarge.Because("The limit is %d bytes.", g.Config.MaxUpload)
+		return problem.TooLarge.WithDetail("The limit is %d bytes.", g.Config.MaxUpload)
 	}
 	if !g.uploads.TryAcquire(1) {
-		return problem.Busy.After(5 * time.Second)
+		return problem.Busy.WithRetryAfter(5 * time.Second)
 	}
 	defer g.uploads.Release(1)
 
@@ -96,14 +95,14 @@ func (g *Gateway) accept(ctx context.Context, job jobs.Job) error {
 		defer cancel()
 		if _, getErr := g.Jobs.Get(looking, job.ID); errors.Is(getErr, jobs.ErrNotFound) {
 			g.discard(ctx, job.Video.ID)
-			return problem.Unavailable.Cause(err)
+			return problem.Unavailable.WithCause(err)
 		} else if getErr != nil {
-			return problem.Unavailable.Cause(err)
+			return problem.Unavailable.WithCause(err)
 		}
 	}
 	waking, cancel := context.WithTimeout(ctx, wake)
 	defer cancel()
-	if err := g.Queue.Publish(waking, queue.Video, events.New(events.VideoUploaded, "gateway", job.ID)); err != nil {
+	if err := g.Queue.Wake(waking, queue.Video, job.ID); err != nil {
 		slog.WarnContext(ctx, "job accepted without a wake-up call", "error", err)
 	}
 	return nil
@@ -127,15 +126,15 @@ func uploadProblem(err error) error {
 	case errors.As(err, &refusal), errors.As(err, &kind):
 		return err
 	case errors.As(err, &size):
-		return problem.TooLarge.Because("The limit is %d bytes.", size.Limit)
+		return problem.TooLarge.WithDetail("The limit is %d bytes.", size.Limit)
 	case errors.Is(err, errBody) && errors.Is(err, os.ErrDeadlineExceeded):
-		return problem.SlowUpload.Cause(err)
+		return problem.UploadStalled.WithCause(err)
 	case errors.Is(err, errBody), errors.Is(err, context.Canceled):
-		return problem.BrokenUpload.Cause(err)
+		return problem.BrokenUpload.WithCause(err)
 	case errors.Is(err, syscall.ENOSPC):
-		return problem.NoSpace.Cause(err)
+		return problem.NoSpace.WithCause(err)
 	}
-	return problem.Unavailable.Cause(fmt.Errorf("store upload: %w", err))
+	return problem.Unavailable.WithCause(fmt.Errorf("store upload: %w", err))
 }
 
 func reply(w http.ResponseWriter, status int, v any) error {

@@ -45,7 +45,7 @@ func TestUpload(t *testing.T) {
 	if kept, err := io.ReadAll(f); err != nil || !bytes.Equal(kept, video) || o.Job != j.ID {
 		t.Errorf("%d bytes of job %s kept, %v", len(kept), o.Job, err)
 	}
-	if want := "video com.mp3converter.video.uploaded " + v.ID; len(s.queue.sent) != 1 || s.queue.sent[0] != want {
+	if want := "video " + v.ID; len(s.queue.sent) != 1 || s.queue.sent[0] != want {
 		t.Errorf("events %q, want %q", s.queue.sent, want)
 	}
 }
@@ -119,11 +119,11 @@ func TestUploadRefuses(t *testing.T) {
 	}{
 		"empty file":            {form: form{file{"a.mp4", nil}}, want: problem.EmptyFile},
 		"empty raw body":        {contentType: "video/mp4", want: problem.EmptyFile},
-		"text named mp4":        {form: form{file{"a.mp4", []byte("Dear Sir or Madam,\n")}}, want: problem.BadType},
-		"playlist named mp4":    {form: form{file{"a.mp4", playlist}}, want: problem.BadType},
-		"picture named mp4":     {form: form{file{"a.mp4", []byte("\x89PNG\r\n\x1a\n")}}, want: problem.BadType},
-		"text as raw body":      {body: []byte("hello"), contentType: "video/mp4", want: problem.BadType},
-		"two files":             {form: form{file{"a.mp4", video}, file{"b.mp4", video}}, want: problem.ManyFiles},
+		"text named mp4":        {form: form{file{"a.mp4", []byte("Dear Sir or Madam,\n")}}, want: problem.UnsupportedMediaType},
+		"playlist named mp4":    {form: form{file{"a.mp4", playlist}}, want: problem.UnsupportedMediaType},
+		"picture named mp4":     {form: form{file{"a.mp4", []byte("\x89PNG\r\n\x1a\n")}}, want: problem.UnsupportedMediaType},
+		"text as raw body":      {body: []byte("hello"), contentType: "video/mp4", want: problem.UnsupportedMediaType},
+		"two files":             {form: form{file{"a.mp4", video}, file{"b.mp4", video}}, want: problem.TooManyFiles},
 		"no part":               {form: form{}, want: problem.NoFile},
 		"no file part":          {form: form{field{"file", "not a file"}}, want: problem.NoFile},
 		"too many fields":       {form: append(many, file{"a.mp4", video}), want: problem.BadRequest},
@@ -136,7 +136,7 @@ func TestUploadRefuses(t *testing.T) {
 		"over, raw and chunked": {body: over, contentType: "video/mp4", chunked: true, want: problem.TooLarge},
 		"far over":              {body: make([]byte, 3<<20), contentType: "video/mp4", want: problem.TooLarge},
 		"overlong preamble":     {body: append(bytes.Repeat([]byte("preamble\n"), 300<<10), "--x--"...), contentType: boundary, chunked: true, want: problem.TooLarge},
-		"wrong type":            {body: []byte(`{}`), contentType: "application/json", want: problem.BadType},
+		"wrong type":            {body: []byte(`{}`), contentType: "application/json", want: problem.UnsupportedMediaType},
 		"no boundary":           {body: video, contentType: "multipart/form-data", want: problem.BadRequest},
 		"another boundary":      {body: []byte("--y\r\n\r\n--y--\r\n"), contentType: boundary, want: problem.NoFile},
 		"malformed part":        {body: []byte("--x\r\nno colon\r\n\r\nabc\r\n--x--\r\n"), contentType: boundary, want: problem.BadRequest},
@@ -239,7 +239,7 @@ func TestWrongMethod(t *testing.T) {
 		{"GET", "/login", "POST"},
 	} {
 		res, b := s.do(t, c.method, c.path, bytes.NewReader(video))
-		refused(t, res, b, problem.BadMethod)
+		refused(t, res, b, problem.MethodNotAllowed)
 		if got := res.Header.Get("Allow"); got != c.allow {
 			t.Errorf("%s %s: Allow %q, want %q", c.method, c.path, got, c.allow)
 		}

@@ -28,7 +28,7 @@ func (g *Gateway) await(r *http.Request, user token.Claims, id string) (jobs.Job
 	}
 	seconds, err := strconv.Atoi(s)
 	if err != nil || seconds < 0 {
-		return j, problem.BadRequest.Because("wait must be a number of seconds.")
+		return j, problem.BadRequest.WithDetail("wait must be a number of seconds.")
 	}
 	deadline := time.After(time.Duration(min(seconds, int(maxWait.Seconds()))) * time.Second)
 	ticker := time.NewTicker(waitStep)

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"time"
 
-	"mp3converter/shared/events"
 	"mp3converter/shared/jobs"
 	"mp3converter/shared/logs"
 	"mp3converter/shared/queue"
@@ -26,20 +25,20 @@ func (s *Janitor) Recover(ctx context.Context) error {
 	for _, j := range due {
 		ctx := logs.With(ctx, slog.String("job", j.ID))
 		switch {
-		case j.State.Final() && j.Notice.At.IsZero():
-			err = s.publish(ctx, j, queue.MP3, events.JobFinished)
+		case j.State.Final() && j.Notification.EndedAt.IsZero():
+			err = s.Queue.Wake(ctx, queue.MP3, j.ID)
 		case j.State.Final():
 			continue
 		default:
 			_, err = s.Jobs.Update(ctx, j.ID, func(j *jobs.Job) error {
-				if err := j.Abandon(p, now); err != nil && !errors.Is(err, jobs.ErrLeaseLost) {
+				if err := j.ReleaseDead(p, now); err != nil && !errors.Is(err, jobs.ErrLeaseLost) {
 					return err
 				}
 				return nil
 			})
 			if err == nil {
 				slog.InfoContext(ctx, "resumed after a restart")
-				err = s.publish(ctx, j, queue.Video, events.VideoUploaded)
+				err = s.Queue.Wake(ctx, queue.Video, j.ID)
 			}
 		}
 		if err != nil {

@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"time"
 
-	"mp3converter/shared/events"
 	"mp3converter/shared/jobs"
 	"mp3converter/shared/logs"
 	"mp3converter/shared/media"
@@ -109,15 +108,15 @@ func (s *Janitor) Pass(ctx context.Context) (Report, error) {
 func (s *Janitor) look(ctx context.Context, j jobs.Job, report *Report) error {
 	p, now := s.Config.Policy, time.Now()
 	switch {
-	case j.State.Final() && !j.Notice.At.IsZero():
+	case j.State.Final() && !j.Notification.EndedAt.IsZero():
 		report.Expired++
 		slog.InfoContext(ctx, "expired", "state", j.State)
 		return jobs.Erase(ctx, s.Jobs, s.Videos, s.Audio, j)
 	case j.State.Final():
 		report.Reminded++
-		return s.wake(ctx, j, queue.MP3, events.JobFinished)
+		return s.wake(ctx, j, queue.MP3)
 	case j.Attempts >= p.MaxAttempts:
-		if _, err := s.Jobs.Update(ctx, j.ID, func(j *jobs.Job) error { return j.GiveUp(p, now) }); err != nil {
+		if _, err := s.Jobs.Update(ctx, j.ID, func(j *jobs.Job) error { return j.FailExhausted(p, now) }); err != nil {
 			return err
 		}
 		report.GivenUp++
@@ -125,24 +124,20 @@ func (s *Janitor) look(ctx context.Context, j jobs.Job, report *Report) error {
 		if err := s.Videos.Delete(ctx, j.Video.ID); err != nil {
 			slog.WarnContext(ctx, "video left to the search for orphans", "video", j.Video.ID, "error", err)
 		}
-		return s.publish(ctx, j, queue.MP3, events.JobFinished)
+		return s.Queue.Wake(ctx, queue.MP3, j.ID)
 	default:
 		report.Woken++
-		return s.wake(ctx, j, queue.Video, events.VideoUploaded)
+		return s.wake(ctx, j, queue.Video)
 	}
 }
 
 // wake repeats a wake-up call and then sets the time of the next, in this
 // order: while the broker is away, the job stays due.
-func (s *Janitor) wake(ctx context.Context, j jobs.Job, name, eventType string) error {
-	if err := s.publish(ctx, j, name, eventType); err != nil {
+func (s *Janitor) wake(ctx context.Context, j jobs.Job, q queue.Queue) error {
+	if err := s.Queue.Wake(ctx, q, j.ID); err != nil {
 		return err
 	}
-	slog.InfoContext(ctx, "woken again", "queue", name, "state", j.State, "wakes", j.Wakes+1)
-	_, err := s.Jobs.Update(ctx, j.ID, func(j *jobs.Job) error { return j.Woken(s.Config.Policy, time.Now()) })
+	slog.InfoContext(ctx, "woken again", "queue", q.Name, "state", j.State, "wakes", j.Wakes+1)
+	_, err := s.Jobs.Update(ctx, j.ID, func(j *jobs.Job) error { return j.WakeSent(s.Config.Policy, time.Now()) })
 	return err
-}
-
-func (s *Janitor) publish(ctx context.Context, j jobs.Job, name, eventType string) error {
-	return s.Queue.Publish(ctx, name, events.New(eventType, "janitor", j.ID))
 }

@@ -9,8 +9,7 @@ import (
 	"testing"
 	"time"
 
-	cloudevents "github.com/cloudevents/sdk-go/v2"
-
+	"mp3converter/shared/conversion"
 	"mp3converter/shared/id"
 	"mp3converter/shared/jobs"
 	"mp3converter/shared/jobs/sqlite"
@@ -21,7 +20,10 @@ import (
 
 var policy = jobs.Policy{MaxAttempts: 3, Lease: time.Minute, Wake: time.Minute, WakeMax: 10 * time.Minute, Retention: time.Hour}
 
-type sent struct{ queue, job string }
+type sent struct {
+	queue queue.Queue
+	job   string
+}
 
 // posted keeps what is published, or refuses it.
 type posted struct {
@@ -29,11 +31,11 @@ type posted struct {
 	refuse error
 }
 
-func (p *posted) Publish(_ context.Context, name string, e cloudevents.Event) error {
+func (p *posted) Wake(_ context.Context, q queue.Queue, jobID string) error {
 	if p.refuse != nil {
 		return p.refuse
 	}
-	p.events = append(p.events, sent{name, e.Subject()})
+	p.events = append(p.events, sent{q, jobID})
 	return nil
 }
 
@@ -109,29 +111,29 @@ func TestPass(t *testing.T) {
 		must(t, j.Complete(policy, "w", j.Audio, when))
 	}
 	tell := func(t *testing.T, j *jobs.Job, when time.Time) {
-		must(t, j.BeginNotice(policy, "n", when))
-		must(t, j.EndNotice(policy, "n", nil, "sent", when))
+		must(t, j.ClaimNotification(policy, "n", when))
+		must(t, j.RecordNotification(policy, "n", nil, "sent", when))
 	}
 	for name, c := range map[string]struct {
 		job    func(t *testing.T, f fixture, j *jobs.Job)
-		queue  string // that is woken
+		queue  queue.Queue // that is woken
 		state  jobs.State
 		report Report
 		gone   bool
 	}{
-		"queued just now":          {func(t *testing.T, f fixture, j *jobs.Job) {}, "", jobs.Queued, Report{}, false},
+		"queued just now":          {func(t *testing.T, f fixture, j *jobs.Job) {}, queue.Queue{}, jobs.Queued, Report{}, false},
 		"queued, never woken":      {func(t *testing.T, f fixture, j *jobs.Job) { j.Enqueue(policy, long) }, queue.Video, jobs.Queued, Report{Woken: 1}, false},
-		"converting, worker alive": {func(t *testing.T, f fixture, j *jobs.Job) { must(t, j.Claim(policy, "w", time.Now())) }, "", jobs.Converting, Report{}, false},
+		"converting, worker alive": {func(t *testing.T, f fixture, j *jobs.Job) { must(t, j.Claim(policy, "w", time.Now())) }, queue.Queue{}, jobs.Converting, Report{}, false},
 		"converting, worker dead":  {func(t *testing.T, f fixture, j *jobs.Job) { must(t, j.Claim(policy, "w", long)) }, queue.Video, jobs.Converting, Report{Woken: 1}, false},
 		"dead once too often":      {func(t *testing.T, f fixture, j *jobs.Job) { j.Attempts = 2; must(t, j.Claim(policy, "w", long)) }, queue.MP3, jobs.Failed, Report{GivenUp: 1}, false},
-		"done, being told":         {func(t *testing.T, f fixture, j *jobs.Job) { finish(t, f, j, time.Now()) }, "", jobs.Done, Report{}, false},
+		"done, being told":         {func(t *testing.T, f fixture, j *jobs.Job) { finish(t, f, j, time.Now()) }, queue.Queue{}, jobs.Done, Report{}, false},
 		"done, never told":         {func(t *testing.T, f fixture, j *jobs.Job) { finish(t, f, j, long) }, queue.MP3, jobs.Done, Report{Reminded: 1}, false},
-		"done, told, kept":         {func(t *testing.T, f fixture, j *jobs.Job) { finish(t, f, j, time.Now()); tell(t, j, time.Now()) }, "", jobs.Done, Report{}, false},
-		"done, told, expired":      {func(t *testing.T, f fixture, j *jobs.Job) { finish(t, f, j, long); tell(t, j, long) }, "", "", Report{Expired: 1}, true},
-		"cancelled, expired":       {func(t *testing.T, f fixture, j *jobs.Job) { must(t, j.Cancel(policy, long)) }, "", "", Report{Expired: 1}, true},
+		"done, told, kept":         {func(t *testing.T, f fixture, j *jobs.Job) { finish(t, f, j, time.Now()); tell(t, j, time.Now()) }, queue.Queue{}, jobs.Done, Report{}, false},
+		"done, told, expired":      {func(t *testing.T, f fixture, j *jobs.Job) { finish(t, f, j, long); tell(t, j, long) }, queue.Queue{}, "", Report{Expired: 1}, true},
+		"cancelled, expired":       {func(t *testing.T, f fixture, j *jobs.Job) { must(t, j.Cancel(policy, long)) }, queue.Queue{}, "", Report{Expired: 1}, true},
 		"done, the notifier is dead": {func(t *testing.T, f fixture, j *jobs.Job) {
 			finish(t, f, j, long)
-			must(t, j.BeginNotice(policy, "n", long))
+			must(t, j.ClaimNotification(policy, "n", long))
 		}, queue.MP3, jobs.Done, Report{Reminded: 1}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -163,7 +165,7 @@ func TestPass(t *testing.T) {
 				t.Errorf("state %s, want %s", got.State, c.state)
 			}
 			var woken []sent
-			if c.queue != "" {
+			if c.queue != (queue.Queue{}) {
 				woken = []sent{{c.queue, j.ID}}
 			}
 			if len(f.queue.events) != len(woken) || len(woken) == 1 && f.queue.events[0] != woken[0] {
@@ -241,7 +243,7 @@ func TestWakeUpsBackOff(t *testing.T) {
 	var last time.Duration
 	for range 10 {
 		now = j.DueAt
-		must(t, j.Woken(policy, now))
+		must(t, j.WakeSent(policy, now))
 		pause := j.DueAt.Sub(now)
 		if pause < last || pause > policy.WakeMax {
 			t.Fatalf("pause %v after %v", pause, last)
@@ -294,7 +296,7 @@ func TestRecover(t *testing.T) {
 	queued := f.job(t, func(j *jobs.Job) {})
 	untold := f.job(t, func(j *jobs.Job) {
 		must(t, j.Claim(policy, "w", time.Now()))
-		must(t, j.Fail(policy, "w", jobs.Corrupt, time.Now()))
+		must(t, j.Fail(policy, "w", conversion.Corrupt, time.Now()))
 	})
 	must(t, f.Recover(t.Context()))
 	got, err := f.Jobs.Get(t.Context(), leased.ID)

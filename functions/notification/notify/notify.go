@@ -62,16 +62,16 @@ func (n *Notifier) Handler() http.Handler {
 	mux.Handle("POST /", problem.Handler(func(w http.ResponseWriter, r *http.Request) error {
 		job, err := events.Job(w, r, events.JobFinished)
 		if err != nil {
-			return problem.BadRequest.Cause(err)
+			return problem.BadRequest.WithCause(err)
 		}
 		ctx := logs.With(r.Context(), slog.String("job", job))
 		if err := n.Notify(ctx, job); err != nil {
-			return problem.Unavailable.Cause(err)
+			return problem.Unavailable.WithCause(err)
 		}
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	}))
-	return problem.Routes(mux)
+	return problem.Mux(mux)
 }
 
 // Notify tells what there is to tell of a job. A nil error means that the
@@ -79,10 +79,10 @@ func (n *Notifier) Handler() http.Handler {
 func (n *Notifier) Notify(ctx context.Context, job string) error {
 	holder := id.New()
 	j, err := n.Jobs.Update(ctx, job, func(j *jobs.Job) error {
-		return j.BeginNotice(n.Policy, holder, time.Now())
+		return j.ClaimNotification(n.Policy, holder, time.Now())
 	})
 	switch {
-	case errors.Is(err, jobs.ErrNotFinished), errors.Is(err, jobs.ErrNoticeSettled),
+	case errors.Is(err, jobs.ErrNotFinished), errors.Is(err, jobs.ErrNotificationEnded),
 		errors.Is(err, jobs.ErrLeased), errors.Is(err, jobs.ErrNotFound):
 		slog.InfoContext(ctx, "nothing to tell", "why", err)
 		return nil
@@ -95,7 +95,7 @@ func (n *Notifier) Notify(ctx context.Context, job string) error {
 	end()
 	outcome := "sent"
 	switch {
-	case tellErr != nil && j.Notice.Attempts < maxAttempts:
+	case tellErr != nil && j.Notification.Attempts < maxAttempts:
 		outcome = "" // to be tried again
 	case tellErr != nil:
 		outcome = "gave_up"
@@ -106,14 +106,14 @@ func (n *Notifier) Notify(ctx context.Context, job string) error {
 	recording, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	_, err = n.Jobs.Update(recording, job, func(j *jobs.Job) error {
-		return j.EndNotice(n.Policy, holder, told, outcome, time.Now())
+		return j.RecordNotification(n.Policy, holder, told, outcome, time.Now())
 	})
 	switch {
 	case errors.Is(err, jobs.ErrNotFound), errors.Is(err, jobs.ErrLeaseLost):
 	case err != nil:
 		return fmt.Errorf("record notice: %w", err)
 	}
-	slog.InfoContext(ctx, "notice", "outcome", outcome, "attempt", j.Notice.Attempts, "told", told, "error", tellErr)
+	slog.InfoContext(ctx, "notice", "outcome", outcome, "attempt", j.Notification.Attempts, "told", told, "error", tellErr)
 	if outcome == "" {
 		return tellErr
 	}
@@ -124,7 +124,7 @@ func (n *Notifier) Notify(ctx context.Context, job string) error {
 // that are done with. One that is out of order does not keep the others from
 // being used.
 func (n *Notifier) tell(ctx context.Context, j jobs.Job) (told []string, err error) {
-	told = j.Notice.Told
+	told = j.Notification.Notified
 	for _, c := range n.Channels {
 		if slices.Contains(told, c.Name()) {
 			continue

@@ -22,6 +22,7 @@ import (
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/emersion/go-smtp"
 
+	"mp3converter/shared/conversion"
 	"mp3converter/shared/events"
 	"mp3converter/shared/id"
 	"mp3converter/shared/jobs"
@@ -41,7 +42,7 @@ func newStore(t testing.TB) jobs.Store {
 }
 
 // finished stores a job that has come to an end.
-func finished(t testing.TB, s jobs.Store, why *jobs.Failure) jobs.Job {
+func finished(t testing.TB, s jobs.Store, why *conversion.Failure) jobs.Job {
 	t.Helper()
 	now := time.Now()
 	j := jobs.Job{ID: id.New(), Owner: "u1", Email: "user@example.com", Name: "Föhn\".mp4"}
@@ -68,7 +69,7 @@ func outcomeOf(t testing.TB, s jobs.Store, job string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return j.Notice.Outcome
+	return j.Notification.Outcome
 }
 
 // letterbox is a mail server that keeps what it gets, or refuses it.
@@ -127,11 +128,11 @@ func mailNotifier(t testing.TB, s jobs.Store, cfg MailConfig) *Notifier {
 
 func TestMailIsSentOncePerJob(t *testing.T) {
 	for name, c := range map[string]struct {
-		why  *jobs.Failure
+		why  *conversion.Failure
 		want []string
 	}{
 		"done":   {nil, []string{"Subject: =?", "Message-ID: <job-", "4.2 MB", "http://mp3converter.com", "To: <user@example.com>"}},
-		"failed": {jobs.NoAudio, []string{"no sound track", "error no_audio"}},
+		"failed": {conversion.NoAudio, []string{"no sound track", "error no_audio"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, box := newStore(t), &letterbox{}
@@ -245,7 +246,7 @@ func (c *counting) Tell(context.Context, jobs.Job) error {
 func later(t testing.TB, s jobs.Store, job string) {
 	t.Helper()
 	if _, err := s.Update(t.Context(), job, func(j *jobs.Job) error {
-		j.Notice.Lease = jobs.Lease{}
+		j.Notification.Lease = jobs.Lease{}
 		return nil
 	}); err != nil {
 		t.Fatal(err)
@@ -312,7 +313,7 @@ func TestWebhook(t *testing.T) {
 				t.Fatal(err)
 			}
 			n := &Notifier{Policy: policy, Jobs: s, Channels: []Channel{hook}}
-			j := finished(t, s, jobs.Corrupt)
+			j := finished(t, s, conversion.Corrupt)
 			if err := n.Notify(t.Context(), j.ID); (err != nil) != c.retry {
 				t.Errorf("error %v, want one: %v", err, c.retry)
 			}

@@ -16,6 +16,7 @@ import (
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 
+	"mp3converter/shared/conversion"
 	"mp3converter/shared/events"
 	"mp3converter/shared/jobs"
 )
@@ -64,14 +65,14 @@ func (h *Webhook) Name() string { return "webhook" }
 
 // outcome is the event's data.
 type outcome struct {
-	Job      string        `json:"job"`
-	State    jobs.State    `json:"state"`
-	Owner    string        `json:"owner"`
-	Name     string        `json:"name"`
-	Audio    string        `json:"audio,omitempty"` // identifier of the MP3
-	Bytes    int64         `json:"bytes,omitempty"` // of the MP3
-	Error    *jobs.Failure `json:"error,omitempty"`
-	Finished time.Time     `json:"finishedAt"`
+	Job      string              `json:"job"`
+	State    jobs.State          `json:"state"`
+	Owner    string              `json:"owner"`
+	Name     string              `json:"name"`
+	Audio    string              `json:"audio,omitempty"` // identifier of the MP3
+	Bytes    int64               `json:"bytes,omitempty"` // of the MP3
+	Error    *conversion.Failure `json:"error,omitempty"`
+	Finished time.Time           `json:"finishedAt"`
 }
 
 // Tell POSTs one event, whose id is the job's. Any 2xx answer is receipt; other

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"mp3converter/shared/conversion"
 	"mp3converter/shared/jobs"
 )
 
@@ -93,7 +94,7 @@ func testOneFinish(t *testing.T, stores [2]jobs.Store) {
 			case 1:
 				return j.Cancel(Policy, now)
 			default:
-				return j.Fail(Policy, "worker", jobs.Corrupt, now)
+				return j.Fail(Policy, "worker", conversion.Corrupt, now)
 			}
 		})
 		if errors.Is(err, jobs.ErrFinished) || errors.Is(err, jobs.ErrLeaseLost) {

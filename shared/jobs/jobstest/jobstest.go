@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"mp3converter/shared/conversion"
 	"mp3converter/shared/id"
 	"mp3converter/shared/jobs"
 )
@@ -69,20 +70,20 @@ func full() jobs.Job {
 	at := func(n int) time.Time { return now.Add(time.Duration(n) * time.Millisecond) }
 	return jobs.Job{
 		ID: id.New(), Owner: "ann", Email: "ann@example.com", Name: "Grüße “1” \\ 世界 \U0001F3B5.mp4",
-		State: jobs.Failed, Progress: 37, Attempts: 2, Failure: jobs.NoAudio,
+		State: jobs.Failed, Progress: 37, Attempts: 2, Failure: conversion.NoAudio,
 		Video: jobs.File{ID: id.New(), Size: 5 << 40}, Audio: jobs.File{ID: id.New(), Size: 1},
-		Options: jobs.Options{
+		Options: conversion.Options{
 			Bitrate: 128, Quality: new(4), SampleRate: 44100, Channels: 1, Normalize: true, Start: 1.5, End: 61.25, Track: "deu",
-			Title: "T\u00e4st \"1\"", Artist: "A", Album: "B", Comment: "C", Cover: jobs.CoverFrame, NoChapters: true,
+			Title: "T\u00e4st \"1\"", Artist: "A", Album: "B", Comment: "C", Cover: conversion.CoverFrame, NoChapters: true,
 		},
-		Source: &jobs.Source{
+		MediaInfo: &conversion.MediaInfo{
 			Container: "mov,mp4", Codec: "aac", Duration: 90*time.Minute + time.Nanosecond, Rate: 44100, Channels: 2,
-			Tracks: []jobs.Track{{Codec: "aac", Language: "deu", Title: "Commentary", Rate: 48000, Channels: 6}},
+			Tracks: []conversion.Track{{Codec: "aac", Language: "deu", Title: "Commentary", Rate: 48000, Channels: 6}},
 			Tags:   map[string]string{"title": "with.dots and $dollars"},
 		},
-		Lease:  jobs.Lease{Holder: id.New(), Until: at(1)},
-		Wakes:  4,
-		Notice: jobs.Notice{Lease: jobs.Lease{Holder: id.New(), Until: at(2)}, Attempts: 3, Told: []string{"mail", "webhook"}, At: at(3), Outcome: "sent"},
+		Lease:        jobs.Lease{Holder: id.New(), Until: at(1)},
+		Wakes:        4,
+		Notification: jobs.Notification{Lease: jobs.Lease{Holder: id.New(), Until: at(2)}, Attempts: 3, Notified: []string{"mail", "webhook"}, EndedAt: at(3), Outcome: "sent"},
 
 		CreatedAt: at(4), StartedAt: at(5), FinishedAt: at(6), ExpiresAt: at(7), DueAt: at(8),
 	}

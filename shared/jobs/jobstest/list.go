@@ -130,7 +130,7 @@ func testDueFollowsUpdate(t *testing.T, s jobs.Store) {
 		t.Fatal("a new job is not due when it says")
 	}
 	later, err := s.Update(t.Context(), j.ID, func(j *jobs.Job) error {
-		return j.Woken(Policy, j.DueAt)
+		return j.WakeSent(Policy, j.DueAt)
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -12,7 +12,7 @@ import (
 	"mp3converter/shared/jobs"
 	"mp3converter/shared/jobs/jobstest"
 	"mp3converter/shared/mongodb"
-	"mp3converter/shared/mongotest"
+	"mp3converter/test/mongotest"
 )
 
 func TestContract(t *testing.T) {

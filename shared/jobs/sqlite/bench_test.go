@@ -21,7 +21,7 @@ func filled(b *testing.B, n int) *Store {
 	}
 	defer tx.Rollback()
 	for i := range n {
-		j := jobs.Job{ID: key(i), Owner: "ann", Name: "holiday.mp4", DueAt: jobs.Instant(time.Unix(int64(i), 0))}
+		j := jobs.Job{ID: key(i), Owner: "ann", Name: "holiday.mp4", DueAt: jobs.Truncate(time.Unix(int64(i), 0))}
 		doc, err := json.Marshal(j)
 		if err != nil {
 			b.Fatal(err)

@@ -14,7 +14,7 @@ import (
 	"mp3converter/shared/id"
 	"mp3converter/shared/media"
 	"mp3converter/shared/media/mediatest"
-	"mp3converter/shared/mongotest"
+	"mp3converter/test/mongotest"
 )
 
 // The driver's own GridFS reads what the store writes, and the other way

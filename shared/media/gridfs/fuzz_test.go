@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"mp3converter/shared/media/mediatest"
-	"mp3converter/shared/mongotest"
+	"mp3converter/test/mongotest"
 )
 
 // FuzzReader looks for a sequence of reads and seeks that the reader and a

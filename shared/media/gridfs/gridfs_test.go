@@ -5,7 +5,7 @@ import (
 
 	"mp3converter/shared/media"
 	"mp3converter/shared/media/mediatest"
-	"mp3converter/shared/mongotest"
+	"mp3converter/test/mongotest"
 )
 
 func TestContract(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 	"mp3converter/shared/media"
 	"mp3converter/shared/media/mediatest"
 	"mp3converter/shared/mongodb"
-	"mp3converter/shared/mongotest"
+	"mp3converter/test/mongotest"
 )
 
 // The server dies during an upload. The upload fails, soon; once the server is

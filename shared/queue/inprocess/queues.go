@@ -19,6 +19,7 @@ import (
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 
+	"mp3converter/shared/events"
 	"mp3converter/shared/queue"
 )
 
@@ -105,6 +106,11 @@ func (q *Queues) Handle(name string, r Route) {
 		slots: make(chan struct{}, r.Buffer),
 		ready: make(chan letter, r.Buffer),
 	}
+}
+
+// Wake puts an event about the job on a queue; see Publish.
+func (q *Queues) Wake(ctx context.Context, to queue.Queue, jobID string) error {
+	return q.Publish(ctx, to.Name, events.New(to.EventType, "local", jobID))
 }
 
 // Publish puts e on a queue. It never waits: a full queue is ErrFull.

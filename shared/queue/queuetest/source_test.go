@@ -9,7 +9,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"mp3converter/shared/queue"
-	"mp3converter/shared/rabbitmqtest"
+	"mp3converter/test/rabbitmqtest"
 )
 
 // The stand-in on a queue as it is deployed: when it stops, the POST in flight
@@ -26,7 +26,7 @@ func TestSourceStops(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = ch.PublishWithContext(t.Context(), "", queue.Video, true, false, amqp.Publishing{
+		err = ch.PublishWithContext(t.Context(), "", queue.Video.Name, true, false, amqp.Publishing{
 			ContentType: "application/cloudevents+json", MessageId: e.ID(), Body: body,
 		})
 		if err != nil {
@@ -41,15 +41,15 @@ func TestSourceStops(t *testing.T) {
 		close(cancelled)
 	}))
 	defer sink.Close()
-	s := &Source{URL: url, Queue: queue.Video, Sink: sink.URL}
+	s := &Source{URL: url, Queue: queue.Video.Name, Sink: sink.URL}
 	s.Start(t)
 	next(t, "the POST", entered)
 	s.Stop()
 	next(t, "its end", cancelled)
-	if got := rabbitmqtest.Receive(t, ch, queue.Video+".dead").MessageId; got != first.ID() {
+	if got := rabbitmqtest.Receive(t, ch, queue.Video.Name+".dead").MessageId; got != first.ID() {
 		t.Errorf("dead letter %s, want %s", got, first.ID())
 	}
-	if got := rabbitmqtest.Receive(t, ch, queue.Video).MessageId; got != second.ID() {
+	if got := rabbitmqtest.Receive(t, ch, queue.Video.Name).MessageId; got != second.ID() {
 		t.Errorf("queued %s, want %s", got, second.ID())
 	}
 }

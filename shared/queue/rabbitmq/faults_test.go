@@ -14,7 +14,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"mp3converter/shared/queue/queuetest"
-	"mp3converter/shared/rabbitmqtest"
+	"mp3converter/test/rabbitmqtest"
 )
 
 // eventually calls try until it returns nil.

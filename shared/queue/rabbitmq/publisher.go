@@ -13,6 +13,7 @@ import (
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"mp3converter/shared/events"
 	"mp3converter/shared/queue"
 )
 
@@ -30,7 +31,8 @@ var (
 // needed, and again when it is found broken. It is safe for concurrent use:
 // any number of calls wait for their confirmations at the same time.
 type Publisher struct {
-	cfg Config
+	cfg    Config
+	source string // of the events
 
 	// lock guards what follows while a session is opened or replaced. It is
 	// a channel so that waiting for it ends with a context.
@@ -44,13 +46,18 @@ type Publisher struct {
 
 var _ queue.Publisher = (*Publisher)(nil)
 
-// New returns a publisher. It does not connect yet, so that a function starts
+// New returns a publisher whose events name source as their origin. It does not connect yet, so that a function starts
 // while the broker is away.
-func New(cfg Config) (*Publisher, error) {
+func New(cfg Config, source string) (*Publisher, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	return &Publisher{cfg: cfg, lock: make(chan struct{}, 1)}, nil
+	return &Publisher{cfg: cfg, source: source, lock: make(chan struct{}, 1)}, nil
+}
+
+// Wake puts an event about the job on a queue; see Publish.
+func (p *Publisher) Wake(ctx context.Context, q queue.Queue, jobID string) error {
+	return p.Publish(ctx, q.Name, events.New(q.EventType, p.source, jobID))
 }
 
 // Publish puts e on a queue and returns once the broker has it on disk. After

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"mp3converter/shared/queue/queuetest"
-	"mp3converter/shared/rabbitmqtest"
+	"mp3converter/test/rabbitmqtest"
 )
 
 func newPublisher(t *testing.T, url string) *Publisher {

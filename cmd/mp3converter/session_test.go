@@ -1,0 +1,87 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"mp3converter/test/samples"
+	"mp3converter/test/testproc"
+)
+
+// The scripts in testdata run the real program and talk to it as a user with a
+// terminal would.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"mp3converter": main})
+}
+
+func TestSession(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata",
+		Setup: func(env *testscript.Env) error {
+			port := strconv.Itoa(testproc.FreePorts(t, 1)[0])
+			env.Setenv("PORT", port)
+			env.Setenv("URL", "http://localhost:"+port)
+			env.Setenv("LOCAL_USER", "user@example.com:correct horse")
+			env.Setenv("DATA_DIR", filepath.Join(env.WorkDir, "data"))
+			env.Setenv("HOME", os.Getenv("HOME"))
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"ready":   ready,
+			"video":   video,
+			"setenv":  setenv,
+			"sigterm": sigterm,
+		},
+	})
+}
+
+// ready waits until the service answers.
+func ready(ts *testscript.TestScript, _ bool, _ []string) {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if resp, err := http.Get(ts.Getenv("URL") + "/readyz"); err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return
+			}
+		}
+	}
+	ts.Fatalf("the service does not come up")
+}
+
+// video NAME SECONDS makes a sample.
+func video(ts *testscript.TestScript, _ bool, args []string) {
+	seconds, err := strconv.ParseFloat(args[1], 64)
+	ts.Check(err)
+	dir := ts.MkAbs(".")
+	path, err := samples.Spec{Name: "sample" + filepath.Ext(args[0]), Seconds: seconds}.Path(dir)
+	ts.Check(err)
+	ts.Check(os.Rename(path, filepath.Join(dir, args[0])))
+}
+
+// setenv NAME REGEXP takes a value out of the last command's output.
+func setenv(ts *testscript.TestScript, _ bool, args []string) {
+	found := regexp.MustCompile(args[1]).FindStringSubmatch(ts.ReadFile("stdout"))
+	if found == nil {
+		ts.Fatalf("no %s in %s", args[1], ts.ReadFile("stdout"))
+	}
+	ts.Setenv(args[0], found[len(found)-1])
+	fmt.Fprintf(ts.Stdout(), "%s=%s\n", args[0], found[len(found)-1])
+}
+
+// sigterm asks the programs in the background to end.
+func sigterm(ts *testscript.TestScript, _ bool, _ []string) {
+	for _, cmd := range ts.BackgroundCmds() {
+		if cmd.ProcessState == nil {
+			ts.Check(cmd.Process.Signal(syscall.SIGTERM))
+		}
+	}
+}

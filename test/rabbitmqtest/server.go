@@ -1,0 +1,189 @@
+// Package rabbitmqtest gives tests a real RabbitMQ with the queues of this
+// product: Debian's rabbitmq-server, on ports and directories of its own, that
+// ends with the test. It is for tests alone.
+package rabbitmqtest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"mp3converter/test/testproc"
+)
+
+// bootTimeout bounds one start. It takes 5 seconds on an idle machine.
+const bootTimeout = 2 * time.Minute
+
+// Server is one broker. Its methods fail the test when they cannot do their
+// work.
+type Server struct {
+	URL string // of the default vhost, with a user that may do everything
+
+	dir     string
+	env     []string
+	program string
+	ctl     string
+	epmd    *testproc.Process
+	broker  *testproc.Process
+}
+
+// URL returns the address of a broker with this product's queues: what
+// RABBITMQ_URL says, or a server started for this test. Tests that break the
+// broker use Start.
+func URL(t testing.TB) string {
+	t.Helper()
+	if url := os.Getenv("RABBITMQ_URL"); url != "" {
+		return url
+	}
+	return Start(t).URL
+}
+
+// Start runs a broker until the test ends.
+func Start(t testing.TB) *Server {
+	t.Helper()
+	// The programs in PATH are Debian's wrappers, which change to the system's
+	// own user and directories. What they wrap does not.
+	testproc.Find(t, "rabbitmq-server", "rabbitmq-server")
+	const bin = "/usr/lib/rabbitmq/bin/"
+	s := &Server{
+		dir:     t.TempDir(),
+		program: testproc.Find(t, bin+"rabbitmq-server", "rabbitmq-server"),
+		ctl:     testproc.Find(t, bin+"rabbitmqctl", "rabbitmq-server"),
+	}
+	ports := testproc.FreePorts(t, 4)
+	listen, distribution, epmd, ctl := ports[0], ports[1], ports[2], ports[3]
+	s.URL = fmt.Sprintf("amqp://%s:%s@127.0.0.1:%d/", User, Password, listen)
+	s.env = environment(s.dir, distribution, epmd, ctl)
+
+	write(t, filepath.Join(s.dir, ".erlang.cookie"), "rabbitmqtest", 0o400)
+	write(t, filepath.Join(s.dir, "plugins"), "[].\n", 0o600)
+	write(t, filepath.Join(s.dir, "definitions.json"), definitions(t), 0o600)
+	write(t, filepath.Join(s.dir, "rabbitmq.conf"), fmt.Sprintf(`
+listeners.tcp.1 = 127.0.0.1:%d
+load_definitions = %s/definitions.json
+vm_memory_high_watermark.absolute = 1GB
+disk_free_limit.absolute = 50MB
+log.file.level = info
+`, listen, s.dir), 0o600)
+
+	// Erlang would start its name server as a daemon and leave it behind.
+	var err error
+	s.epmd, err = testproc.Start(filepath.Join(s.dir, "epmd.log"), s.env, testproc.Find(t, "epmd", "erlang-base"),
+		"-address", "127.0.0.1", "-port", fmt.Sprint(epmd))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.epmd.Kill)
+	t.Cleanup(func() { s.Kill(t) })
+	s.boot(t)
+	return s
+}
+
+func environment(dir string, distribution, epmd, ctl int) []string {
+	const loopback = "-kernel inet_dist_use_interface {127,0,0,1}"
+	return []string{
+		"HOME=" + dir,
+		"LC_ALL=C.UTF-8",
+		"ERL_EPMD_PORT=" + fmt.Sprint(epmd),
+		"ERL_EPMD_ADDRESS=127.0.0.1",
+		"RUNNING_UNDER_SYSTEMD=true", // the script becomes the server: no process between
+		"RABBITMQ_NODENAME=rabbit@localhost",
+		"RABBITMQ_DIST_PORT=" + fmt.Sprint(distribution),
+		"RABBITMQ_CONF_ENV_FILE=" + dir + "/none",
+		"RABBITMQ_CONFIG_FILE=" + dir + "/rabbitmq.conf",
+		"RABBITMQ_ENABLED_PLUGINS_FILE=" + dir + "/plugins",
+		"RABBITMQ_MNESIA_BASE=" + dir + "/data",
+		"RABBITMQ_LOG_BASE=" + dir + "/log",
+		"RABBITMQ_PID_FILE=" + dir + "/pid",
+		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=" + loopback,
+		"RABBITMQ_CTL_ERL_ARGS=" + loopback,
+		"RABBITMQ_CTL_DIST_PORT_MIN=" + fmt.Sprint(ctl),
+		"RABBITMQ_CTL_DIST_PORT_MAX=" + fmt.Sprint(ctl),
+	}
+}
+
+// boot starts the broker and waits until it takes connections, which it does
+// once the definitions are in place.
+func (s *Server) boot(t testing.TB) {
+	t.Helper()
+	var err error
+	s.broker, err = testproc.Start(filepath.Join(s.dir, "console.log"), s.env, s.program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	deadline := time.After(bootTimeout)
+	for {
+		conn, err := amqp.Dial(s.URL)
+		if err == nil {
+			conn.Close()
+			return
+		}
+		select {
+		case <-s.broker.Exited():
+			t.Fatalf("rabbitmq-server ended while starting:\n%s", s.tail())
+		case <-deadline:
+			t.Fatalf("rabbitmq-server takes no connections after %v: %v\n%s", bootTimeout, err, s.tail())
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// Kill ends the broker at once, as a power cut would.
+func (s *Server) Kill(t testing.TB) {
+	t.Helper()
+	if s.broker != nil {
+		s.broker.Kill()
+	}
+}
+
+// Stop ends the broker in good order.
+func (s *Server) Stop(t testing.TB) {
+	t.Helper()
+	s.broker.Terminate(time.Minute)
+}
+
+// Restart brings a broker that was stopped or killed back, at the same address
+// and with the same data.
+func (s *Server) Restart(t testing.TB) {
+	t.Helper()
+	s.boot(t)
+}
+
+// Ctl runs rabbitmqctl and returns what it prints. It takes about a second.
+func (s *Server) Ctl(t testing.TB, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, s.ctl, append([]string{"--quiet"}, args...)...)
+	cmd.Dir = s.dir
+	cmd.Env = append(os.Environ(), s.env...)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("rabbitmqctl %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// tail returns the end of what the broker wrote.
+func (s *Server) tail() string {
+	var all strings.Builder
+	for _, name := range []string{"console.log", "log/rabbit@localhost.log"} {
+		b, _ := os.ReadFile(filepath.Join(s.dir, name))
+		all.Write(b[max(0, len(b)-4000):])
+	}
+	return all.String()
+}
+
+func write(t testing.TB, path, content string, mode os.FileMode) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(content), mode); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,117 @@
+// Package samples makes the videos that tests and benchmarks use, with ffmpeg,
+// when they are needed. Nothing recorded is kept in the repository.
+package samples
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Spec describes a video. The zero value of a field is its usual one.
+type Spec struct {
+	Name    string   // file name; its extension chooses the container
+	Seconds float64  // 3
+	Rate    int      // samples a second: 44100
+	Layout  string   // stereo
+	Video   string   // encoder and options: small H.264; "none" for none
+	Audio   string   // encoder and options: AAC at 128 kbit/s; "none" for none
+	Format  []string // further options of the output
+	Tags    map[string]string
+	Picture string // size: 320x180
+}
+
+// Path makes the video in dir, unless it is there already, and returns its
+// path. A sample made elsewhere by an earlier run is taken from the cache.
+func (s Spec) Path(dir string) (string, error) {
+	out := filepath.Join(dir, s.Name)
+	args := s.args()
+	cache, err := cacheDir()
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256([]byte(strings.Join(args, "\x00")))
+	cached := filepath.Join(cache, hex.EncodeToString(sum[:8])+filepath.Ext(s.Name))
+	if _, err := os.Stat(cached); err != nil {
+		if err := generate(args, cached); err != nil {
+			return "", fmt.Errorf("make %s: %w", s.Name, err)
+		}
+	}
+	os.Remove(out)
+	if err := os.Link(cached, out); err == nil {
+		return out, nil
+	}
+	return out, os.Symlink(cached, out)
+}
+
+// generate writes to a temporary name first: tests of several packages may make
+// the same sample at the same time.
+func generate(args []string, path string) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "new-*"+filepath.Ext(path))
+	if err != nil {
+		return err
+	}
+	f.Close()
+	defer os.Remove(f.Name())
+	cmd := exec.Command("ffmpeg", append(args, f.Name())...)
+	if message, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("ffmpeg: %w: %s", err, message)
+	}
+	return os.Rename(f.Name(), path)
+}
+
+func cacheDir() (string, error) {
+	base, err := os.UserCacheDir()
+	if err != nil {
+		base = os.TempDir()
+	}
+	dir := filepath.Join(base, "mp3converter-samples")
+	return dir, os.MkdirAll(dir, 0o755)
+}
+
+func (s Spec) args() []string {
+	if s.Seconds == 0 {
+		s.Seconds = 3
+	}
+	if s.Rate == 0 {
+		s.Rate = 44100
+	}
+	if s.Layout == "" {
+		s.Layout = "stereo"
+	}
+	if s.Video == "" {
+		s.Video = "libx264 -preset ultrafast -pix_fmt yuv420p"
+	}
+	if s.Audio == "" {
+		s.Audio = "aac -b:a 128k"
+	}
+	if s.Picture == "" {
+		s.Picture = "320x180"
+	}
+	args := []string{"-hide_banner", "-v", "error", "-nostdin", "-y"}
+	if s.Video != "none" {
+		args = append(args, "-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=%s:rate=25:duration=%g", s.Picture, s.Seconds))
+	}
+	if s.Audio != "none" {
+		// Chords over noise: something for an encoder to do.
+		args = append(args, "-f", "lavfi", "-i", fmt.Sprintf(
+			"aevalsrc=exprs=0.2*sin(2*PI*220*t)+0.15*sin(2*PI*277*t)+0.1*sin(2*PI*(330+40*sin(t))*t)+0.05*(random(0)-0.5):s=%d:d=%g,aformat=channel_layouts=%s",
+			s.Rate, s.Seconds, s.Layout))
+	}
+	if s.Video != "none" {
+		args = append(args, append([]string{"-c:v"}, strings.Fields(s.Video)...)...)
+	}
+	if s.Audio != "none" {
+		args = append(args, append([]string{"-c:a"}, strings.Fields(s.Audio)...)...)
+	}
+	for _, k := range slices.Sorted(maps.Keys(s.Tags)) { // in order: the cache goes by it
+		args = append(args, "-metadata", k+"="+s.Tags[k])
+	}
+	return append(args, s.Format...)
+}
