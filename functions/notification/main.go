@@ -9,7 +9,6 @@ import (
 	"mp3converter/functions/notification/notify"
 	"mp3converter/shared/backends"
 	"mp3converter/shared/jobs"
-	"mp3converter/shared/jobs/mongodb"
 	"mp3converter/shared/serve"
 )
 
@@ -35,7 +34,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	records, err := mongodb.Open(ctx, cfg.MongoDB, backends.Records)
+	records, err := backends.OpenJobs(ctx, cfg.MongoDB)
 	if err != nil {
 		return err
 	}
