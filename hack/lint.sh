@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-unformatted=$(gofmt -l functions shared hack)
+unformatted=$(gofmt -l cmd functions shared test hack)
 if [ -n "$unformatted" ]; then
 	echo "gofmt -w is needed on:" >&2
 	echo "$unformatted" >&2

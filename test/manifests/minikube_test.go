@@ -20,7 +20,7 @@ func TestMinikubeGetsTheTestedVersions(t *testing.T) {
 	}
 	// Knative's releases are called 1.N, its modules 0.(N+27).
 	var minor, patch int
-	module := regexp.MustCompile(`knative.dev/serving v0\.\d+\.\d+`).FindString(read("hack", "manifests", "go.mod"))
+	module := regexp.MustCompile(`knative.dev/serving v0\.\d+\.\d+`).FindString(read("go.mod"))
 	if _, err := fmt.Sscanf(module, "knative.dev/serving v0.%d.%d", &minor, &patch); err != nil {
 		t.Fatalf("go.mod: %v", err)
 	}

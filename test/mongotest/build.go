@@ -57,7 +57,7 @@ func source() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("find the module: %w", err)
 	}
-	dir := filepath.Join(filepath.Dir(strings.TrimSpace(string(out))), "hack", "ferretdb")
+	dir := filepath.Join(filepath.Dir(strings.TrimSpace(string(out))), "test", "ferretdb")
 	if _, err := os.Stat(dir); err != nil {
 		return "", fmt.Errorf("find the module: %w", err)
 	}
