@@ -1,5 +1,5 @@
-# A cluster of which a part has died (a kill -9, a reboot) is cleared away whole
-# and made anew: half a cluster has more states than anybody can test.
+# If part of the cluster has died (kill -9, reboot), the rest is removed and the
+# cluster is created again: partly running clusters have too many states to test.
 
 daemons=(registry etcd apiserver controllers scheduler containerd kubelet proxy volumes)
 
@@ -10,8 +10,8 @@ for daemon in "${daemons[@]}"; do
     alive "$daemon" || dead+=("$daemon")
 done
 if [ ${#dead[@]} -gt 0 ] || { [ $started = 0 ] && [ -e "$STATE" ]; }; then
-    step "clearing away what an earlier run left (not running: ${dead[*]:-anything})"
-    "$HERE/down" --locked >"$LOGS/down.log" 2>&1 || { LOG=$LOGS/down.log; fail "clearing away"; }
+    step "removing the cluster of an earlier run (not running: ${dead[*]:-all processes})"
+    "$HERE/down" --locked >"$LOGS/down.log" 2>&1 || { LOG=$LOGS/down.log; fail "removing the earlier cluster"; }
 fi
 mkdir -p "$RUN" "$STATE"
 chmod 700 "$STATE"

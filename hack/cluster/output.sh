@@ -1,9 +1,9 @@
-# What the person in front of the terminal sees: one line per step with the time
-# since the start, and, when a step fails, which log says why.
+# Messages on the terminal: one line for each step with the time since the start, and
+# the end of the log when a step fails.
 #
-# Every wait in this directory is an `await`: a condition and a deadline.
+# All waiting in this directory is done with `await`, which has a deadline.
 
-LOG=                           # the log of what is being waited for
+LOG=                           # the log that fail prints
 
 step() { printf '%4ds  %s\n' "$SECONDS" "$*"; }
 note() { printf '       %s\n' "$*"; }
@@ -22,7 +22,7 @@ await() {
     local deadline=$((SECONDS + $1)) what=$2
     shift 2
     until "$@" >/dev/null 2>&1; do
-        [ $SECONDS -lt $deadline ] || fail "$what: not within the time it may take"
+        [ $SECONDS -lt $deadline ] || fail "$what: timed out"
         sleep 0.3
     done
 }
