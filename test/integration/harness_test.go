@@ -1,6 +1,6 @@
 // Package integration tests the functions as they run in a cluster, without the
 // cluster: each is its own process, with real RabbitMQ, MySQL and MongoDB servers
-// (or compatible ones). queuetest.Source delivers events as RabbitmqSource does.
+// (or compatible ones). queuetest.RabbitmqSource delivers events as RabbitmqSource does.
 package integration
 
 import (
@@ -77,7 +77,7 @@ func start(t *testing.T) *harness {
 	h.converter = h.startFunction(t, "converter")
 	notification := h.startFunction(t, "notification")
 	for name, f := range map[string]*function{queue.Video.Name: h.converter, queue.MP3.Name: notification} {
-		source := &queuetest.Source{URL: h.broker.URL, Queue: name, Sink: f.url(), Parallelism: 2, Retry: 3, Backoff: 50 * time.Millisecond}
+		source := &queuetest.RabbitmqSource{URL: h.broker.URL, Queue: name, Sink: f.url(), Parallelism: 2, Retry: 3, Backoff: 50 * time.Millisecond}
 		source.Start(t)
 	}
 	return h
