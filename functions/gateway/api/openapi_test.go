@@ -10,6 +10,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 
+	"mp3converter/functions/gateway/page"
 	"mp3converter/shared/conversion"
 	"mp3converter/shared/jobs"
 	"mp3converter/shared/problem"
@@ -135,8 +136,10 @@ func TestOpenAPIAndRoutesAgree(t *testing.T) {
 		}
 	}
 	routed := make(map[string]string)
-	for pattern := range new(Gateway).routes() {
-		routed[strings.TrimSuffix(pattern, "{$}")] = ""
+	for _, routes := range []map[string]http.Handler{new(Gateway).routes(), page.Routes()} {
+		for pattern := range routes {
+			routed[strings.TrimSuffix(pattern, "{$}")] = ""
+		}
 	}
 	checkSame(t, described, routed)
 }
