@@ -274,8 +274,8 @@ async function refresh() {
   scheduleRefresh(pause);
 }
 
-// fresh are the jobs accepted since the last look began: the answer on its way
-// may not know them yet.
+// fresh are the jobs created since the last refresh began, whose response may not
+// include them yet.
 const fresh = new Set();
 
 function scheduleRefresh(pause) {
