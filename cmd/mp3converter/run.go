@@ -119,7 +119,7 @@ func assemble(ctx context.Context, cfg config) (*service, error) {
 	if cfg.Parallel == 0 {
 		cfg.Convert.Conversions = int64(runtime.NumCPU())
 	}
-	if err := errors.Join(cfg.API.Validate(), cfg.Sweep.Validate()); err != nil {
+	if err := cfg.Sweep.Validate(); err != nil {
 		return nil, err
 	}
 	database := filepath.Join(cfg.DataDir, "mp3converter.db")
@@ -162,11 +162,16 @@ func assemble(ctx context.Context, cfg config) (*service, error) {
 		stop()
 		return nil, err
 	}
+	gateway, err := api.New(cfg.API, api.Deps{Keys: keys, Jobs: records, Videos: videos, Audio: audio, Queue: queues, Auth: auth})
+	if err != nil {
+		stop()
+		return nil, err
+	}
 	notifier := &notify.Notifier{Policy: policy, Jobs: records, Channels: channels}
 	queues.Handle(queue.Video.Name, inprocess.Route{Handler: converter.Handler(), Workers: int(cfg.Convert.Conversions), Buffer: 100_000})
 	queues.Handle(queue.MP3.Name, inprocess.Route{Handler: notifier.Handler(), Workers: 2, Buffer: 100_000})
 	return &service{
-		gateway: &api.Gateway{Config: cfg.API, Keys: keys, Jobs: records, Videos: videos, Audio: audio, Queue: queues, Auth: auth},
+		gateway: gateway,
 		janitor: &sweep.Janitor{Config: cfg.Sweep, Jobs: records, Videos: videos, Audio: audio, Queue: queues},
 		queues:  queues,
 		users:   users,

@@ -41,27 +41,33 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// A site is a gateway with real stores behind the real server.
-type site struct {
+// testGateway is a gateway with real stores.
+type testGateway struct {
 	*Gateway
 	url    string
 	client *http.Client
-	queue  *wakeups
+	queue  *recordingQueue
 	dir    string
 	token  string // of the user "anna"
 }
 
-// open returns a site whose gateway change has altered, served until the test
-// ends. It is an error if a request is then still running.
-func open(t testing.TB, change func(*Gateway)) *site {
+// setup is what a test may change before the gateway is created.
+type setup struct {
+	Config Config
+	Deps
+}
+
+// startGateway serves a gateway until the test ends. The test fails if a request
+// is still running then.
+func startGateway(t testing.TB, change func(*setup)) *testGateway {
 	t.Helper()
-	s := assemble(t, change)
+	s := newTestGateway(t, change)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.url = "http://" + l.Addr().String()
-	s.client = &http.Client{Transport: newConforming(t), Timeout: time.Minute}
+	s.client = &http.Client{Transport: newOpenAPITransport(t), Timeout: time.Minute}
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {
@@ -77,7 +83,7 @@ func open(t testing.TB, change func(*Gateway)) *site {
 	return s
 }
 
-func assemble(t testing.TB, change func(*Gateway)) *site {
+func newTestGateway(t testing.TB, change func(*setup)) *testGateway {
 	t.Helper()
 	dir := t.TempDir()
 	records, err := sqlite.Open(filepath.Join(dir, "jobs.db"))
@@ -85,20 +91,29 @@ func assemble(t testing.TB, change func(*Gateway)) *site {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { records.Close() })
-	s := &site{dir: dir, queue: &wakeups{}}
-	s.Gateway = &Gateway{
-		Config: Config{MaxUpload: 1 << 20, MaxUploads: 4, Stall: 5 * time.Second, Policy: jobs.Policy{
+	s := &testGateway{dir: dir, queue: &recordingQueue{}}
+	settings := setup{
+		Config: Config{MaxUpload: 1 << 20, MaxUploads: 4, IdleTimeout: 5 * time.Second, Policy: jobs.Policy{
 			MaxAttempts: 3, Lease: time.Minute, Wake: time.Minute, WakeMax: time.Hour, Retention: time.Hour}},
-		Keys:   testKeys(t, 'x'),
-		Jobs:   records,
-		Videos: store(t, filepath.Join(dir, "videos")),
-		Audio:  store(t, filepath.Join(dir, "mp3")),
-		Queue:  s.queue,
-		Auth:   http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "auth") }),
+		Deps: Deps{
+			Keys:   testKeys(t, 'x'),
+			Jobs:   records,
+			Videos: openDisk(t, filepath.Join(dir, "videos")),
+			Audio:  openDisk(t, filepath.Join(dir, "mp3")),
+			Queue:  s.queue,
+			Auth:   http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "auth") }),
+		},
 	}
 	if change != nil {
-		change(s.Gateway)
+		change(&settings)
 	}
+	// Tests use idle timeouts shorter than New accepts.
+	idleTimeout := settings.Config.IdleTimeout
+	settings.Config.IdleTimeout = max(idleTimeout, time.Second)
+	if s.Gateway, err = New(settings.Config, settings.Deps); err != nil {
+		t.Fatal(err)
+	}
+	s.config.IdleTimeout = idleTimeout
 	s.token = s.tokenOf(t, "anna")
 	return s
 }
@@ -112,7 +127,7 @@ func testKeys(t testing.TB, fill byte) token.Keys {
 	return k
 }
 
-func store(t testing.TB, dir string) media.Store {
+func openDisk(t testing.TB, dir string) media.Store {
 	t.Helper()
 	s, err := disk.Open(dir)
 	if err != nil {
@@ -121,7 +136,7 @@ func store(t testing.TB, dir string) media.Store {
 	return s
 }
 
-func (s *site) tokenOf(t testing.TB, user string) string {
+func (s *testGateway) tokenOf(t testing.TB, user string) string {
 	t.Helper()
 	raw, _, err := s.Keys.Issue(user, user+"@example.com", time.Hour, time.Now())
 	if err != nil {
@@ -130,8 +145,8 @@ func (s *site) tokenOf(t testing.TB, user string) string {
 	return raw
 }
 
-// do sends a request as anna and returns the answer with its body read.
-func (s *site) do(t testing.TB, method, path string, body io.Reader, header ...string) (*http.Response, []byte) {
+// do sends a request as anna and returns the response and its body.
+func (s *testGateway) do(t testing.TB, method, path string, body io.Reader, header ...string) (*http.Response, []byte) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, s.url+path, body)
 	if err != nil {
@@ -151,57 +166,57 @@ func (s *site) do(t testing.TB, method, path string, body io.Reader, header ...s
 	defer res.Body.Close()
 	b, err := io.ReadAll(res.Body)
 	if err != nil {
-		t.Fatalf("%s %s: read answer: %v", method, path, err)
+		t.Fatalf("%s %s: read response: %v", method, path, err)
 	}
 	return res, b
 }
 
-// send uploads a video and returns the answer.
-func (s *site) send(t testing.TB, f form) (*http.Response, []byte) {
+// upload sends a form to /upload.
+func (s *testGateway) upload(t testing.TB, f form) (*http.Response, []byte) {
 	t.Helper()
 	body, contentType := f.encode(t)
 	return s.do(t, "POST", "/upload", bytes.NewReader(body), "Content-Type", contentType)
 }
 
-// accepted uploads a video that must be accepted, and returns its record.
-func (s *site) accepted(t testing.TB, name string) jobs.Job {
+// mustUpload uploads a video and returns its job.
+func (s *testGateway) mustUpload(t testing.TB, name string) jobs.Job {
 	t.Helper()
-	res, b := s.send(t, form{file{name, video}})
+	res, b := s.upload(t, form{file{name, video}})
 	if res.StatusCode != http.StatusAccepted {
 		t.Fatalf("upload of %q: %d %s", name, res.StatusCode, b)
 	}
-	j, err := s.Jobs.Get(t.Context(), decode[view](t, b).ID)
+	j, err := s.Jobs.Get(t.Context(), decode[jobResponse](t, b).ID)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return j
 }
 
-// done uploads a video and finishes its job as a converter would.
-func (s *site) done(t testing.TB, name string, mp3 []byte) jobs.Job {
+// mustConvert uploads a video and completes its job like a converter.
+func (s *testGateway) mustConvert(t testing.TB, name string, mp3 []byte) jobs.Job {
 	t.Helper()
-	j := s.accepted(t, name)
+	j := s.mustUpload(t, name)
 	s.claim(t, j.ID)
 	return s.complete(t, j.ID, mp3)
 }
 
-func (s *site) claim(t testing.TB, job string) {
+func (s *testGateway) claim(t testing.TB, job string) {
 	t.Helper()
-	s.update(t, job, func(j *jobs.Job) error { return j.Claim(s.Config.Policy, "test", time.Now()) })
+	s.update(t, job, func(j *jobs.Job) error { return j.Claim(s.config.Policy, "test", time.Now()) })
 }
 
-func (s *site) complete(t testing.TB, job string, mp3 []byte) jobs.Job {
+func (s *testGateway) complete(t testing.TB, job string, mp3 []byte) jobs.Job {
 	t.Helper()
 	o, err := s.Audio.Put(t.Context(), media.Object{ID: id.New(), Job: job}, bytes.NewReader(mp3))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s.update(t, job, func(j *jobs.Job) error {
-		return j.Complete(s.Config.Policy, "test", jobs.File{ID: o.ID, Size: o.Size}, time.Now())
+		return j.Complete(s.config.Policy, "test", jobs.File{ID: o.ID, Size: o.Size}, time.Now())
 	})
 }
 
-func (s *site) update(t testing.TB, job string, change func(*jobs.Job) error) jobs.Job {
+func (s *testGateway) update(t testing.TB, job string, change func(*jobs.Job) error) jobs.Job {
 	t.Helper()
 	j, err := s.Jobs.Update(context.WithoutCancel(t.Context()), job, change)
 	if err != nil {
@@ -210,8 +225,8 @@ func (s *site) update(t testing.TB, job string, change func(*jobs.Job) error) jo
 	return j
 }
 
-// files returns how many files a folder of the site holds.
-func (s *site) files(t testing.TB, folder string) int {
+// files returns the number of files in a folder.
+func (s *testGateway) files(t testing.TB, folder string) int {
 	t.Helper()
 	entries, err := os.ReadDir(filepath.Join(s.dir, folder))
 	if err != nil {
@@ -220,8 +235,8 @@ func (s *site) files(t testing.TB, folder string) int {
 	return len(entries)
 }
 
-// records returns how many jobs there are, whosever they are.
-func (s *site) records(t testing.TB) int {
+// records returns the number of jobs of all users.
+func (s *testGateway) records(t testing.TB) int {
 	t.Helper()
 	all, err := s.Jobs.Due(t.Context(), time.Now().Add(1000*time.Hour), 1000)
 	if err != nil {
@@ -230,8 +245,8 @@ func (s *site) records(t testing.TB) int {
 	return len(all)
 }
 
-// untouched checks that a refused upload has left nothing behind.
-func (s *site) untouched(t testing.TB) {
+// checkNothingLeft checks that a rejected upload left no job, file or message.
+func (s *testGateway) checkNothingLeft(t testing.TB) {
 	t.Helper()
 	if n := s.records(t); n != 0 {
 		t.Errorf("%d jobs left behind", n)
@@ -242,16 +257,16 @@ func (s *site) untouched(t testing.TB) {
 		}
 	}
 	if n := s.queue.count(); n != 0 {
-		t.Errorf("%d events sent", n)
+		t.Errorf("%d wake-ups published", n)
 	}
 }
 
-// until waits for a condition that must come true soon.
-func until(t testing.TB, what string, condition func() bool) {
+// waitUntil waits until condition returns true.
+func waitUntil(t testing.TB, what string, condition func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !condition(); {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain until %s", what)
+			t.Fatalf("timed out waiting until %s", what)
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
@@ -265,15 +280,15 @@ func decode[T any](t testing.TB, b []byte) (v T) {
 	return v
 }
 
-// refused checks that an answer is a problem of that kind.
-func refused(t testing.TB, res *http.Response, body []byte, want problem.Kind) {
+// checkProblem checks that an answer is a problem of that kind.
+func checkProblem(t testing.TB, res *http.Response, body []byte, want problem.Kind) {
 	t.Helper()
 	if res.StatusCode != want.Status {
 		t.Fatalf("status %d, want %d: %s", res.StatusCode, want.Status, body)
 	}
 	got := decode[struct{ Code, Title, RequestID string }](t, body)
-	if got.Code != want.Code || got.Title != want.Sentence {
-		t.Errorf("refused as %q (%s), want %q", got.Code, got.Title, want.Code)
+	if got.Code != want.Code || got.Title != want.Title {
+		t.Errorf("problem %q (%s), want %q", got.Code, got.Title, want.Code)
 	}
 	if got.RequestID == "" || got.RequestID != res.Header.Get(problem.RequestIDHeader) {
 		t.Errorf("request id %q, in the header %q", got.RequestID, res.Header.Get(problem.RequestIDHeader))
@@ -283,11 +298,11 @@ func refused(t testing.TB, res *http.Response, body []byte, want problem.Kind) {
 // video looks like the beginning of an MP4.
 var video = append([]byte("\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom"), bytes.Repeat([]byte{0xa5, 0, 0x5a}, 1000)...)
 
-// A form is what a client sends as multipart/form-data: files and fields.
+// form is what a client sends as multipart/form-data: files and fields.
 type form []any
 
 type file struct {
-	name    string // as it stands between the quotes of the header
+	name    string // as quoted in the header
 	content []byte
 }
 
@@ -318,14 +333,14 @@ func (f form) encode(t testing.TB) (body []byte, contentType string) {
 	return b.Bytes(), w.FormDataContentType()
 }
 
-// wakeups is a queue that remembers, or fails.
-type wakeups struct {
+// recordingQueue is a publisher that records wake-ups, or fails.
+type recordingQueue struct {
 	mu   sync.Mutex
 	sent []string // queue and job
 	fail error
 }
 
-func (q *wakeups) Wake(_ context.Context, to queue.Queue, jobID string) error {
+func (q *recordingQueue) Wake(_ context.Context, to queue.Queue, jobID string) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.fail != nil {
@@ -335,24 +350,24 @@ func (q *wakeups) Wake(_ context.Context, to queue.Queue, jobID string) error {
 	return nil
 }
 
-func (q *wakeups) count() int {
+func (q *recordingQueue) count() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return len(q.sent)
 }
 
-var _ queue.Publisher = (*wakeups)(nil)
+var _ queue.Publisher = (*recordingQueue)(nil)
 
-// conforming holds every answer that passes through it to the description.
-type conforming struct {
+// openAPITransport fails the test if a response does not match the OpenAPI document.
+type openAPITransport struct {
 	t   testing.TB
 	doc *openapi3.T
 	mux *http.ServeMux
 	via *http.Transport
 }
 
-func newConforming(t testing.TB) *conforming {
-	c := &conforming{t: t, doc: description(t), mux: http.NewServeMux(), via: &http.Transport{}}
+func newOpenAPITransport(t testing.TB) *openAPITransport {
+	c := &openAPITransport{t: t, doc: loadOpenAPI(t), mux: http.NewServeMux(), via: &http.Transport{}}
 	for path := range c.doc.Paths.Map() {
 		pattern := path
 		if path == "/" {
@@ -363,25 +378,25 @@ func newConforming(t testing.TB) *conforming {
 	return c
 }
 
-func (c *conforming) CloseIdleConnections() { c.via.CloseIdleConnections() }
+func (c *openAPITransport) CloseIdleConnections() { c.via.CloseIdleConnections() }
 
-func (c *conforming) RoundTrip(r *http.Request) (*http.Response, error) {
+func (c *openAPITransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	res, err := c.via.RoundTrip(r)
 	if err == nil {
 		if err := c.check(r, res); err != nil {
-			c.t.Errorf("%s %s answered %d not as described: %v", r.Method, r.URL.Path, res.StatusCode, err)
+			c.t.Errorf("%s %s status %d does not match the OpenAPI document: %v", r.Method, r.URL.Path, res.StatusCode, err)
 		}
 	}
 	return res, err
 }
 
-func (c *conforming) check(r *http.Request, res *http.Response) error {
+func (c *openAPITransport) check(r *http.Request, res *http.Response) error {
 	_, pattern := c.mux.Handler(&http.Request{Method: r.Method, URL: r.URL})
 	path := strings.TrimSuffix(pattern, "{$}")
 	item := c.doc.Paths.Map()[path]
 	if item == nil || item.GetOperation(r.Method) == nil {
 		if res.StatusCode != http.StatusNotFound && res.StatusCode != http.StatusMethodNotAllowed {
-			return errors.New("the operation is not described")
+			return errors.New("the operation is not documented")
 		}
 		return nil
 	}
@@ -389,13 +404,13 @@ func (c *conforming) check(r *http.Request, res *http.Response) error {
 	operation := item.GetOperation(r.Method)
 	answer := operation.Responses.Status(res.StatusCode)
 	if answer == nil {
-		return errors.New("the status is not described")
+		return errors.New("the status is not documented")
 	}
 	if res.ContentLength == 0 && len(answer.Value.Content) == 0 || r.Method == http.MethodHead {
 		return nil
 	}
 	if answer.Value.Content.Get(kind) == nil && kind != "" {
-		return fmt.Errorf("the type %q is not described", kind)
+		return fmt.Errorf("the type %q is not documented", kind)
 	}
 	if !strings.HasSuffix(kind, "json") {
 		return nil
