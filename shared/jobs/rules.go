@@ -24,6 +24,17 @@ var (
 	ErrNotificationEnded = errors.New("jobs: notice settled")
 )
 
+// NothingToDo reports whether err says that a job needs nothing from the caller:
+// it is finished, or another process handles it.
+func NothingToDo(err error) bool {
+	for _, target := range []error{ErrFinished, ErrLeased, ErrLeaseLost, ErrNotFound, ErrNotDue, ErrNotFinished, ErrNotificationEnded} {
+		if errors.Is(err, target) {
+			return true
+		}
+	}
+	return false
+}
+
 // Policy is the set of numbers that the rules need.
 type Policy struct {
 	MaxAttempts int           `envconfig:"MAX_ATTEMPTS" default:"5"` // conversions begun before a job fails
