@@ -153,7 +153,7 @@ func assemble(ctx context.Context, cfg config) (*service, error) {
 	}
 	queues := inprocess.New()
 	queues.Grace = grace
-	if cfg.Convert.TempDir, err = workspace(cfg); err != nil {
+	if cfg.Convert.FFmpeg.TempDir, err = workspace(cfg); err != nil {
 		return nil, err
 	}
 	stopping, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -205,8 +205,8 @@ func look(ctx context.Context, j *sweep.Janitor) {
 // it belongs to this process alone, and what one that was killed has left there
 // goes.
 func workspace(cfg config) (string, error) {
-	if cfg.Convert.TempDir != "" {
-		return cfg.Convert.TempDir, nil
+	if cfg.Convert.FFmpeg.TempDir != "" {
+		return cfg.Convert.FFmpeg.TempDir, nil
 	}
 	dir, err := filepath.Abs(filepath.Join(cfg.DataDir, "tmp"))
 	if err != nil {

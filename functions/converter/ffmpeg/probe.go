@@ -1,4 +1,4 @@
-package worker
+package ffmpeg
 
 import (
 	"bytes"
@@ -16,21 +16,20 @@ import (
 )
 
 const (
-	// probeTime bounds the look at a video: ffprobe reads a few megabytes.
-	probeTime = 60 * time.Second
-	// probeBytes bounds what ffprobe may answer: thousands of tracks are an
-	// attack.
-	probeBytes = 4 << 20
-	// maxTracks bounds how many tracks the record lists.
+	// probeTimeout is ample: ffprobe reads a few megabytes.
+	probeTimeout = 60 * time.Second
+	// maxProbeOutput limits ffprobe's output: thousands of tracks are an attack.
+	maxProbeOutput = 4 << 20
+	// maxTracks limits the tracks in the media info.
 	maxTracks = 32
 )
 
-// formats are the containers that may be opened. It leaves out playlists and
-// all that refers to other files: those would make ffmpeg read on this
-// machine, or from the network, what their author wishes.
-const formats = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpegtsraw,mpeg,mpegvideo,flv,live_flv,asf,asf_o,ogg,oga,ogv,rm,ivf,nut,mxf,mxf_opatom,gxf,dv,wtv,wav,w64,aiff,caf,au,flac,mp3,aac,ac3,eac3,dts,dtshd,truehd,amr,amrnb,amrwb,ape,wv,tta,tak,mpc,mpc8,oma,voc,nsv,vivo,smk,bink,4xm,roq,thp,xmv,pmp,ipmovie,wsvqa,film_cpk"
+// allowedFormats are the containers that ffmpeg may open. Playlists and other
+// formats that refer to files or URLs are missing: they could make ffmpeg read
+// local files or access the network.
+const allowedFormats = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpegtsraw,mpeg,mpegvideo,flv,live_flv,asf,asf_o,ogg,oga,ogv,rm,ivf,nut,mxf,mxf_opatom,gxf,dv,wtv,wav,w64,aiff,caf,au,flac,mp3,aac,ac3,eac3,dts,dtshd,truehd,amr,amrnb,amrwb,ape,wv,tta,tak,mpc,mpc8,oma,voc,nsv,vivo,smk,bink,4xm,roq,thp,xmv,pmp,ipmovie,wsvqa,film_cpk"
 
-// probe is ffprobe's answer, as far as it is used.
+// probe is the part of ffprobe's output that is used.
 type probe struct {
 	Streams []stream `json:"streams"`
 	Format  struct {
@@ -39,9 +38,9 @@ type probe struct {
 		Tags     map[string]string `json:"tags"`
 	} `json:"format"`
 
-	audio   *stream // the track to convert
-	picture *stream // attached to the sound, as an album's cover
-	video   *stream // moving pictures
+	audio   *stream // the stream to convert
+	picture *stream // attached, such as an album's cover
+	video   *stream // the first with moving pictures
 }
 
 type stream struct {
@@ -60,31 +59,31 @@ type stream struct {
 	} `json:"disposition"`
 }
 
-// probe looks at the video before anything is spent on it.
-func (a *attempt) probe(ctx context.Context, dir string, in *input) (*probe, error) {
+// probe runs ffprobe.
+func (r *conversionRun) probe(ctx context.Context) (*probe, error) {
 	args := []string{"-v", "error", "-of", "json", "-show_format", "-show_streams", "-threads", "1"}
-	var answer bytes.Buffer
-	run := a.program(a.config.FFprobe, dir, in, append(args, in.args()...))
-	run.time = probeTime
-	run.stdout = &limitedBuffer{&answer, probeBytes}
-	if err := run.do(ctx); err != nil {
-		return nil, unreadable(in, err)
+	var output bytes.Buffer
+	cmd := r.command(r.FFprobe, append(args, r.input.args()...))
+	cmd.timeout = probeTimeout
+	cmd.stdout = &limitedBuffer{&output, maxProbeOutput}
+	if err := cmd.run(ctx); err != nil {
+		return nil, classifyProbeError(r.input, err)
 	}
-	return parseProbe(answer.Bytes(), a.job.Options.Track)
+	return parseProbe(output.Bytes(), r.options.Track)
 }
 
-// unreadable tells a damaged video from something that never was one, by its
-// first bytes.
-func unreadable(in *input, err error) error {
-	var ended *exitError
+// classifyProbeError distinguishes a damaged video from a file of another kind,
+// by its first bytes.
+func classifyProbeError(in *input, err error) error {
+	var exit *exitError
 	switch {
-	case errors.Is(err, errTime):
+	case errors.Is(err, errTimeout):
 		return fmt.Errorf("%w: %w", conversion.TimeLimit, err)
-	case errors.Is(err, errTooMuch):
+	case errors.Is(err, errOutputTooLarge):
 		return fmt.Errorf("%w: %w", conversion.Unsupported, err)
-	case !errors.As(err, &ended), ended.killed():
+	case !errors.As(err, &exit), exit.killed():
 		return err
-	case ended.mentions("not on whitelist"), ended.mentions("not in allowed"):
+	case exit.mentions("not on whitelist"), exit.mentions("not in allowed"):
 		return fmt.Errorf("%w: %w", conversion.Unsupported, err)
 	}
 	kind := http.DetectContentType(in.head)
@@ -94,15 +93,24 @@ func unreadable(in *input, err error) error {
 	return fmt.Errorf("%w: %w", conversion.Unsupported, err)
 }
 
-// parseProbe reads ffprobe's answer and picks the tracks.
-func parseProbe(answer []byte, track string) (*probe, error) {
+// parseProbe parses ffprobe's output and selects the streams to use.
+func parseProbe(output []byte, track string) (*probe, error) {
 	var p probe
-	if err := json.Unmarshal(answer, &p); err != nil {
-		return nil, fmt.Errorf("%w: ffprobe's answer: %w", conversion.Corrupt, err)
+	if err := json.Unmarshal(output, &p); err != nil {
+		return nil, fmt.Errorf("%w: ffprobe's output: %w", conversion.Corrupt, err)
 	}
 	if len(p.Streams) == 0 {
 		return nil, conversion.Corrupt
 	}
+	if err := p.selectStreams(track); err != nil {
+		return nil, err
+	}
+	return &p, nil
+}
+
+// selectStreams sets the streams to use, or returns why there is nothing to
+// convert.
+func (p *probe) selectStreams(track string) error {
 	for i := range p.Streams {
 		s := &p.Streams[i]
 		switch {
@@ -113,23 +121,23 @@ func parseProbe(answer []byte, track string) (*probe, error) {
 			p.video = s
 		}
 	}
-	if err := p.choose(track); err != nil {
-		return nil, err
+	if err := p.selectAudio(track); err != nil {
+		return err
 	}
 	switch {
-	case protected(p.audio.CodecTag):
-		return nil, conversion.DRM
+	case encrypted(p.audio.CodecTag):
+		return conversion.DRM
 	case p.audio.rate() <= 0 || p.audio.Channels <= 0:
-		return nil, fmt.Errorf("%w: sound track without rate or channels", conversion.Corrupt)
+		return fmt.Errorf("%w: audio track without sample rate or channels", conversion.Corrupt)
 	case p.audio.Codec == "" || p.audio.Codec == "unknown" || p.audio.Codec == "none":
-		return nil, fmt.Errorf("%w: unknown codec", conversion.Unsupported)
+		return fmt.Errorf("%w: unknown codec", conversion.Unsupported)
 	}
-	return &p, nil
+	return nil
 }
 
-// choose picks the sound track: by its number from 1, by its language, or, if
-// nothing is wished for, the first one marked as default, else the first.
-func (p *probe) choose(track string) error {
+// selectAudio selects the audio track by its number from 1 or its language. An
+// empty track selects the first one marked as default, else the first.
+func (p *probe) selectAudio(track string) error {
 	n := 0
 	for i := range p.Streams {
 		s := &p.Streams[i]
@@ -155,16 +163,16 @@ func (p *probe) choose(track string) error {
 	return nil
 }
 
-// protected knows the marks of Common Encryption and of FairPlay.
-func protected(tag string) bool { return tag == "enca" || tag == "drms" }
+// encrypted reports whether a codec tag is that of Common Encryption or FairPlay.
+func encrypted(tag string) bool { return tag == "enca" || tag == "drms" }
 
 func (s *stream) rate() int {
 	n, _ := strconv.Atoi(s.SampleRate)
 	return n
 }
 
-// expected is how long the MP3 should be, or 0 if the container does not say
-// so of the sound track itself: that of the whole video may be longer.
+// expected returns the duration of the audio track, or 0 if the container only
+// has that of the whole video, which may be longer.
 func (p *probe) expected() time.Duration {
 	switch strings.Split(p.Format.Name, ",")[0] {
 	case "mov", "avi", "asf", "mxf", "wav", "flac", "ogg":
@@ -175,7 +183,7 @@ func (p *probe) expected() time.Duration {
 	return 0
 }
 
-// duration is the best guess at the length, for limits and progress.
+// duration is the best estimate of the duration, for limits and progress.
 func (p *probe) duration() time.Duration {
 	for _, d := range []time.Duration{p.expected(), seconds(p.audio.Duration), seconds(p.Format.Duration)} {
 		if d > 0 {
@@ -185,28 +193,28 @@ func (p *probe) duration() time.Duration {
 	return 0
 }
 
-// source is what the job's owner is shown.
-func (p *probe) source() *conversion.MediaInfo {
-	s := &conversion.MediaInfo{
+// mediaInfo returns the description of the video for the user.
+func (p *probe) mediaInfo() *conversion.MediaInfo {
+	info := &conversion.MediaInfo{
 		Container: p.Format.Name, Codec: p.audio.Codec, Duration: p.duration(),
 		Rate: p.audio.rate(), Channels: p.audio.Channels, Tags: map[string]string{},
 	}
 	for _, t := range p.Streams {
-		if t.Type == "audio" && len(s.Tracks) < maxTracks {
-			s.Tracks = append(s.Tracks, conversion.Track{
+		if t.Type == "audio" && len(info.Tracks) < maxTracks {
+			info.Tracks = append(info.Tracks, conversion.Track{
 				Codec: t.Codec, Language: clip(t.Tags["language"]), Title: clip(t.Tags["title"]), Rate: t.rate(), Channels: t.Channels,
 			})
 		}
 	}
 	for k, v := range p.Format.Tags {
-		if k = strings.ToLower(k); slices.Contains(tags, k) {
-			s.Tags[k] = clip(v)
+		if k = strings.ToLower(k); slices.Contains(tagNames, k) {
+			info.Tags[k] = clip(tagText.Replace(v))
 		}
 	}
-	return s
+	return info
 }
 
-// seconds reads ffprobe's decimal seconds; 0 is unknown.
+// seconds parses ffprobe's decimal seconds; 0 is unknown.
 func seconds(s string) time.Duration {
 	f, err := strconv.ParseFloat(s, 64)
 	if err != nil || math.IsNaN(f) || f <= 0 || f > 1e9 {
@@ -215,7 +223,7 @@ func seconds(s string) time.Duration {
 	return time.Duration(f * float64(time.Second))
 }
 
-// clock reads Matroska's 00:01:02.345678900; 0 is unknown.
+// clock parses Matroska's 00:01:02.345678900; 0 is unknown.
 func clock(s string) time.Duration {
 	parts := strings.Split(s, ":")
 	if len(parts) != 3 {

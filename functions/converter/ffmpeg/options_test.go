@@ -1,4 +1,4 @@
-package worker
+package ffmpeg
 
 import (
 	"encoding/json"

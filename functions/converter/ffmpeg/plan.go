@@ -1,4 +1,4 @@
-package worker
+package ffmpeg
 
 import (
 	"strconv"
@@ -8,22 +8,21 @@ import (
 	"mp3converter/shared/conversion"
 )
 
-// plan is how one MP3 is to be made: what was found and what was wished for,
-// put together.
+// plan combines the probe and the options into the parameters of the MP3.
 type plan struct {
 	*probe
 	options conversion.Options
 
-	copied   bool          // the sound is MP3 already and is taken as it is
-	expected time.Duration // of the MP3; 0 if nothing reliable says so
-	about    time.Duration // the best guess at it, for limits and progress
+	copied   bool          // the audio is MP3 already and is copied
+	expected time.Duration // duration of the MP3; 0 if not reliably known
+	about    time.Duration // the best estimate of it, for limits and progress
 	rate     int           // samples a second
 	channels int
 	bitrate  int // kbit/s; 0 is variable
-	workers  int // encoders at the same time
+	workers  int // concurrent encoders
 }
 
-// newPlan decides everything that the probe's answer can decide.
+// newPlan returns the plan for a video, or why the options cannot be met.
 func newPlan(found *probe, options conversion.Options, bitrate, cores int) (*plan, error) {
 	p := &plan{
 		probe: found, options: options, expected: found.expected(), about: found.duration(),
@@ -34,9 +33,9 @@ func newPlan(found *probe, options conversion.Options, bitrate, cores int) (*pla
 		if p.about > 0 && start >= p.about {
 			return nil, conversion.OutOfRange
 		}
-		p.about = part(p.about, start, end)
-		if p.expected > 0 { // else the end that was asked for may lie behind the video's
-			p.expected = part(p.expected, start, end)
+		p.about = clipDuration(p.about, start, end)
+		if p.expected > 0 { // else the requested end may lie beyond that of the video
+			p.expected = clipDuration(p.expected, start, end)
 		}
 	}
 	if p.rate == 0 {
@@ -53,9 +52,9 @@ func newPlan(found *probe, options conversion.Options, bitrate, cores int) (*pla
 	return p, nil
 }
 
-// part is how much of a length lies between start and end. Of an unknown length,
-// which is 0, it is what was asked for.
-func part(length, start, end time.Duration) time.Duration {
+// clipDuration returns how much of a length lies between start and end. A length
+// of 0 is unknown and does not limit the result.
+func clipDuration(length, start, end time.Duration) time.Duration {
 	if length == 0 {
 		return max(0, end-start)
 	}
@@ -65,10 +64,10 @@ func part(length, start, end time.Duration) time.Duration {
 	return max(0, end-start)
 }
 
-// sampleRate returns the rate of MPEG-1 that is of the same family, so that
-// resampling is by a whole factor wherever it can be. The lower rates that MP3
-// also has are taken only when asked for: many players do not know them, and
-// they do not reach the usual bitrates.
+// sampleRate returns the MPEG-1 sample rate of the same family, so that
+// resampling is by an integer factor where possible. The lower rates of MPEG-2
+// are used only on request: many players do not support them, and they do not
+// allow the usual bitrates.
 func sampleRate(rate int) int {
 	switch {
 	case rate%11025 == 0:
@@ -79,17 +78,17 @@ func sampleRate(rate int) int {
 	return 48000
 }
 
-// seek are the options in front of the input that skip to the beginning.
-func (p *plan) seek() []string {
+// seekArgs, in front of the input, seek to the start.
+func (p *plan) seekArgs() []string {
 	if p.options.Start == 0 {
 		return nil
 	}
 	return []string{"-ss", strconv.FormatFloat(p.options.Start, 'f', 3, 64)}
 }
 
-// limit are the options behind it that stop at the end: that of the part, or
-// one second more than is allowed, so that too long can be told from cut.
-func (p *plan) limit(maximum time.Duration) []string {
+// limitArgs, behind the input, stop at the end. Without one they allow a second
+// more than the maximum, so that verify can tell that the video is too long.
+func (p *plan) limitArgs(maximum time.Duration) []string {
 	seconds := maximum.Seconds() + 1
 	if p.options.End != 0 {
 		seconds = min(seconds, p.options.End-p.options.Start)
@@ -97,8 +96,8 @@ func (p *plan) limit(maximum time.Duration) []string {
 	return []string{"-t", strconv.FormatFloat(seconds, 'f', 3, 64)}
 }
 
-// encoder are LAME's options.
-func (p *plan) encoder() []string {
+// encoderArgs select the encoder and its parameters.
+func (p *plan) encoderArgs() []string {
 	if p.copied {
 		return []string{"-c:a", "copy"}
 	}
@@ -109,7 +108,7 @@ func (p *plan) encoder() []string {
 	return append(args, "-q:a", strconv.Itoa(*p.options.Quality))
 }
 
-// maxOutput is twice what the MP3 should take, and room for its tags and cover.
+// maxOutput is twice the expected size of the MP3, plus space for tags and cover.
 func (p *plan) maxOutput(maximum time.Duration) uint64 {
 	length, bitrate := p.about, p.bitrate
 	if length == 0 {

@@ -1,4 +1,4 @@
-package worker
+package ffmpeg
 
 import (
 	"os"
@@ -22,6 +22,8 @@ func TestQuick(t *testing.T) {
 		{samples.Spec{Name: "plain.mp4"}, true},
 		{samples.Spec{Name: "first.mp4", Format: []string{"-movflags", "+faststart"}}, true},
 		{samples.Spec{Name: "tagged.mp4", Tags: map[string]string{"title": "T: \"x\"", "artist": "A"}}, true},
+		{samples.Spec{Name: "stream tags.ogg", Video: "none", Audio: "libvorbis", Tags: map[string]string{"title": "T", "artist": "A"}}, true},
+		{samples.Spec{Name: "stream tags.opus", Video: "none", Audio: "libopus", Rate: 48000, Tags: map[string]string{"title": "T", "artist": "A"}}, true},
 		{samples.Spec{Name: "plain.webm", Rate: 48000, Video: "libvpx -deadline realtime", Audio: "libopus"}, true},
 		{samples.Spec{Name: "mono.mov", Layout: "mono", Audio: "pcm_s16le"}, true},
 		{samples.Spec{Name: "surround.mp4", Layout: "5.1"}, false},
