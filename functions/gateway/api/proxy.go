@@ -5,10 +5,10 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httputil"
-	"net/url"
 	"time"
 
 	"mp3converter/shared/problem"
+	"mp3converter/shared/serve"
 )
 
 // authTimeout is how long the auth function may take to respond. It may have to
@@ -35,9 +35,9 @@ func WakeAuth(ctx context.Context, address string) {
 // AuthProxy returns a reverse proxy to the auth function, whose address is
 // reachable only inside the cluster.
 func AuthProxy(address string) (http.Handler, error) {
-	target, err := url.Parse(address)
-	if err != nil || target.Scheme != "http" && target.Scheme != "https" || target.Host == "" {
-		return nil, errors.New("AUTH_URL must be an http or https address")
+	target, err := serve.ParseURL("AUTH_URL", address)
+	if err != nil {
+		return nil, err
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.ResponseHeaderTimeout = authTimeout
