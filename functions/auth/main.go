@@ -1,4 +1,4 @@
-// Command auth is the function that keeps users and issues their tokens.
+// Command auth is the function that stores users and issues their tokens.
 package main
 
 import (
@@ -34,7 +34,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer users.Close()
-	// What cannot reach its users had better not start: it would get requests.
+	// Without the database the pod must not become ready.
 	if err := users.Ping(ctx); err != nil {
 		return err
 	}

@@ -1,8 +1,7 @@
-// Package events defines the CloudEvents that travel between the functions.
+// Package events defines the CloudEvents between the functions.
 //
-// An event is only a wake-up call. It names a job and says nothing of its
-// state: that is read from the job record, so an event may be lost, doubled or
-// late without harm.
+// An event is a wake-up. It names a job but not its state, which is read from the job
+// record, so events may be lost, duplicated or late.
 package events
 
 import (
@@ -14,22 +13,22 @@ import (
 	"mp3converter/shared/id"
 )
 
-// The types of event, each with the queue that carries it.
+// The event types.
 const (
-	// VideoUploaded asks the converter to look at a job.
+	// VideoUploaded wakes the converter.
 	VideoUploaded = "com.mp3converter.video.uploaded"
-	// JobFinished asks the notification function to look at a job.
+	// JobFinished wakes the notification function.
 	JobFinished = "com.mp3converter.job.finished"
 )
 
-// MaxBytes is the most that an event may take on the wire. Ours take 300.
+// MaxBytes bounds the size of an event in an HTTP request. Typical is 300 bytes.
 const MaxBytes = 64 << 10
 
 type data struct {
 	Job string `json:"job"`
 }
 
-// New returns an event of the given type about one job.
+// New returns an event of the given type about a job.
 func New(eventType, source, job string) cloudevents.Event {
 	e := cloudevents.NewEvent()
 	e.SetID(id.New())
@@ -41,8 +40,8 @@ func New(eventType, source, job string) cloudevents.Event {
 	return e
 }
 
-// Job returns the job that a request's event is about. The event may come in
-// structured or binary mode; any other type than want is an error.
+// Job returns the job of the event in a request, in structured or binary mode. An
+// event of another type than want is an error.
 func Job(w http.ResponseWriter, r *http.Request, want string) (string, error) {
 	r.Body = http.MaxBytesReader(w, r.Body, MaxBytes)
 	e, err := cloudevents.NewEventFromHTTPRequest(r)

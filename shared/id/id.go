@@ -1,10 +1,10 @@
-// Package id makes the identifiers of jobs and stored files.
+// Package id creates the identifiers of jobs and stored files.
 //
-// An identifier is 12 bytes written as 24 hexadecimal digits: seconds since
+// An identifier is 12 bytes, written as 24 hexadecimal digits: seconds since
 // 1970, five bytes of process randomness and a counter. That is the layout of
 // a MongoDB ObjectID, so GridFS tools accept it, and later identifiers of one
-// process sort after earlier ones. An identifier is not a secret: whoever
-// knows one must still own what it names.
+// process sort after earlier ones. An identifier is not a secret;
+// access is checked by owner.
 package id
 
 import (
@@ -29,8 +29,7 @@ func init() {
 	counter.Store(binary.BigEndian.Uint32(seed[:]))
 }
 
-// New returns an identifier that no other call returns. It is safe for
-// concurrent use.
+// New returns a unique identifier. It is safe for concurrent use.
 func New() string {
 	return at(time.Now())
 }
@@ -44,7 +43,7 @@ func at(now time.Time) string {
 	return hex.EncodeToString(b[:])
 }
 
-// Valid reports whether s is written as New writes identifiers.
+// Valid reports whether s has the form of an identifier.
 func Valid(s string) bool {
 	if len(s) != 2*size {
 		return false
@@ -57,8 +56,8 @@ func Valid(s string) bool {
 	return true
 }
 
-// Before returns the smallest identifier of the given second: every identifier
-// made earlier sorts below it.
+// Before returns the smallest identifier of the second of t. Every earlier identifier
+// sorts before it.
 func Before(t time.Time) string {
 	var b [size]byte
 	binary.BigEndian.PutUint32(b[0:4], uint32(t.Unix()))

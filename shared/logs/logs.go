@@ -1,6 +1,5 @@
-// Package logs makes the one logger of a process: JSON lines (or text, for a
-// person at a terminal) in which every line that was written on behalf of a
-// request or a job names it.
+// Package logs creates the logger of a process: JSON lines, or text for a terminal,
+// with attributes from the context such as the request and the job.
 package logs
 
 import (
@@ -9,13 +8,13 @@ import (
 	"log/slog"
 )
 
-// New returns a logger that writes to w. Format is "json" or "text"; level is
-// the lowest that is written, "info" if empty or unknown.
+// New returns a logger that writes to w. Format is "json" or "text"; level is the
+// minimum level, "info" if empty or unknown.
 func New(w io.Writer, format, level string) *slog.Logger {
 	var options slog.HandlerOptions
-	var lowest slog.Level
-	if lowest.UnmarshalText([]byte(level)) == nil {
-		options.Level = lowest
+	var minLevel slog.Level
+	if minLevel.UnmarshalText([]byte(level)) == nil {
+		options.Level = minLevel
 	}
 	var h slog.Handler = slog.NewJSONHandler(w, &options)
 	if format == "text" {
@@ -26,7 +25,7 @@ func New(w io.Writer, format, level string) *slog.Logger {
 
 type key struct{}
 
-// With returns a context whose log lines carry the given attributes as well.
+// With returns a context that adds the attributes to its log lines.
 func With(ctx context.Context, attrs ...slog.Attr) context.Context {
 	old, _ := ctx.Value(key{}).([]slog.Attr)
 	return context.WithValue(ctx, key{}, append(old[:len(old):len(old)], attrs...))

@@ -1,6 +1,6 @@
-// Package problem is how every function says no: an RFC 9457 problem document
-// with a stable code, a sentence for a person, and nothing about the inside of
-// the service. What was really wrong goes to the log under the request's id.
+// Package problem writes error responses: RFC 9457 problem documents with a stable code
+// and a title for the user, and without internal details. The cause is logged with
+// the id of the request.
 package problem
 
 import (
@@ -14,35 +14,33 @@ import (
 	"time"
 )
 
-// RequestIDHeader names the header, set on every response, by which a request
-// is found in the log.
+// RequestIDHeader is the response header with the id of the request in the log.
 const RequestIDHeader = "X-Request-Id"
 
-// Error is a refusal that a client may see.
+// Error is an error response.
 type Error struct {
 	Kind
-	Detail     string        // what about this request; may be ""
-	RetryAfter time.Duration // when to try again; 0 says nothing about it
+	Detail     string        // about this request; may be ""
+	RetryAfter time.Duration // 0 omits the header
 	cause      error
 }
 
-// WithDetail returns a refusal of this kind that says more about the request in
-// hand.
+// WithDetail returns an error of this kind with a sentence about this request.
 func (k Kind) WithDetail(format string, args ...any) *Error {
 	return &Error{Kind: k, Detail: fmt.Sprintf(format, args...)}
 }
 
-// WithRetryAfter returns a refusal of this kind that asks the client to come back later.
+// WithRetryAfter returns an error of this kind with a Retry-After header.
 func (k Kind) WithRetryAfter(d time.Duration) *Error {
 	return &Error{Kind: k, RetryAfter: d}
 }
 
-// WithCause returns a refusal of this kind whose cause is for the log alone.
+// WithCause returns an error of this kind with a cause that is only logged.
 func (k Kind) WithCause(err error) *Error {
 	return &Error{Kind: k, cause: err}
 }
 
-// Error lets a Kind be returned as it is.
+// Error makes a Kind usable as an error.
 func (k Kind) Error() string { return k.Code + ": " + k.Title }
 
 func (e *Error) Error() string {
@@ -58,8 +56,9 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.cause }
 
-// gone is what the log calls a request whose client did not wait.
-var gone = Kind{499, "client_gone", "The client has closed the connection."}
+// clientClosedRequest is logged for a request whose client has disconnected; 499 is
+// nginx's code for it.
+var clientClosedRequest = Kind{499, "client_closed_request", "The client has closed the connection."}
 
 type document struct {
 	Type      string `json:"type"`
@@ -70,22 +69,22 @@ type document struct {
 	RequestID string `json:"requestId,omitempty"`
 }
 
-// Write answers a request with err. An error that is no Kind and no *Error is
-// logged and answered as Internal.
+// Write sends err as the response. An error that is neither a Kind nor an *Error is
+// logged and sent as Internal.
 func Write(w http.ResponseWriter, r *http.Request, err error) {
-	e := from(err)
+	e := asError(err)
 	if r.Context().Err() != nil && errors.Is(err, r.Context().Err()) {
-		e = &Error{Kind: gone} // for the log: there is nobody to read it
+		e = &Error{Kind: clientClosedRequest}
 	}
 	switch {
 	case e.Status >= 500 && e.cause != nil:
 		slog.ErrorContext(r.Context(), "request failed", "code", e.Code, "error", e.cause)
 	case e.cause != nil:
-		slog.InfoContext(r.Context(), "request refused", "code", e.Code, "cause", e.cause)
+		slog.InfoContext(r.Context(), "request rejected", "code", e.Code, "cause", e.cause)
 	}
 	h := w.Header()
-	for _, of := range []string{"Content-Length", "Content-Disposition", "ETag", "Last-Modified", "Cache-Control"} {
-		h.Del(of)
+	for _, name := range []string{"Content-Length", "Content-Disposition", "ETag", "Last-Modified", "Cache-Control"} {
+		h.Del(name)
 	}
 	if e.Status == http.StatusUnauthorized && h.Get("WWW-Authenticate") == "" {
 		h.Set("WWW-Authenticate", `Bearer realm="mp3converter"`)
@@ -106,7 +105,7 @@ func Write(w http.ResponseWriter, r *http.Request, err error) {
 	})
 }
 
-func from(err error) *Error {
+func asError(err error) *Error {
 	var e *Error
 	if errors.As(err, &e) {
 		return e
@@ -118,7 +117,7 @@ func from(err error) *Error {
 	return Internal.WithCause(err)
 }
 
-// Handler adapts a handler that returns its error.
+// Handler adapts a handler that returns an error.
 func Handler(h func(http.ResponseWriter, *http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := h(w, r); err != nil {
@@ -127,7 +126,7 @@ func Handler(h func(http.ResponseWriter, *http.Request) error) http.Handler {
 	})
 }
 
-// Mux serves mux and answers what it has no route for with a problem too.
+// Mux serves mux and replaces its plain 404 and 405 responses by problems.
 func Mux(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h, pattern := mux.Handler(r)
@@ -135,11 +134,11 @@ func Mux(mux *http.ServeMux) http.Handler {
 			mux.ServeHTTP(w, r)
 			return
 		}
-		refusal := refused{header: http.Header{}}
-		h.ServeHTTP(&refusal, r)
-		switch refusal.status {
+		plain := discardedResponse{header: http.Header{}}
+		h.ServeHTTP(&plain, r)
+		switch plain.status {
 		case http.StatusMethodNotAllowed:
-			w.Header().Set("Allow", refusal.header.Get("Allow"))
+			w.Header().Set("Allow", plain.header.Get("Allow"))
 			Write(w, r, MethodNotAllowed)
 		default:
 			Write(w, r, NotFound)
@@ -147,12 +146,12 @@ func Mux(mux *http.ServeMux) http.Handler {
 	})
 }
 
-// refused takes ServeMux's own refusal without sending it.
-type refused struct {
+// discardedResponse records ServeMux's own response without sending it.
+type discardedResponse struct {
 	header http.Header
 	status int
 }
 
-func (r *refused) Header() http.Header         { return r.header }
-func (r *refused) WriteHeader(status int)      { r.status = status }
-func (r *refused) Write(b []byte) (int, error) { return len(b), nil }
+func (r *discardedResponse) Header() http.Header         { return r.header }
+func (r *discardedResponse) WriteHeader(status int)      { r.status = status }
+func (r *discardedResponse) Write(b []byte) (int, error) { return len(b), nil }

@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// readyTimeout bounds one look at the things a function depends on.
+// readyTimeout bounds one readiness check.
 const readyTimeout = 3 * time.Second
 
-// withHealth answers /healthz (the process is alive) and /readyz (what it needs
-// can be reached) beside h, outside of the request log.
+// withHealth adds /healthz (the process is alive) and /readyz (its dependencies are
+// reachable) to h, without request log.
 func withHealth(h http.Handler, ready func(context.Context) error) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {

@@ -1,5 +1,5 @@
-// Package serve is the HTTP server of every function: limits, request log,
-// metrics, health and a graceful end. It knows nothing of what is served.
+// Package serve is the HTTP server of every function: limits, request log, metrics,
+// health checks and graceful shutdown.
 package serve
 
 import (
@@ -19,23 +19,23 @@ import (
 	"mp3converter/shared/logs"
 )
 
-// Config is how a function is reached.
+// Config configures the server.
 type Config struct {
-	Host string `envconfig:"HOST"`                // address to listen on; all if empty
-	Port string `envconfig:"PORT" default:"8080"` // Knative sets it
+	Host string `envconfig:"HOST"`                // address to listen on; all interfaces if empty
+	Port string `envconfig:"PORT" default:"8080"` // set by Knative
 
-	// MetricsAddr is where Prometheus finds /metrics, apart from the public
-	// port. Empty turns it off.
+	// MetricsAddr is the address of the metrics server, separate from the
+	// public port. Disabled if empty.
 	MetricsAddr string `envconfig:"METRICS_ADDR"`
 
-	// Grace bounds how long requests in flight may take to end after
-	// SIGTERM. The platform's own limit comes after it.
+	// Grace bounds how long requests in progress may continue after SIGTERM.
+	// The platform's own limit applies too.
 	Grace time.Duration `envconfig:"SHUTDOWN_GRACE" default:"2h"`
 
 	LogFormat string `envconfig:"LOG_FORMAT" default:"json"`
 }
 
-// Validate names the variable that makes no sense.
+// Validate returns an error that names the invalid variable.
 func (c Config) Validate() error {
 	if c.LogFormat != "json" && c.LogFormat != "text" {
 		return fmt.Errorf("LOG_FORMAT must be json or text, not %q", c.LogFormat)
@@ -46,21 +46,21 @@ func (c Config) Validate() error {
 	return nil
 }
 
-// Main runs one function as a process: it sets up the log, calls run with a
-// context that ends at SIGTERM or Ctrl-C, and exits with 1 if run fails. A
-// second signal ends the process at once.
+// Main runs a function as a process: it sets up the log, calls run with a context that
+// ends at SIGTERM or Ctrl-C, and exits with status 1 if run fails. A second signal
+// kills the process.
 func Main(function string, run func(context.Context) error) {
 	slog.SetDefault(logs.New(os.Stderr, os.Getenv("LOG_FORMAT"), os.Getenv("LOG_LEVEL")).With("function", function))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	if err := run(ctx); err != nil {
-		slog.Error("cannot run", "error", err)
+		slog.Error("exiting", "error", err)
 		os.Exit(1)
 	}
 }
 
-// Run listens, serves h until ctx ends, lets the requests in flight finish, and
-// returns. Ready answers /readyz; nil means always.
+// Run listens and serves h until ctx ends, then waits for the requests in progress. The
+// function ready decides the response of /readyz; nil means always ready.
 func Run(ctx context.Context, cfg Config, h http.Handler, ready func(context.Context) error) error {
 	if err := cfg.Validate(); err != nil {
 		return err
@@ -72,8 +72,8 @@ func Run(ctx context.Context, cfg Config, h http.Handler, ready func(context.Con
 	return RunListener(ctx, cfg, l, h, ready)
 }
 
-// Listen takes the address of cfg, so that a taken port is an error before
-// anything else is begun.
+// Listen listens on the address of cfg. Called first, it makes a port in use an error
+// before anything else is started.
 func Listen(cfg Config) (net.Listener, error) {
 	l, err := net.Listen("tcp", net.JoinHostPort(cfg.Host, cfg.Port))
 	if errors.Is(err, syscall.EADDRINUSE) {
@@ -82,25 +82,25 @@ func Listen(cfg Config) (net.Listener, error) {
 	return l, err
 }
 
-// RunListener is Run on a listener that is already there.
+// RunListener is Run with an existing listener.
 func RunListener(ctx context.Context, cfg Config, l net.Listener, h http.Handler, ready func(context.Context) error) error {
-	failed := make(chan error, 2)
+	serveErr := make(chan error, 2)
 	if cfg.MetricsAddr != "" {
 		m, err := net.Listen("tcp", cfg.MetricsAddr)
 		if err != nil {
 			l.Close()
 			return fmt.Errorf("METRICS_ADDR: %w", err)
 		}
-		metrics := server(promhttp.Handler())
+		metrics := newServer(promhttp.Handler())
 		defer metrics.Close()
-		go func() { failed <- metrics.Serve(m) }()
+		go func() { serveErr <- metrics.Serve(m) }()
 	}
-	srv := server(withHealth(observe(h), ready))
-	go func() { failed <- srv.Serve(l) }()
+	srv := newServer(withHealth(logRequests(h), ready))
+	go func() { serveErr <- srv.Serve(l) }()
 	slog.Info("serving", "address", l.Addr().String())
 
 	select {
-	case err := <-failed:
+	case err := <-serveErr:
 		return err
 	case <-ctx.Done():
 	}
@@ -109,14 +109,14 @@ func RunListener(ctx context.Context, cfg Config, l net.Listener, h http.Handler
 	defer cancel()
 	if err := srv.Shutdown(drain); err != nil {
 		srv.Close()
-		return fmt.Errorf("requests still running after %v: %w", cfg.Grace, err)
+		return fmt.Errorf("requests still in progress after %v: %w", cfg.Grace, err)
 	}
 	return nil
 }
 
-// server sets the limits that hold for every request. Bodies have none here: an
-// upload may take hours, so whoever reads one watches over its progress.
-func server(h http.Handler) *http.Server {
+// newServer returns a server with the limits for all requests. It does not limit the
+// time to read a body: uploads may take hours, and their reader checks for progress.
+func newServer(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 10 * time.Second,

@@ -8,8 +8,8 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// alphabet is every character that a token can have. The base64 decoder skips
-// line breaks, so without this check one token could be written in many ways.
+// alphabet is the characters of a token. The base64 decoder skips line breaks, so
+// without this check a token would have many spellings.
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
 
 type payload struct {
@@ -17,8 +17,7 @@ type payload struct {
 	Email string `json:"email,omitempty"`
 }
 
-// Validate demands the claims that the parser, told to check all others, takes
-// as optional.
+// Validate requires the claims that the parser treats as optional.
 func (p payload) Validate() error {
 	switch {
 	case p.IssuedAt == nil:
@@ -31,9 +30,9 @@ func (p payload) Validate() error {
 	return nil
 }
 
-// otherFaults are the findings about claims besides expiry. A token that has
-// one of them was never good, so to log in again is not the whole answer.
-var otherFaults = []error{
+// claimErrors are the errors about claims other than expiry. An expired token with one
+// of them was never valid.
+var claimErrors = []error{
 	jwt.ErrTokenRequiredClaimMissing,
 	jwt.ErrTokenInvalidAudience,
 	jwt.ErrTokenInvalidIssuer,
@@ -42,24 +41,24 @@ var otherFaults = []error{
 	jwt.ErrInvalidType,
 }
 
-// classify turns the parser's error into one of ours. The parser looks at the
-// claims only after the signature has proved genuine.
+// classify maps the parser's error to ErrExpired or ErrInvalid. The parser checks the
+// claims only after the signature.
 func classify(err error) error {
 	if !errors.Is(err, jwt.ErrTokenExpired) {
 		return fmt.Errorf("%w: %s", ErrInvalid, reason(err))
 	}
-	for _, fault := range otherFaults {
-		if errors.Is(err, fault) {
+	for _, e := range claimErrors {
+		if errors.Is(err, e) {
 			return fmt.Errorf("%w: %s", ErrInvalid, reason(err))
 		}
 	}
 	return ErrExpired
 }
 
-// reason is the class of the parser's error. Its full text can quote the
-// token, which must not reach a log.
+// reason returns the class of the parser's error. The full text may contain the token
+// and must not be logged.
 func reason(err error) string {
-	for _, class := range slices.Concat(otherFaults, []error{
+	for _, class := range slices.Concat(claimErrors, []error{
 		jwt.ErrTokenMalformed,
 		jwt.ErrTokenSignatureInvalid,
 		jwt.ErrTokenUnverifiable,

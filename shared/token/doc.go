@@ -1,6 +1,6 @@
-// Package token issues and verifies the signed tokens by which a user's
-// requests are known: JSON Web Tokens, HMAC-SHA256.
+// Package token issues and verifies the JSON Web Tokens (HMAC-SHA256) that
+// authenticate a user's requests.
 //
-// It knows no users and no passwords, and reads no HTTP headers. A token cannot
-// be revoked before it expires, so its lifetime is the caller's only brake.
+// It knows no users or passwords and reads no HTTP headers. A token cannot be revoked
+// before it expires.
 package token

@@ -8,29 +8,28 @@ import (
 	"strings"
 )
 
-// MinKeyBytes is the shortest key that is accepted: as long as the hash, as
-// RFC 7518 section 3.2 demands.
+// MinKeyBytes is the minimum length of a key: that of the hash, as required by
+// RFC 7518 section 3.2.
 const MinKeyBytes = 32
 
 var keyID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
-// Keys holds the keys that tokens are signed with. The zero value issues and
-// accepts nothing. It is safe for concurrent use.
+// Keys holds the signing keys. The zero value issues and accepts no tokens. It is safe for concurrent use.
 //
-// Rotation takes three steps, with all functions restarted after each: append
-// the new key, so that everybody accepts it; move it to the front, so that auth
-// signs with it; drop the old one after the longest lifetime of a token.
+// Rotation takes three steps, with a restart of all functions after each: append the
+// new key, so that all accept it; move it to the front, so that auth signs with it;
+// remove the old key after the lifetime of a token.
 type Keys struct {
 	ids []string // the first signs
 
-	// secret returns the key of that identifier or nil. It is a function
-	// because no way of printing whatever holds Keys can look into one.
+	// secret returns the key with that identifier, or nil. It is a function so
+	// that printing Keys cannot reveal a key.
 	secret func(kid string) []byte
 }
 
-// ParseKeys reads keys from the form "kid:base64,kid2:base64". The first signs
-// and all verify. Base64 may be of the standard or the URL alphabet, padded or
-// not. No error repeats any part of a key.
+// ParseKeys parses "kid:base64,kid2:base64". The first key signs and all verify.
+// Standard and URL-safe base64 are accepted, with or without padding. Errors contain
+// no part of a key.
 func ParseKeys(s string) (Keys, error) {
 	var ids []string
 	secrets := make(map[string][]byte)
@@ -39,8 +38,8 @@ func ParseKeys(s string) (Keys, error) {
 		if !found {
 			return Keys{}, fmt.Errorf("token key %d: want kid:base64", i+1)
 		}
-		// What stands before the colon may be a key put in the wrong place,
-		// so it is not repeated either until it has the form of a kid.
+		// The text before the colon may be a misplaced key, so the error
+		// contains it only if it has the form of a kid.
 		if !keyID.MatchString(kid) {
 			return Keys{}, fmt.Errorf("token key %d: the kid must be 1 to 64 letters, digits, dots, dashes or underscores", i+1)
 		}
@@ -60,7 +59,7 @@ func ParseKeys(s string) (Keys, error) {
 	return Keys{ids: ids, secret: func(kid string) []byte { return secrets[kid] }}, nil
 }
 
-// String names the keys and shows nothing of them.
+// String returns the identifiers of the keys.
 func (k Keys) String() string {
 	return "token keys [" + strings.Join(k.ids, " ") + "]"
 }

@@ -15,30 +15,30 @@ const (
 	issuer   = "mp3converter"
 	audience = "mp3converter"
 
-	// Leeway is how far the clocks of two functions may be apart.
+	// Leeway is the tolerated clock skew between functions.
 	Leeway = 30 * time.Second
 
-	// maxBytes bounds the work on a token that nobody has vouched for yet.
+	// maxBytes bounds the length of a token before it is parsed.
 	maxBytes = 4 << 10
 )
 
 var (
-	// ErrExpired says that the token was good once: log in again.
+	// ErrExpired means that the token was valid but has expired.
 	ErrExpired = errors.New("token: expired")
-	// ErrInvalid says that the token was never good.
+	// ErrInvalid means that the token is not valid.
 	ErrInvalid = errors.New("token: invalid")
 )
 
-// Claims is what a token says. Times are UTC, in whole seconds.
+// Claims are the claims of a token. Times are UTC, in whole seconds.
 type Claims struct {
 	Subject   string // the user's identifier, never the e-mail address
 	Email     string // may be ""
-	ID        string // of this one token
+	ID        string // of this token
 	IssuedAt  time.Time
 	ExpiresAt time.Time
 }
 
-// Issue signs a token for a user, to be valid from now and for ttl.
+// Issue signs a token for a user, valid from now for ttl.
 func (k Keys) Issue(subject, email string, ttl time.Duration, now time.Time) (string, Claims, error) {
 	switch {
 	case len(k.ids) == 0:
@@ -75,9 +75,9 @@ func (k Keys) Issue(subject, email string, ttl time.Duration, now time.Time) (st
 	return raw, c, nil
 }
 
-// Verify returns what a token says, or an error that is ErrExpired or
-// ErrInvalid. The error's text gives the reason and nothing of the token; it is
-// for the log.
+// Verify returns the claims of a token, or an error that is ErrExpired or ErrInvalid.
+// The text of the error is for the log; it contains the reason but no part of the
+// token.
 func (k Keys) Verify(raw string, now time.Time) (Claims, error) {
 	if len(raw) > maxBytes || strings.Trim(raw, alphabet) != "" {
 		return Claims{}, fmt.Errorf("%w: not a token", ErrInvalid)
@@ -92,7 +92,7 @@ func (k Keys) Verify(raw string, now time.Time) (Claims, error) {
 		jwt.WithAudience(audience),
 		jwt.WithLeeway(Leeway),
 		jwt.WithTimeFunc(func() time.Time { return now }),
-	).ParseWithClaims(raw, &p, k.find)
+	).ParseWithClaims(raw, &p, k.lookUp)
 	if err != nil {
 		return Claims{}, classify(err)
 	}
@@ -105,10 +105,10 @@ func (k Keys) Verify(raw string, now time.Time) (Claims, error) {
 	}, nil
 }
 
-// find returns the key that a token says it is signed with.
-func (k Keys) find(t *jwt.Token) (any, error) {
-	// RFC 7515 section 4.1.11: a critical extension that is not understood
-	// makes the token invalid. None is.
+// lookUp returns the key that a token names.
+func (k Keys) lookUp(t *jwt.Token) (any, error) {
+	// RFC 7515 section 4.1.11: an unknown critical extension makes the token
+	// invalid, and all are unknown here.
 	if _, critical := t.Header["crit"]; critical {
 		return nil, errors.New("critical extension")
 	}

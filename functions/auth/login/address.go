@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// proxies are the networks whose word on where a request came from is taken.
+// proxies are the networks whose X-Forwarded-For headers are trusted.
 type proxies []netip.Prefix
 
 func parseProxies(s string) (proxies, error) {
@@ -25,7 +25,7 @@ func parseProxies(s string) (proxies, error) {
 	return p, nil
 }
 
-func (p proxies) trust(a netip.Addr) bool {
+func (p proxies) contains(a netip.Addr) bool {
 	for _, n := range p {
 		if n.Contains(a) {
 			return true
@@ -34,18 +34,18 @@ func (p proxies) trust(a netip.Addr) bool {
 	return false
 }
 
-// client returns the key by which a client is throttled: its address, or its
-// network where it has a whole one to itself, as with IPv6. Each proxy appends
-// to X-Forwarded-For whom it has heard from, so the list is read from its end
-// for as long as trusted proxies wrote it; what stands before is hearsay.
+// client returns the key for throttling a client: its IPv4 address or its IPv6 /64
+// network. Each proxy appends the address of its peer to X-Forwarded-For, so the list
+// is read from the end for as long as the writer is a trusted proxy. The rest may be
+// forged.
 func (p proxies) client(r *http.Request) string {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
-		return r.RemoteAddr // within one process
+		return r.RemoteAddr // in-process request
 	}
 	client := peer.Addr().Unmap()
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for i := len(hops) - 1; i >= 0 && p.trust(client); i-- {
+	for i := len(hops) - 1; i >= 0 && p.contains(client); i-- {
 		a, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
 		if err != nil {
 			break

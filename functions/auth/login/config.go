@@ -6,29 +6,28 @@ import (
 	"time"
 )
 
-// Config is how users are let in.
+// Config configures logins and registrations.
 type Config struct {
 	Registration string        `envconfig:"REGISTRATION" default:"open"` // open or closed
-	TokenTTL     time.Duration `envconfig:"TOKEN_TTL" default:"24h"`     // tokens cannot be revoked earlier
+	TokenTTL     time.Duration `envconfig:"TOKEN_TTL" default:"24h"`     // tokens cannot be revoked
 
-	// Attempts that one account and one client address may make: so many at
-	// once, and then so many a minute. Each pod counts for itself, and
-	// forgets when it ends.
+	// Rate limits for one account and for one client address: a burst, and
+	// attempts per minute. Each pod counts separately.
 	AccountBurst int     `envconfig:"LOGIN_ACCOUNT_BURST" default:"10"`
 	AccountRate  float64 `envconfig:"LOGIN_ACCOUNT_PER_MINUTE" default:"10"`
 	ClientBurst  int     `envconfig:"LOGIN_CLIENT_BURST" default:"60"`
 	ClientRate   float64 `envconfig:"LOGIN_CLIENT_PER_MINUTE" default:"60"`
 
-	// TrustedProxies lists the networks whose X-Forwarded-For is believed,
-	// as 10.0.0.0/8,fd00::/8. Without any, the address of the connection is
-	// the client's.
+	// TrustedProxies lists the networks whose X-Forwarded-For is trusted, such
+	// as 10.0.0.0/8,fd00::/8. If empty, the client's address is that of the
+	// connection.
 	TrustedProxies string `envconfig:"TRUSTED_PROXIES"`
 
-	// HashWait is how long a login may wait for its turn to hash.
+	// HashWait bounds how long a login waits for a free hashing slot.
 	HashWait time.Duration `envconfig:"LOGIN_HASH_WAIT" default:"5s"`
 }
 
-// Validate names the variable that makes no sense.
+// Validate returns an error that names the invalid variable.
 func (c Config) Validate() error {
 	switch {
 	case c.Registration != "open" && c.Registration != "closed":

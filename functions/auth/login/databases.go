@@ -12,12 +12,12 @@ import (
 	"mp3converter/shared/sqlite"
 )
 
-// OpenMySQL returns the users of a MySQL or MariaDB database, whose table
-// init.sql has made. It does not connect yet.
+// OpenMySQL returns the users in a MySQL or MariaDB database with the table of
+// init.sql. It does not connect.
 func OpenMySQL(dsn string) (*Users, error) {
 	cfg, err := mysql.ParseDSN(dsn)
 	if err != nil {
-		return nil, errors.New("MYSQL_DSN must have the form user:password@tcp(host:3306)/database") // err may quote the password
+		return nil, errors.New("MYSQL_DSN must have the form user:password@tcp(host:3306)/database") // err may contain the password
 	}
 	setDefault(&cfg.Timeout, 5*time.Second)
 	setDefault(&cfg.ReadTimeout, 10*time.Second)
@@ -25,11 +25,11 @@ func OpenMySQL(dsn string) (*Users, error) {
 	cfg.RejectReadOnly = true // after a failover, find the new primary
 	connector, err := mysql.NewConnector(cfg)
 	if err != nil {
-		return nil, errors.New("MYSQL_DSN is not usable")
+		return nil, errors.New("MYSQL_DSN is invalid")
 	}
 	db := sql.OpenDB(connector)
-	// Few, because many pods share one server; short-lived, because whatever
-	// is in between drops connections that are old or idle.
+	// Few, because many pods share one server; short-lived, because proxies
+	// and firewalls drop old or idle connections.
 	db.SetMaxOpenConns(8)
 	db.SetMaxIdleConns(4)
 	db.SetConnMaxLifetime(5 * time.Minute)
@@ -43,8 +43,7 @@ func setDefault(d *time.Duration, to time.Duration) {
 	}
 }
 
-// OpenSQLite returns the users in a database file, and makes their table when
-// it is missing.
+// OpenSQLite returns the users in a database file. It creates a missing table.
 func OpenSQLite(ctx context.Context, path string) (*Users, error) {
 	db, err := sqlite.Open(path)
 	if err != nil {

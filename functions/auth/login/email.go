@@ -12,28 +12,26 @@ import (
 const (
 	maxEmail = 254 // bytes; the longest that mail can be sent to
 
-	// MinPassword and MaxPassword bound passwords: in characters below, in
-	// bytes above.
+	// MinPassword is in characters, MaxPassword in bytes.
 	MinPassword = 8
 	MaxPassword = 1024
 )
 
 var errEmail = errors.New("not an e-mail address")
 
-// normalise returns the one spelling of an e-mail address that an account goes
-// by: trimmed and in lower case. It takes plain addresses only. Quoted local
-// parts are refused, and with them the colon, which would end the name in Basic
-// authentication.
-func normalise(s string) (string, error) {
+// normalizeEmail returns the canonical form of an e-mail address: trimmed and in lower
+// case. It accepts plain addresses only. Quoted local parts are rejected, because they
+// may contain a colon, which ends the user name in Basic authentication.
+func normalizeEmail(s string) (string, error) {
 	s = strings.TrimSpace(s)
 	if len(s) > maxEmail || !utf8.ValidString(s) {
 		return "", errEmail
 	}
 	s = strings.ToLower(s)
-	strange := func(c rune) bool {
+	invalid := func(c rune) bool {
 		return c == '"' || c == ':' || c == '<' || c == '>' || c == '(' || unicode.IsSpace(c) || !unicode.IsPrint(c)
 	}
-	if len(s) > maxEmail || strings.ContainsFunc(s, strange) {
+	if len(s) > maxEmail || strings.ContainsFunc(s, invalid) {
 		return "", errEmail
 	}
 	a, err := mail.ParseAddress(s)
@@ -43,7 +41,7 @@ func normalise(s string) (string, error) {
 	return s, nil
 }
 
-// checkPassword says why a new password will not do.
+// checkPassword returns an error if a new password is too short or too long.
 func checkPassword(p string) error {
 	switch {
 	case utf8.RuneCountInString(p) < MinPassword:

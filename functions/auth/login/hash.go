@@ -11,25 +11,27 @@ import (
 	"golang.org/x/crypto/argon2"
 )
 
-// params are argon2id's: the first of the settings that OWASP recommends as
-// equally strong, the one with the least memory being slowest.
+// params are the parameters of Argon2id.
 type params struct {
 	memory  uint32 // KiB
 	time    uint32
 	threads uint8
 }
 
-var current = params{memory: 19 << 10, time: 2, threads: 1}
+// currentParams is one of the settings that OWASP recommends as equally strong.
+var currentParams = params{memory: 19 << 10, time: 2, threads: 1}
 
 const (
 	saltBytes = 16
 	keyBytes  = 32
 )
 
-var errHash = errors.New("stored password hash is not understood")
+var errHash = errors.New("malformed password hash")
 
-// phc is a hash as it is stored: parameters, salt and key in one text, in the
-// PHC string format.
+// deriveKey is a variable so that tests can count its calls.
+var deriveKey = argon2.IDKey
+
+// phc is a stored hash: parameters, salt and key in the PHC string format.
 type phc struct {
 	params
 	salt, key []byte
@@ -43,7 +45,7 @@ func newHash(p params, password string) phc {
 }
 
 func (h phc) derive(password string) []byte {
-	return argon2.IDKey([]byte(password), h.salt, h.time, h.memory, h.threads, keyBytes)
+	return deriveKey([]byte(password), h.salt, h.time, h.memory, h.threads, keyBytes)
 }
 
 func (h phc) matches(password string) bool {
@@ -56,8 +58,8 @@ func (h phc) String() string {
 		h.memory, h.time, h.threads, b64.EncodeToString(h.salt), b64.EncodeToString(h.key))
 }
 
-// parseHash reads what String writes. It refuses parameters so large that to
-// check the password would be an attack on this process.
+// parseHash parses the result of String. It rejects parameters so large that checking
+// a password would exhaust the process.
 func parseHash(s string) (phc, error) {
 	fields := strings.Split(s, "$")
 	if len(fields) != 6 || fields[0] != "" || fields[1] != "argon2id" || fields[2] != fmt.Sprintf("v=%d", argon2.Version) {

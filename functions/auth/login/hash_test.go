@@ -14,7 +14,7 @@ import (
 var cheap = params{memory: 8, time: 1, threads: 1}
 
 func TestHash(t *testing.T) {
-	h := newHash(current, "correct horse")
+	h := newHash(currentParams, "correct horse")
 	s := h.String()
 	if !strings.HasPrefix(s, "$argon2id$v=19$m=19456,t=2,p=1$") {
 		t.Errorf("hash %s", s)
@@ -26,7 +26,7 @@ func TestHash(t *testing.T) {
 	if !back.matches("correct horse") || back.matches("correct horsf") || back.matches("") {
 		t.Error("the hash does not tell its password from others")
 	}
-	if other := newHash(current, "correct horse").String(); other == s {
+	if other := newHash(currentParams, "correct horse").String(); other == s {
 		t.Error("two hashes of one password are equal: no salt")
 	}
 }
@@ -88,20 +88,21 @@ func TestOldHashIsRenewedOnceItsPasswordIsKnown(t *testing.T) {
 func TestHasherIsBounded(t *testing.T) {
 	h := newHasher(cheap, 10*time.Millisecond)
 	for range cap(h.slots) {
-		h.slots <- struct{}{} // as many as may hash are at it
+		h.slots <- struct{}{} // all slots are in use
 	}
+	before := derivations.Load()
 	_, err := h.hash(t.Context(), "password")
-	var refusal *problem.Error
-	if !errors.As(err, &refusal) || refusal.Status != 503 || refusal.RetryAfter <= 0 {
-		t.Errorf("%v, want 503 with a time to come back", err)
+	var problemErr *problem.Error
+	if !errors.As(err, &problemErr) || problemErr.Status != 503 || problemErr.RetryAfter <= 0 {
+		t.Errorf("%v, want 503 with Retry-After", err)
 	}
 	h.wait = time.Minute
-	over, cancel := context.WithCancel(t.Context())
+	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, _, err := h.check(over, h.dummy, "password"); !errors.Is(err, context.Canceled) {
+	if _, _, err := h.check(ended, h.dummy, "password"); !errors.Is(err, context.Canceled) {
 		t.Errorf("client gone: %v", err)
 	}
-	if n := h.derivations.Load(); n != 0 {
-		t.Errorf("%d hashes were made without a slot", n)
+	if n := derivations.Load() - before; n != 0 {
+		t.Errorf("%d passwords hashed without a free slot", n)
 	}
 }

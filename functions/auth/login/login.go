@@ -1,13 +1,12 @@
-// Package login is the auth function: it keeps users, checks their passwords
-// and issues the tokens that every other function accepts. It verifies no
-// tokens and knows nothing of jobs.
+// Package login is the auth function: it stores users, checks their passwords and
+// issues the tokens that the other functions accept. It verifies no tokens and knows
+// nothing of jobs.
 //
-// What a stranger can learn from it: POST /login gives the same answer, after
-// the same work, for an unknown user and for a wrong password. POST /register
-// does say that an address is taken. Hiding that would take a confirmation by
-// e-mail, which an installation may have no server for, and would leave a
-// person who has forgotten about an account without a clue; instead an address
-// can ask only a few times, and REGISTRATION=closed ends it altogether.
+// POST /login returns the same response, after the same work, for an unknown user and
+// for a wrong password. POST /register reveals that an address is taken: hiding it
+// would require confirmation by e-mail, for which an installation may have no server.
+// Registrations are throttled by client address, and REGISTRATION=closed disables
+// them.
 package login
 
 import (
@@ -35,7 +34,8 @@ type server struct {
 	now      func() time.Time
 }
 
-// New returns the handler of the function's routes.
+// New returns the handler of the function, or an error that names the invalid
+// variable.
 func New(cfg Config, users *Users, keys token.Keys) (http.Handler, error) {
 	s, err := newServer(cfg, users, keys)
 	if err != nil {
@@ -56,7 +56,7 @@ func newServer(cfg Config, users *Users, keys token.Keys) (*server, error) {
 		cfg:      cfg,
 		users:    users,
 		keys:     keys,
-		hasher:   newHasher(current, cfg.HashWait),
+		hasher:   newHasher(currentParams, cfg.HashWait),
 		proxies:  trusted,
 		accounts: newThrottle(cfg.AccountRate, cfg.AccountBurst),
 		clients:  newThrottle(cfg.ClientRate, cfg.ClientBurst),
@@ -66,21 +66,21 @@ func newServer(cfg Config, users *Users, keys token.Keys) (*server, error) {
 
 func (s *server) routes() http.Handler {
 	mux := http.NewServeMux()
-	// A user with curl, and the gateway's page.
-	mux.Handle("POST /login", problem.Handler(s.login))
-	mux.Handle("POST /register", problem.Handler(s.register))
+	// Users, by way of the gateway.
+	mux.Handle("POST /login", problem.Handler(s.handleLogin))
+	mux.Handle("POST /register", problem.Handler(s.handleRegister))
 	return problem.Mux(mux)
 }
 
-// login trades the credentials of Basic authentication for a token.
-func (s *server) login(w http.ResponseWriter, r *http.Request) error {
-	if wait := s.clients.take(s.proxies.client(r), s.now()); wait > 0 {
+// handleLogin issues a token for the credentials of Basic authentication.
+func (s *server) handleLogin(w http.ResponseWriter, r *http.Request) error {
+	if wait := s.clients.allow(s.proxies.client(r), s.now()); wait > 0 {
 		return problem.TooManyRequests.WithRetryAfter(wait)
 	}
 	name, password, ok := r.BasicAuth()
 	if !ok {
-		// Only here: on a wrong password the challenge would make browsers
-		// open a window of their own over the gateway's page.
+		// Not after a wrong password: browsers would show their own login
+		// dialog over the gateway's page.
 		w.Header().Set("WWW-Authenticate", `Basic realm="mp3converter", charset="UTF-8"`)
 		return problem.BadCredentials.WithDetail("Send both by HTTP Basic authentication, as curl -u EMAIL:PASSWORD does.")
 	}
@@ -109,16 +109,16 @@ func (s *server) login(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// authenticate returns the user whose credentials these are. Whether it is the
-// user or the password that is wrong, it does the same work.
+// authenticate returns the user with these credentials. It does the same work for an
+// unknown user and for a wrong password.
 func (s *server) authenticate(ctx context.Context, name, password string) (User, error) {
-	email, err := normalise(name)
+	email, err := normalizeEmail(name)
 	known := err == nil
 	account := email
 	if !known {
-		account = "" // such names share one allowance
+		account = "" // invalid names share one limit
 	}
-	if wait := s.accounts.take(account, s.now()); wait > 0 {
+	if wait := s.accounts.allow(account, s.now()); wait > 0 {
 		return User{}, problem.TooManyRequests.WithRetryAfter(wait)
 	}
 	var user User
@@ -133,18 +133,17 @@ func (s *server) authenticate(ctx context.Context, name, password string) (User,
 	if !known {
 		hash = s.hasher.dummy
 	}
-	right, fresh, err := s.hasher.check(ctx, hash, password)
+	ok, upgraded, err := s.hasher.check(ctx, hash, password)
 	if err != nil {
 		return User{}, err
 	}
-	if !known || !right {
+	if !known || !ok {
 		return User{}, problem.BadCredentials
 	}
-	if fresh != "" {
-		// Made with other parameters than today's. It can wait for the next
-		// login if it fails.
-		if err := s.users.rehash(ctx, user, fresh); err != nil {
-			slog.WarnContext(ctx, "cannot renew the hash of a password", "user", user.ID, "error", err)
+	if upgraded != "" {
+		// After an error the next login tries again.
+		if err := s.users.replaceHash(ctx, user, upgraded); err != nil {
+			slog.WarnContext(ctx, "password hash not upgraded", "user", user.ID, "error", err)
 		}
 	}
 	return user, nil

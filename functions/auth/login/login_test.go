@@ -40,7 +40,7 @@ func start(t testing.TB, cfg Config) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.hasher.params != current {
+	if s.hasher.params != currentParams {
 		t.Errorf("passwords are hashed with %+v", s.hasher.params)
 	}
 	s.hasher = newHasher(cheap, cfg.HashWait)
@@ -147,9 +147,9 @@ func TestLoginRefuses(t *testing.T) {
 func TestUnknownUserLooksLikeAWrongPassword(t *testing.T) {
 	s := start(t, testConfig())
 	work := func(name string) (int64, string) {
-		before := s.hasher.derivations.Load()
+		before := derivations.Load()
 		w := logIn(s, name, "wrong password")
-		return s.hasher.derivations.Load() - before, fmt.Sprint(w.Code, w.Header(), w.Body)
+		return derivations.Load() - before, fmt.Sprint(w.Code, w.Header(), w.Body)
 	}
 	hashes, answer := work("me@example.com")
 	if hashes != 1 {
@@ -297,7 +297,7 @@ func TestOnlyPost(t *testing.T) {
 // Whatever the header: an answer of three kinds, a token only for the right one.
 func FuzzLogin(f *testing.F) {
 	s := start(f, testConfig())
-	s.now = func() time.Time { return time.Now().Add(time.Duration(s.hasher.derivations.Load()) * time.Hour) } // never throttled
+	s.now = func() time.Time { return time.Now().Add(time.Duration(derivations.Load()) * time.Hour) } // never throttled
 	right := basic("me@example.com", password)
 	for _, seed := range []string{right, "", "Basic", "Basic ", "basic Og==", basic("", ""), basic("a:b@c", ":"), "Bearer x"} {
 		f.Add(seed)
@@ -305,7 +305,7 @@ func FuzzLogin(f *testing.F) {
 	f.Fuzz(func(t *testing.T, header string) {
 		w := post(s, "/login", "", "Authorization: "+header)
 		name, pass, _ := (&http.Request{Header: http.Header{"Authorization": {header}}}).BasicAuth()
-		email, _ := normalise(name)
+		email, _ := normalizeEmail(name)
 		good := email == "me@example.com" && pass == password
 		if good != (w.Code == 200) || !good && (w.Code != 401 || code(t, w) != "bad_credentials") {
 			t.Errorf("%q: %d %s", header, w.Code, w.Body)
@@ -316,7 +316,7 @@ func FuzzLogin(f *testing.F) {
 // Whatever the body: no more than a refusal or an account that can log in.
 func FuzzRegister(f *testing.F) {
 	s := start(f, testConfig())
-	s.now = func() time.Time { return time.Now().Add(time.Duration(s.hasher.derivations.Load()) * time.Hour) }
+	s.now = func() time.Time { return time.Now().Add(time.Duration(derivations.Load()) * time.Hour) }
 	s.clients = newThrottle(1e9, 1e9)
 	f.Add(true, `{"email":"new@example.com","password":"12345678"}`)
 	f.Add(false, "email=form%40example.com&password=12345678")

@@ -13,22 +13,22 @@ import (
 	"mp3converter/shared/problem"
 )
 
-// maxBody bounds what is read of a registration.
+// maxBody bounds the body of a registration.
 const maxBody = 8 << 10
 
-// register makes an account.
-func (s *server) register(w http.ResponseWriter, r *http.Request) error {
+// handleRegister creates an account.
+func (s *server) handleRegister(w http.ResponseWriter, r *http.Request) error {
 	if s.cfg.Registration != "open" {
 		return problem.RegistrationClosed
 	}
-	if wait := s.clients.take(s.proxies.client(r), s.now()); wait > 0 {
+	if wait := s.clients.allow(s.proxies.client(r), s.now()); wait > 0 {
 		return problem.TooManyRequests.WithRetryAfter(wait)
 	}
 	name, password, err := readCredentials(w, r)
 	if err != nil {
 		return err
 	}
-	email, err := normalise(name)
+	email, err := normalizeEmail(name)
 	if err != nil {
 		return problem.BadEmail
 	}
@@ -54,12 +54,12 @@ func (s *server) register(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// readCredentials reads an e-mail address and a password from a JSON object or
-// a form. No error repeats what was read.
+// readCredentials reads an e-mail address and a password from a JSON object or a form.
+// Errors do not contain the input.
 func readCredentials(w http.ResponseWriter, r *http.Request) (email, password string, err error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
-		return "", "", problem.BadRequest.WithDetail("The body is larger than %d bytes, or ended early.", maxBody)
+		return "", "", problem.BadRequest.WithDetail("The body is larger than %d bytes or incomplete.", maxBody)
 	}
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	switch kind {
@@ -69,13 +69,13 @@ func readCredentials(w http.ResponseWriter, r *http.Request) (email, password st
 			Password string `json:"password"`
 		}
 		if json.Unmarshal(body, &c) != nil {
-			return "", "", problem.BadRequest.WithDetail("The body is not a JSON object with the texts email and password.")
+			return "", "", problem.BadRequest.WithDetail("The body must be a JSON object with the strings email and password.")
 		}
 		return c.Email, c.Password, nil
 	case "application/x-www-form-urlencoded":
 		form, err := url.ParseQuery(string(body))
 		if err != nil {
-			return "", "", problem.BadRequest.WithDetail("The form is not well formed.")
+			return "", "", problem.BadRequest.WithDetail("The form is malformed.")
 		}
 		return form.Get("email"), form.Get("password"), nil
 	}

@@ -8,21 +8,19 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// maxKeys bounds the memory of a throttle: 2 MB or so.
+// maxKeys bounds the memory of a throttle to about 2 MB.
 const maxKeys = 10_000
 
-// throttle gives each key an allowance of attempts. It counts for this process
-// alone. When there are more keys than it can keep, the one that has not been
-// seen for the longest time is forgotten, so whoever has that many addresses
-// can have an account's allowance renewed; the allowance of each address still
-// holds.
+// throttle is a rate limiter per key, for this process only. It keeps the most
+// recently used keys. An attacker with more addresses than it keeps can reset the
+// limit of an account; the limit of each address still applies.
 type throttle struct {
 	rate  rate.Limit
 	burst int
 
 	mu    sync.Mutex
 	keys  map[string]*list.Element
-	order list.List // of *bucket, the latest seen first
+	order list.List // of *bucket, most recently used first
 }
 
 type bucket struct {
@@ -34,9 +32,9 @@ func newThrottle(perMinute float64, burst int) *throttle {
 	return &throttle{rate: rate.Limit(perMinute / 60), burst: burst, keys: make(map[string]*list.Element)}
 }
 
-// take uses up one attempt and returns 0, or how long to wait when there is
-// none left.
-func (t *throttle) take(key string, now time.Time) time.Duration {
+// allow consumes one attempt and returns 0, or returns the time to wait for the next
+// one.
+func (t *throttle) allow(key string, now time.Time) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	e := t.keys[key]

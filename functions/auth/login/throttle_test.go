@@ -12,19 +12,19 @@ func TestThrottle(t *testing.T) {
 	now := time.Unix(1_700_000_000, 0)
 	th := newThrottle(6, 3) // one every ten seconds
 	for i := range 3 {
-		if wait := th.take("a", now); wait != 0 {
+		if wait := th.allow("a", now); wait != 0 {
 			t.Fatalf("attempt %d has to wait %v", i+1, wait)
 		}
 	}
 	for range 5 { // refusals use up nothing
-		if wait := th.take("a", now); wait != 10*time.Second {
+		if wait := th.allow("a", now); wait != 10*time.Second {
 			t.Fatalf("wait %v, want 10s", wait)
 		}
 	}
-	if wait := th.take("b", now); wait != 0 {
+	if wait := th.allow("b", now); wait != 0 {
 		t.Error("another key pays for the first")
 	}
-	if wait := th.take("a", now.Add(10*time.Second)); wait != 0 {
+	if wait := th.allow("a", now.Add(10*time.Second)); wait != 0 {
 		t.Errorf("after ten seconds: wait %v", wait)
 	}
 }
@@ -33,17 +33,17 @@ func TestThrottleIsBounded(t *testing.T) {
 	now := time.Unix(1_700_000_000, 0)
 	th := newThrottle(1, 1)
 	for i := range maxKeys {
-		th.take(fmt.Sprint(i), now)
+		th.allow(fmt.Sprint(i), now)
 	}
-	th.take("0", now)   // seen again, so 1 is the one to forget
-	th.take("new", now) // one too many
+	th.allow("0", now)   // seen again, so 1 is the one to forget
+	th.allow("new", now) // one too many
 	if len(th.keys) != maxKeys || th.order.Len() != maxKeys {
 		t.Errorf("%d keys in the map, %d in the list, want %d", len(th.keys), th.order.Len(), maxKeys)
 	}
-	if th.take("0", now) == 0 {
+	if th.allow("0", now) == 0 {
 		t.Error("a key in use was forgotten")
 	}
-	if th.take("1", now) != 0 {
+	if th.allow("1", now) != 0 {
 		t.Error("the oldest key was kept")
 	}
 }
@@ -64,7 +64,7 @@ func TestLoginIsThrottled(t *testing.T) {
 					t.Fatalf("%d %s", w.Code, w.Body)
 				}
 			}
-			before := s.hasher.derivations.Load()
+			before := derivations.Load()
 			w := logIn(s, "me@example.com", password) // even the right one
 			if got := code(t, w); w.Code != 429 || got != "too_many_requests" {
 				t.Fatalf("%d %s", w.Code, got)
@@ -73,7 +73,7 @@ func TestLoginIsThrottled(t *testing.T) {
 			if err != nil || seconds < 1 || seconds > 60 {
 				t.Errorf("Retry-After: %q", w.Header().Get("Retry-After"))
 			}
-			if s.hasher.derivations.Load() != before {
+			if derivations.Load() != before {
 				t.Error("a throttled attempt was hashed")
 			}
 			s.now = func() time.Time { return now.Add(time.Duration(seconds) * time.Second) }

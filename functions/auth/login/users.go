@@ -10,22 +10,22 @@ import (
 )
 
 var (
-	// ErrNoUser says that nobody has that e-mail address.
+	// ErrNoUser means that no user has that e-mail address.
 	ErrNoUser = errors.New("login: no such user")
-	// ErrEmailTaken says that somebody has that e-mail address.
+	// ErrEmailTaken means that a user has that e-mail address.
 	ErrEmailTaken = errors.New("login: e-mail address is taken")
 )
 
-// User is an account. Its ID is what tokens and jobs know it by, so the e-mail
-// address may change.
+// User is an account. Tokens and jobs refer to its ID, so the e-mail address may
+// change.
 type User struct {
 	ID    string
-	Email string // normalised
+	Email string // normalized
 	Hash  string // of the password, in the PHC string format
 }
 
-// Users keeps users in an SQL database: MySQL, or one SQLite file. It is safe
-// for concurrent use, also by several processes.
+// Users stores users in an SQL database: MySQL or SQLite. It is safe for concurrent
+// use, also by several processes.
 type Users struct {
 	db *sql.DB
 }
@@ -36,15 +36,14 @@ func (s *Users) Create(ctx context.Context, u User) error {
 	if err == nil {
 		return nil
 	}
-	// Databases name a duplicate in their own ways; whether the address is
-	// there is the same question to all.
+	// The error for a duplicate depends on the database, so look it up.
 	if _, lookup := s.ByEmail(ctx, u.Email); lookup == nil {
 		return ErrEmailTaken
 	}
 	return fmt.Errorf("create user: %w", err)
 }
 
-// ByEmail returns the user of a normalised address, or ErrNoUser.
+// ByEmail returns the user of a normalized address, or ErrNoUser.
 func (s *Users) ByEmail(ctx context.Context, email string) (User, error) {
 	var u User
 	err := s.db.QueryRowContext(ctx, "SELECT id, email, password FROM users WHERE email = ?", email).Scan(&u.ID, &u.Email, &u.Hash)
@@ -57,9 +56,9 @@ func (s *Users) ByEmail(ctx context.Context, email string) (User, error) {
 	return u, nil
 }
 
-// rehash stores another hash of the same password, unless the password has been
+// replaceHash stores another hash of the same password, unless the password has
 // changed meanwhile.
-func (s *Users) rehash(ctx context.Context, u User, hash string) error {
+func (s *Users) replaceHash(ctx context.Context, u User, hash string) error {
 	_, err := s.db.ExecContext(ctx, "UPDATE users SET password = ? WHERE id = ? AND password = ?", hash, u.ID, u.Hash)
 	if err != nil {
 		return fmt.Errorf("store hash: %w", err)
@@ -67,17 +66,17 @@ func (s *Users) rehash(ctx context.Context, u User, hash string) error {
 	return nil
 }
 
-// SetPassword gives a user a password, and makes the user if there is none. It
-// is for the operator: it asks nobody.
+// SetPassword sets the password of a user and creates the user if necessary. It is
+// for the operator and requires no authentication.
 func (s *Users) SetPassword(ctx context.Context, name, password string) error {
-	email, err := normalise(name)
+	email, err := normalizeEmail(name)
 	if err != nil {
 		return err
 	}
 	if err := checkPassword(password); err != nil {
-		return fmt.Errorf("the password will not do: %w", err)
+		return fmt.Errorf("invalid password: %w", err)
 	}
-	hash := newHash(current, password).String()
+	hash := newHash(currentParams, password).String()
 	err = s.Create(ctx, User{ID: id.New(), Email: email, Hash: hash})
 	if !errors.Is(err, ErrEmailTaken) {
 		return err
@@ -88,7 +87,7 @@ func (s *Users) SetPassword(ctx context.Context, name, password string) error {
 	return nil
 }
 
-// Ping reports whether the database can be reached and has its table.
+// Ping reports whether the database can be reached and has the table.
 func (s *Users) Ping(ctx context.Context) error {
 	var n int
 	err := s.db.QueryRowContext(ctx, "SELECT 1 FROM users LIMIT 1").Scan(&n)
@@ -98,5 +97,5 @@ func (s *Users) Ping(ctx context.Context) error {
 	return nil
 }
 
-// Close ends the connections.
+// Close closes the connections.
 func (s *Users) Close() error { return s.db.Close() }

@@ -22,39 +22,39 @@ import (
 var (
 	requests = promauto.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "mp3converter_http_request_seconds",
-		Help:    "Time from the request's header to the end of its answer, by route and status.",
+		Help:    "Time from the request header to the end of the response, by route and status.",
 		Buckets: []float64{.005, .02, .1, .5, 2, 10, 60, 600, 3600},
 	}, []string{"route", "status"})
 	inFlight = promauto.NewGauge(prometheus.GaugeOpts{
 		Name: "mp3converter_http_requests_in_flight",
-		Help: "Requests being answered.",
+		Help: "Requests in progress.",
 	})
 )
 
-// observe gives each request an id, one line in the log, its metrics, and an
-// answer even when the handler panics.
-func observe(h http.Handler) http.Handler {
+// logRequests is middleware that gives each request an id, a line in the log and
+// metrics, and a response if the handler panics.
+func logRequests(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		request := id.New()
 		w.Header().Set(problem.RequestIDHeader, request)
 		r = r.WithContext(logs.With(r.Context(), slog.String("request", request)))
-		r.Pattern = "" // the route is what the function's own mux finds
+		r.Pattern = "" // set again by the function's own mux
 		rec := &recorder{ResponseWriter: w}
 		inFlight.Inc()
 		defer func() {
 			inFlight.Dec()
 			if p := recover(); p != nil {
-				rec.rescue(r, p)
+				rec.handlePanic(r, p)
 			}
 			took := time.Since(start)
 			route := cmp.Or(r.Pattern, "none")
 			requests.WithLabelValues(route, strconv.Itoa(rec.status)).Observe(took.Seconds())
 			level := slog.LevelInfo
 			if rec.status < 400 && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
-				level = slog.LevelDebug // looking changes nothing; the metrics count it
+				level = slog.LevelDebug // successful reads are only counted
 			}
-			// The route and not the path: a query may hold a file's name.
+			// The route, not the URL, which may contain a file name.
 			slog.Log(r.Context(), level, "request", "method", r.Method, "route", route,
 				"status", rec.status, "bytes", rec.bytes, "ms", took.Milliseconds())
 		}()
@@ -62,7 +62,7 @@ func observe(h http.Handler) http.Handler {
 	})
 }
 
-// recorder remembers what was answered.
+// recorder records the status and the size of a response.
 type recorder struct {
 	http.ResponseWriter
 	status int
@@ -85,7 +85,7 @@ func (rec *recorder) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// ReadFrom keeps the kernel's file-to-socket copy within reach of downloads.
+// ReadFrom lets downloads use sendfile.
 func (rec *recorder) ReadFrom(r io.Reader) (int64, error) {
 	if rec.status == 0 {
 		rec.status = http.StatusOK
@@ -95,12 +95,12 @@ func (rec *recorder) ReadFrom(r io.Reader) (int64, error) {
 	return n, err
 }
 
-// Unwrap lets http.ResponseController reach the deadlines of the connection.
+// Unwrap supports http.ResponseController.
 func (rec *recorder) Unwrap() http.ResponseWriter { return rec.ResponseWriter }
 
-// rescue answers a request whose handler panicked. If the answer has begun,
-// the connection is cut, so that the client does not take it for whole.
-func (rec *recorder) rescue(r *http.Request, p any) {
+// handlePanic responds to a request whose handler panicked. If the response has begun,
+// it closes the connection, so that the client notices the truncation.
+func (rec *recorder) handlePanic(r *http.Request, p any) {
 	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		panic(p)
 	}
