@@ -125,13 +125,13 @@ func contract(t *testing.T, s *Users) {
 	})
 	t.Run("a new hash replaces the one it was made from", func(t *testing.T) {
 		u := create(t, "rehash@example.com")
-		if err := s.rehash(ctx, u, "new"); err != nil {
+		if err := s.replaceHash(ctx, u, "new"); err != nil {
 			t.Fatal(err)
 		}
 		if got := hashOf(t, u.Email); got != "new" {
 			t.Errorf("stored %q", got)
 		}
-		if err := s.rehash(ctx, u, "newer"); err != nil { // u is out of date
+		if err := s.replaceHash(ctx, u, "newer"); err != nil { // u is out of date
 			t.Fatal(err)
 		}
 		if got := hashOf(t, u.Email); got != "new" {
