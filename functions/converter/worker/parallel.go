@@ -18,7 +18,7 @@ import (
 	"mp3converter/functions/converter/sandbox"
 )
 
-// parallel decodes in one ffmpeg and encodes in several: package splice cuts
+// parallel decodes in one ffmpeg and encodes in several: package parallel cuts
 // the sound and joins the MP3. In front of it go the tags.
 func (a *attempt) parallel(ctx context.Context, dir string, in *input, p *plan, picture cover, filters []string, path string) error {
 	out, err := os.Create(path)
@@ -43,7 +43,7 @@ func (a *attempt) parallel(ctx context.Context, dir string, in *input, p *plan, 
 	}()
 	floor := a.progressFloor(p)
 	config := parallel.Config{
-		FFmpeg: a.config.FFmpeg, Workers: p.workers, Length: p.about, Command: a.encoderCommand(dir, p),
+		Workers: p.workers, Length: p.about, Command: a.encoderCommand(dir, p),
 		Progress: func(samples int64) {
 			if p.about > 0 {
 				done := min(1, float64(samples)/float64(p.rate)/p.about.Seconds())
@@ -63,7 +63,7 @@ func (a *attempt) parallel(ctx context.Context, dir string, in *input, p *plan, 
 	switch {
 	case decodeErr != nil && (encodeErr == nil || errors.Is(encodeErr, parallel.ErrNoAudio)):
 		return ffmpegFailure(decodeErr)
-	case errors.Is(encodeErr, parallel.ErrNoRoom):
+	case errors.Is(encodeErr, parallel.ErrNoSplicePoint):
 		// Never seen, but nothing says that it cannot be.
 		slog.InfoContext(ctx, "pieces cannot be joined, encoding them as one", "error", encodeErr)
 		return a.serial(ctx, dir, in, p, picture, filters, path)
