@@ -1,4 +1,4 @@
-# Everything a person does with this repository. `make help` lists it.
+# `make help` lists the targets.
 SHELL := /bin/sh
 GO ?= go
 
@@ -8,46 +8,46 @@ GO ?= go
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: build ## the whole service on this machine: http://localhost:8080
+run: build ## run the whole service on this machine: http://localhost:8080
 	@hack/ffmpeg.sh
 	@exec bin/mp3converter
 
-build: ## one program that holds every function
+build: ## build one program with all functions: bin/mp3converter
 	@$(GO) build -o bin/mp3converter ./cmd/mp3converter
 
-test: ## install what the tests need (Debian) and run them all
+test: ## install the packages that the tests need (Debian) and run all tests
 	@hack/test.sh
 
-lint: ## gofmt, go vet and golangci-lint
+lint: ## run gofmt, go vet and golangci-lint
 	@hack/lint.sh
 
-fuzz: ## every fuzz target for 30 s each
+fuzz: ## run every fuzz target for 30 s
 	@hack/fuzz.sh 30s
 
 bench: ## measure the figures of docs/performance.md on this machine
 	@$(GO) run ./test/bench
 
-conversion: ## the long tests of the conversion: every format, every joint
+conversion: ## run the long conversion tests: all formats and splice points
 	@hack/deps.sh
 	CONVERSION=all $(GO) test -count=1 -timeout 60m ./functions/converter/...
 
-secrets: ## generate every credential of a cluster once
+secrets: ## generate the credentials of a cluster
 	@hack/secrets
 
-cluster: ## a real one-node Kubernetes with Knative on this machine (Debian-like Linux, root)
+cluster: ## start a one-node Kubernetes with Knative on this machine (Debian, root)
 	@hack/cluster/up
 
-cluster-down: ## remove every trace of it
+cluster-down: ## remove that cluster
 	@hack/cluster/down
 
-cluster-check: ## prove that cluster's parts: Serving, ingress, RabbitmqSource
+cluster-check: ## test that cluster: Serving, ingress, RabbitmqSource
 	@hack/cluster/check
 
-e2e: ## the service on that cluster, under bursts and failures
+e2e: ## test the service on a cluster, under bursts and failures
 	@test/e2e/run
 
-minikube: ## the service on Minikube
+minikube: ## run the service on Minikube
 	@hack/minikube/up
 
-clean: ## remove what was built (not your data)
+clean: ## remove build results and reports, not data
 	rm -rf bin report

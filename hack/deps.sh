@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the tests run against, from Debian's packages, without leaving
-# any of it running: the tests start their own servers on private ports.
+# Installs the Debian packages that the tests need. Their daemons are not started:
+# the tests start their own servers on free ports.
 set -eu
 
 missing=
@@ -11,7 +11,7 @@ need rabbitmq-server rabbitmq-server
 need mariadbd mariadb-server
 need curl curl
 need openssl openssl
-# The race detector needs C: the compiler, and the headers that it only recommends.
+# The race detector needs a C compiler, and headers that gcc only recommends.
 need gcc gcc
 [ -e /usr/include/stdlib.h ] || missing="$missing libc6-dev"
 if [ "${WITH_BROWSER:-}" ]; then
@@ -28,14 +28,14 @@ sudo=
 [ "$(id -u)" = 0 ] || sudo=sudo
 echo "installing Debian packages:$missing"
 
-# Packages must not start their daemons: policy-rc.d is Debian's way to say so.
+# policy-rc.d keeps packages from starting their daemons.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
 	printf '#!/bin/sh\nexit 101\n' | $sudo tee "$policy" >/dev/null
 	$sudo chmod 755 "$policy"
 	trap '$sudo rm -f "$policy"' EXIT
 fi
-# A fresh machine may be busy with updates of its own for a while.
+# A new machine may still run its own updates.
 wait="-o DPkg::Lock::Timeout=300"
 # shellcheck disable=SC2086
 $sudo apt-get $wait update -qq

@@ -1,6 +1,5 @@
 #!/bin/sh
-# Makes sure that ffmpeg is there: on Debian and Ubuntu by installing it, which
-# is said before it is done.
+# Checks that ffmpeg is installed. On Debian and Ubuntu it announces and installs it.
 set -eu
 
 if command -v ffmpeg >/dev/null 2>&1 && command -v ffprobe >/dev/null 2>&1; then

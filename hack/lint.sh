@@ -1,12 +1,12 @@
 #!/bin/sh
-# Checks form. With "fast" it does without golangci-lint, whose first build
-# takes minutes.
+# Runs gofmt, go vet and golangci-lint. With "fast" it skips golangci-lint, whose
+# first build takes minutes.
 set -eu
 cd "$(dirname "$0")/.."
 
-unformatted=$(gofmt -l functions shared hack)
+unformatted=$(gofmt -l cmd functions shared test hack)
 if [ -n "$unformatted" ]; then
-	echo "gofmt -w is needed on:" >&2
+	echo "run gofmt -w on these files:" >&2
 	echo "$unformatted" >&2
 	exit 1
 fi

@@ -1,10 +1,11 @@
 #!/bin/sh
-# Installs what the tests run against and runs them all, with the race detector.
+# Installs the packages that the tests need and runs all tests with the race
+# detector.
 set -eu
 cd "$(dirname "$0")/.."
 
-# Nothing that the tests build needs the state of the checkout, and git refuses to
-# tell it where the checkout belongs to another user, as in many containers.
+# Builds need no version control information, and git refuses to read it when the
+# checkout belongs to another user, as in many containers.
 export GOFLAGS="${GOFLAGS:-} -buildvcs=false"
 
 WITH_BROWSER=1 hack/deps.sh

@@ -14,34 +14,34 @@ import (
 )
 
 var (
-	variable = regexp.MustCompile("envconfig:\"([A-Z_]+)\"([^`]*)`")
-	standard = regexp.MustCompile(`default:"([^"]*)"`)
-	row      = regexp.MustCompile("^\\| `([A-Z_]+)` \\| ([^|]*) \\|")
+	variableTag = regexp.MustCompile("envconfig:\"([A-Z_]+)\"([^`]*)`")
+	defaultTag  = regexp.MustCompile(`default:"([^"]*)"`)
+	tableRow    = regexp.MustCompile("^\\| `([A-Z_]+)` \\| ([^|]*) \\|")
 )
 
-// TestConfiguration: docs/configuration.md has every variable that the code
-// reads, with its default, and no other.
+// TestConfiguration checks that docs/configuration.md lists exactly the variables that
+// the code reads, with their defaults.
 func TestConfiguration(t *testing.T) {
-	read, told := inCode(t), inTables(t)
-	// Read before there is a Config.
-	read["LOG_LEVEL = info"] = true
-	for _, v := range slices.Sorted(maps.Keys(read)) {
-		if !told[v] {
-			t.Errorf("docs/configuration.md does not have %s", v)
+	inCode, inDocs := readCode(t), readDocs(t)
+	// Read before the configuration is parsed.
+	inCode["LOG_LEVEL = info"] = true
+	for _, v := range slices.Sorted(maps.Keys(inCode)) {
+		if !inDocs[v] {
+			t.Errorf("docs/configuration.md does not list %s", v)
 		}
 	}
-	for _, v := range slices.Sorted(maps.Keys(told)) {
-		if !read[v] {
-			t.Errorf("docs/configuration.md has %s, which is not so in the code", v)
+	for _, v := range slices.Sorted(maps.Keys(inDocs)) {
+		if !inCode[v] {
+			t.Errorf("docs/configuration.md lists %s, which no configuration has", v)
 		}
 	}
 }
 
-// inCode returns "NAME = default" of every field that is a variable.
-func inCode(t *testing.T) map[string]bool {
+// readCode returns "NAME = default" of every field with an envconfig tag.
+func readCode(t *testing.T) map[string]bool {
 	t.Helper()
 	found := map[string]bool{}
-	for _, dir := range []string{"../functions", "../shared"} {
+	for _, dir := range []string{"../cmd", "../functions", "../shared"} {
 		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 			if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 				return err
@@ -50,12 +50,12 @@ func inCode(t *testing.T) map[string]bool {
 			if err != nil {
 				return err
 			}
-			for _, m := range variable.FindAllStringSubmatch(string(text), -1) {
+			for _, m := range variableTag.FindAllStringSubmatch(string(text), -1) {
 				value := "-"
 				if strings.Contains(m[2], `required:"true"`) {
 					value = "required"
 				}
-				if d := standard.FindStringSubmatch(m[2]); d != nil {
+				if d := defaultTag.FindStringSubmatch(m[2]); d != nil {
 					value = d[1]
 				}
 				found[m[1]+" = "+value] = true
@@ -72,8 +72,8 @@ func inCode(t *testing.T) map[string]bool {
 	return found
 }
 
-// inTables returns the same of the tables, up to that of the tests.
-func inTables(t *testing.T) map[string]bool {
+// readDocs returns the same of the tables, except that of the tests.
+func readDocs(t *testing.T) map[string]bool {
 	t.Helper()
 	f, err := os.Open("../docs/configuration.md")
 	if err != nil {
@@ -83,7 +83,7 @@ func inTables(t *testing.T) map[string]bool {
 	found := map[string]bool{}
 	lines := bufio.NewScanner(f)
 	for lines.Scan() && lines.Text() != "## Tests" {
-		if m := row.FindStringSubmatch(lines.Text()); m != nil {
+		if m := tableRow.FindStringSubmatch(lines.Text()); m != nil {
 			found[m[1]+" = "+cmp.Or(m[2], "-")] = true
 		}
 	}

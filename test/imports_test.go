@@ -1,72 +1,154 @@
-// Package test holds the repository to its own rules.
+// Package test checks rules that hold for the whole repository: which package may
+// import which, and that docs/configuration.md is complete.
 package test
 
 import (
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// allowed says who may import a module that belongs to one place.
-var allowed = map[string][]string{
-	"go.mongodb.org/mongo-driver": {
-		"mp3converter/shared/mongodb", "mp3converter/shared/jobs/mongodb", "mp3converter/shared/media/gridfs", "mp3converter/test/mongotest",
-	},
-	"github.com/rabbitmq/amqp091-go": {
-		"mp3converter/shared/queue/rabbitmq", "mp3converter/shared/queue/queuetest", "mp3converter/test/rabbitmqtest",
-	},
-	"github.com/go-sql-driver/mysql": {"mp3converter/functions/auth/login", "mp3converter/test/mysqltest"},
-	"database/sql": {
-		"mp3converter/functions/auth", "mp3converter/functions/auth/login", "mp3converter/shared/sqlite", "mp3converter/shared/jobs/sqlite", "mp3converter/test/mysqltest",
-	},
+// Packages are named below mp3converter/. A trailing "/..." includes the packages
+// below.
+
+// forbidden lists imports that are errors, the test files of a package excepted.
+var forbidden = []struct {
+	packages string
+	imports  []string
+	except   []string // patterns that are permitted after all
+}{
+	// Product code does not import tests, and only main packages import functions.
+	{"shared/...", []string{"functions/...", "cmd/...", "test/..."}, nil},
+	{"functions/...", []string{"cmd/...", "test/..."}, nil},
+	{"cmd/...", []string{"test/..."}, nil},
+	{"shared/...", testSuites, nil},
+	{"functions/...", testSuites, nil},
+	{"cmd/...", testSuites, nil},
+
+	// Functions do not import each other; cmd/mp3converter imports all of them.
+	{"functions/auth/...", []string{"functions/..."}, []string{"functions/auth/..."}},
+	{"functions/converter/...", []string{"functions/..."}, []string{"functions/converter/..."}},
+	{"functions/gateway/...", []string{"functions/..."}, []string{"functions/gateway/..."}},
+	{"functions/janitor/...", []string{"functions/..."}, []string{"functions/janitor/..."}},
+	{"functions/notification/...", []string{"functions/..."}, []string{"functions/notification/..."}},
+
+	// Within the converter: the conversion knows no job, store or queue.
+	{"functions/converter/ffmpeg/...", []string{"shared/jobs/...", "shared/media/...", "shared/queue/...", "shared/events", "functions/converter/worker"}, nil},
+	{"functions/converter/parallel", []string{"shared/...", "functions/converter/..."}, []string{"functions/converter/mp3"}},
+	{"functions/converter/mp3", []string{"shared/...", "functions/converter/..."}, nil},
+	{"functions/converter/sandbox/...", []string{"shared/...", "functions/converter/..."}, []string{"functions/converter/sandbox/..."}},
+
+	// Within the gateway: the page is static.
+	{"functions/gateway/page", []string{"shared/...", "functions/gateway/api"}, nil},
+
+	// conversion holds the vocabulary of options and failures.
+	{"shared/conversion", []string{"shared/...", "functions/..."}, nil},
+
+	// Backends are chosen by main packages; nothing else depends on one.
+	{"shared/jobs", []string{"shared/..."}, []string{"shared/conversion"}},
+	{"shared/media", []string{"shared/..."}, nil},
+	{"shared/queue", []string{"shared/..."}, []string{"shared/events"}},
 }
 
-// Imports run one way: functions → shared, and each backend's driver stays with
-// the package that speaks to the backend.
+// testSuites run over every backend. They import testing.
+var testSuites = []string{"shared/jobs/jobstest", "shared/media/mediatest", "shared/queue/queuetest", "functions/converter/sandbox/sandboxtest"}
+
+// drivers lists modules that only the given packages may import.
+var drivers = []struct {
+	module   string
+	packages []string
+}{
+	{"go.mongodb.org/mongo-driver", []string{"shared/mongodb", "shared/jobs/mongodb", "shared/media/gridfs", "test/mongotest"}},
+	{"github.com/rabbitmq/amqp091-go", []string{"shared/queue/rabbitmq", "shared/queue/queuetest", "test/rabbitmqtest"}},
+	{"github.com/go-sql-driver/mysql", []string{"functions/auth/login", "test/mysqltest"}},
+	{"database/sql", []string{"functions/auth", "functions/auth/login", "shared/sqlite", "shared/jobs/sqlite", "test/mysqltest"}},
+}
+
 func TestImports(t *testing.T) {
-	const module = "mp3converter/"
-	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports ","}}`, module+"...").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(out)) {
-		pkg, imports, _ := strings.Cut(strings.TrimSpace(line), " ")
-		for imported := range strings.SplitSeq(imports, ",") {
-			switch {
-			case strings.HasPrefix(pkg, module+"shared/") && strings.HasPrefix(imported, module+"functions/"):
-				t.Errorf("%s imports %s: shared knows no function", pkg, imported)
-			case crosses(pkg, imported):
-				t.Errorf("%s imports %s: functions do not know each other", pkg, imported)
+	imports := listImports(t)
+	for _, rule := range forbidden {
+		for pkg, list := range imports {
+			if !match(rule.packages, pkg) {
+				continue
 			}
-			for driver, users := range allowed {
-				if strings.HasPrefix(imported, driver) && !contains(users, pkg) {
-					t.Errorf("%s imports %s, which only %v may", pkg, imported, users)
+			for _, imported := range list {
+				if matchAny(rule.imports, imported) && !matchAny(rule.except, imported) && !bothTestSuites(pkg, imported) {
+					t.Errorf("%s must not import %s", pkg, imported)
+				}
+			}
+		}
+	}
+	for _, d := range drivers {
+		for pkg, list := range imports {
+			for _, imported := range list {
+				if strings.HasPrefix(imported, d.module) && !slices.Contains(d.packages, pkg) {
+					t.Errorf("%s imports %s, which only %v may", pkg, imported, d.packages)
 				}
 			}
 		}
 	}
 }
 
-// crosses: only local puts the functions together.
-func crosses(pkg, imported string) bool {
-	from, to := function(pkg), function(imported)
-	return from != "" && to != "" && from != to && from != "local"
+// bothTestSuites permits that a test suite is split into packages.
+func bothTestSuites(pkg, imported string) bool {
+	return inTestSuite(pkg) && inTestSuite(imported)
 }
 
-func function(pkg string) string {
-	rest, ok := strings.CutPrefix(pkg, "mp3converter/functions/")
-	if !ok {
-		return ""
-	}
-	name, _, _ := strings.Cut(rest, "/")
-	return name
-}
-
-func contains(list []string, s string) bool {
-	for _, l := range list {
-		if l == s {
+func inTestSuite(pkg string) bool {
+	for _, suite := range testSuites {
+		if match(suite+"/...", pkg) {
 			return true
 		}
 	}
 	return false
+}
+
+// Every function is in the list of those that must not import each other.
+func TestImportRulesNameEveryFunction(t *testing.T) {
+	for pkg := range listImports(t) {
+		name, ok := strings.CutPrefix(pkg, "functions/")
+		if !ok {
+			continue
+		}
+		name, _, _ = strings.Cut(name, "/")
+		found := false
+		for _, rule := range forbidden {
+			found = found || rule.packages == "functions/"+name+"/..." && slices.Contains(rule.imports, "functions/...")
+		}
+		if !found {
+			t.Errorf("no rule keeps functions/%s from importing other functions", name)
+		}
+	}
+}
+
+// listImports returns the imports of every package, without those of its tests.
+// The prefix mp3converter/ is removed.
+func listImports(t *testing.T) map[string][]string {
+	t.Helper()
+	const module = "mp3converter/"
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, module+"...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	imports := map[string][]string{}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		for i := range fields {
+			fields[i] = strings.TrimPrefix(fields[i], module)
+		}
+		imports[fields[0]] = fields[1:]
+	}
+	return imports
+}
+
+func matchAny(patterns []string, pkg string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool { return match(pattern, pkg) })
+}
+
+// match reports whether a package is that of a pattern, or below it if the pattern
+// ends in "/...".
+func match(pattern, pkg string) bool {
+	parent, below := strings.CutSuffix(pattern, "/...")
+	return pkg == parent || below && strings.HasPrefix(pkg, parent+"/")
 }

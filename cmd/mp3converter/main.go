@@ -1,6 +1,5 @@
-// Command local is the whole service in one process: every function with its
-// real handlers, on stores that need no server. It is for a laptop, and for
-// whoever wants to see the thing work before there is a cluster.
+// Command mp3converter runs every function of the service in one process, with
+// the same handlers as on a cluster and with stores that need no server.
 package main
 
 import (
@@ -11,7 +10,7 @@ import (
 )
 
 func main() {
-	// A person at a terminal reads the log here.
+	// The log of this program is read in a terminal.
 	os.Setenv("LOG_FORMAT", cmp.Or(os.Getenv("LOG_FORMAT"), "text"))
 	serve.Main("local", run)
 }

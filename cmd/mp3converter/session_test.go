@@ -17,8 +17,7 @@ import (
 	"mp3converter/test/testproc"
 )
 
-// The scripts in testdata run the real program and talk to it as a user with a
-// terminal would.
+// The scripts in testdata run the real program and use it through curl.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"mp3converter": main})
 }
@@ -44,7 +43,7 @@ func TestSession(t *testing.T) {
 	})
 }
 
-// ready waits until the service answers.
+// ready waits until the service is ready.
 func ready(ts *testscript.TestScript, _ bool, _ []string) {
 	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		if resp, err := http.Get(ts.Getenv("URL") + "/readyz"); err == nil {
@@ -54,10 +53,10 @@ func ready(ts *testscript.TestScript, _ bool, _ []string) {
 			}
 		}
 	}
-	ts.Fatalf("the service does not come up")
+	ts.Fatalf("the service did not become ready")
 }
 
-// video NAME SECONDS makes a sample.
+// video NAME SECONDS creates a sample video.
 func video(ts *testscript.TestScript, _ bool, args []string) {
 	seconds, err := strconv.ParseFloat(args[1], 64)
 	ts.Check(err)
@@ -67,17 +66,17 @@ func video(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.Rename(path, filepath.Join(dir, args[0])))
 }
 
-// setenv NAME REGEXP takes a value out of the last command's output.
+// setenv NAME REGEXP sets a variable from the output of the last command.
 func setenv(ts *testscript.TestScript, _ bool, args []string) {
 	found := regexp.MustCompile(args[1]).FindStringSubmatch(ts.ReadFile("stdout"))
 	if found == nil {
-		ts.Fatalf("no %s in %s", args[1], ts.ReadFile("stdout"))
+		ts.Fatalf("no match for %s in %s", args[1], ts.ReadFile("stdout"))
 	}
 	ts.Setenv(args[0], found[len(found)-1])
 	fmt.Fprintf(ts.Stdout(), "%s=%s\n", args[0], found[len(found)-1])
 }
 
-// sigterm asks the programs in the background to end.
+// sigterm sends SIGTERM to the background programs.
 func sigterm(ts *testscript.TestScript, _ bool, _ []string) {
 	for _, cmd := range ts.BackgroundCmds() {
 		if cmd.ProcessState == nil {

@@ -30,10 +30,10 @@ func run(ctx context.Context) error {
 	}
 	defer b.Close()
 
-	// SIGTERM lets the conversion at work finish: its end is not ctx's.
-	c, err := worker.New(context.WithoutCancel(ctx), cfg.Convert, b.Jobs, b.Videos, b.Audio, b.Queue)
+	// A running conversion finishes after SIGTERM, so it does not use ctx.
+	w, err := worker.New(context.WithoutCancel(ctx), cfg.Convert, b.Jobs, b.Videos, b.Audio, b.Queue)
 	if err != nil {
 		return err
 	}
-	return serve.Run(ctx, cfg.Serve, c.Handler(), b.Jobs.Ping)
+	return serve.Run(ctx, cfg.Serve, w.Handler(), b.Jobs.Ping)
 }

@@ -1,4 +1,4 @@
-// Command gateway is the function that users talk to.
+// Command gateway is the function that serves users: the API and the web page.
 package main
 
 import (
@@ -27,9 +27,6 @@ func run(ctx context.Context) error {
 	if err := envconfig.Process("", &cfg); err != nil {
 		return err
 	}
-	if err := cfg.API.Validate(); err != nil {
-		return err
-	}
 	keys, err := token.ParseKeys(cfg.Keys)
 	if err != nil {
 		return err
@@ -45,6 +42,9 @@ func run(ctx context.Context) error {
 	}
 	defer b.Close()
 
-	g := &api.Gateway{Config: cfg.API, Keys: keys, Jobs: b.Jobs, Videos: b.Videos, Audio: b.Audio, Queue: b.Queue, Auth: auth}
+	g, err := api.New(cfg.API, api.Deps{Keys: keys, Jobs: b.Jobs, Videos: b.Videos, Audio: b.Audio, Queue: b.Queue, Auth: auth})
+	if err != nil {
+		return err
+	}
 	return serve.Run(ctx, cfg.Serve, g.Handler(), g.Ready)
 }

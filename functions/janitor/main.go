@@ -1,4 +1,4 @@
-// Command janitor looks after jobs and files once and ends: a CronJob runs it.
+// Command janitor runs the tasks of the janitor once and exits. A CronJob starts it.
 package main
 
 import (
@@ -17,7 +17,7 @@ import (
 type config struct {
 	Sweep    sweep.Config
 	Backends backends.Config
-	Tasks    string `envconfig:"TASKS" default:"wake,orphans"` // what to do, in this order
+	Tasks    string `envconfig:"TASKS" default:"wake,orphans"` // in the order in which they run
 }
 
 func main() { serve.Main("janitor", run) }
@@ -27,24 +27,24 @@ func run(ctx context.Context) error {
 	if err := envconfig.Process("", &cfg); err != nil {
 		return err
 	}
-	if err := cfg.Sweep.Validate(); err != nil {
-		return err
-	}
 	b, err := backends.Open(ctx, cfg.Backends, "janitor")
 	if err != nil {
 		return err
 	}
 	defer b.Close()
 
-	j := &sweep.Janitor{Config: cfg.Sweep, Jobs: b.Jobs, Videos: b.Videos, Audio: b.Audio, Queue: b.Queue}
-	tasks := map[string]func(context.Context) (sweep.Report, error){"wake": j.Pass, "orphans": j.Orphans}
+	j, err := sweep.New(cfg.Sweep, b.Jobs, b.Videos, b.Audio, b.Queue)
+	if err != nil {
+		return err
+	}
+	tasks := map[string]func(context.Context) (sweep.Report, error){"wake": j.RunOnce, "orphans": j.RemoveOrphans}
 	for name := range strings.SplitSeq(cfg.Tasks, ",") {
 		task, ok := tasks[strings.TrimSpace(name)]
 		if !ok {
-			return fmt.Errorf("TASKS: %q is neither wake nor orphans", name)
+			return fmt.Errorf("TASKS: unknown task %q, want wake or orphans", name)
 		}
 		report, err := task(ctx)
-		slog.Info("pass", "task", name, "did", report)
+		slog.Info("task finished", "task", name, "did", report)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}

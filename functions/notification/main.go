@@ -1,4 +1,4 @@
-// Command notification is the function that RabbitmqSource delivers outcomes to.
+// Command notification is the function that notifies users of finished jobs.
 package main
 
 import (
@@ -8,17 +8,13 @@ import (
 
 	"mp3converter/functions/notification/notify"
 	"mp3converter/shared/backends"
-	"mp3converter/shared/jobs"
-	"mp3converter/shared/jobs/mongodb"
 	"mp3converter/shared/serve"
 )
 
 type config struct {
 	Serve   serve.Config
 	MongoDB string `envconfig:"MONGODB_URI" required:"true"`
-	Policy  jobs.Policy
-	Mail    notify.MailConfig
-	Webhook notify.WebhookConfig
+	Notify  notify.Config
 }
 
 func main() { serve.Main("notification", run) }
@@ -28,19 +24,15 @@ func run(ctx context.Context) error {
 	if err := envconfig.Process("", &cfg); err != nil {
 		return err
 	}
-	if err := cfg.Policy.Validate(); err != nil {
-		return err
-	}
-	channels, err := notify.Channels(cfg.Mail, cfg.Webhook)
-	if err != nil {
-		return err
-	}
-	records, err := mongodb.Open(ctx, cfg.MongoDB, backends.Records)
+	records, err := backends.OpenJobs(ctx, cfg.MongoDB)
 	if err != nil {
 		return err
 	}
 	defer records.Close()
 
-	n := &notify.Notifier{Policy: cfg.Policy, Jobs: records, Channels: channels}
+	n, err := notify.New(cfg.Notify, records)
+	if err != nil {
+		return err
+	}
 	return serve.Run(ctx, cfg.Serve, n.Handler(), records.Ping)
 }

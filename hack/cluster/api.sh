@@ -1,10 +1,10 @@
-# Talking to the cluster's API: what the steps apply, and how.
+# Functions that apply manifests to the cluster.
 
 kubectl() { command "$BIN/kubectl" --request-timeout=30s "$@"; }
 
-# What is written in capitals in manifests/ is filled in here.
+# Words in capitals in manifests/ are placeholders.
 manifest() {
-    sed "s/REGISTRY/$REGISTRY/g; s/DNS_IP/$DNS_IP/g; s/DOOR/$DOOR/g; s/DOMAIN/$DOMAIN/g" "$HERE/manifests/$1"
+    sed "s/REGISTRY/$REGISTRY/g; s/DNS_IP/$DNS_IP/g; s/INGRESS_PORT/$INGRESS_PORT/g; s/DOMAIN/$DOMAIN/g" "$HERE/manifests/$1"
 }
 
 # apply FILE [MANAGER]: once for each content and cluster. Server-side, under a
@@ -20,14 +20,14 @@ apply() {
     touch "$mark"
 }
 
-# types FILE: resource types, and their acceptance by the API server.
-types() {
+# apply_crds FILE: applies CRDs and waits until the API server has established them.
+apply_crds() {
     apply "$1" && kubectl wait --for=condition=Established --timeout=60s crd --all
 }
 
-# modest: what Knative asks to have reserved is meant for larger machines; on two
-# cores it would leave little room for the functions.
-modest() {
+# reduce_cpu_requests FILE: the CPU requests of Knative's pods are meant for larger
+# machines. On two cores they would leave little for the functions.
+reduce_cpu_requests() {
     awk '/^ +requests:/ { inside = 1 } /^ +limits:/ { inside = 0 }
          inside && /^ +cpu: / { sub(/cpu: .*/, "cpu: 20m"); inside = 0 } { print }' "$1"
 }

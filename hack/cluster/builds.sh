@@ -1,15 +1,15 @@
-# Builds run in the background while the cluster comes up, in lanes: a lane is a
-# list of builds done one after the other. `await_build` is called where a result
-# is needed. Go compiles on every core anyway; a second and a third lane fill the
-# gaps where one downloads, links or unpacks.
+# Builds run in the background while the cluster starts, in groups. The builds of a
+# group run one after the other, the groups in parallel: Go compiles on every core
+# anyway, and a second and third group use the time in which another downloads, links
+# or unpacks. A step that needs a result calls `await_build`.
 #
-# A build is a script in build/. It is skipped when the hash of what it is made
-# from equals the one written down when it last succeeded. The line `# from: …`
-# in the script names those files and directories.
+# A build is a script in build/. It is skipped when the hash of its inputs is the same
+# as at its last success. The line `# from: …` in the script lists those files and
+# directories.
 
 HERE=${HERE:?}
 
-ingredients() { # NAME: one hash over the script, what it is made from, and the settings it uses
+input_hash() { # NAME: hash of the script, its inputs and the settings that it uses
     local from
     from=$(sed -n 's/^# from: //p' "$HERE/build/$1")
     {
@@ -22,10 +22,10 @@ ingredients() { # NAME: one hash over the script, what it is made from, and the 
 
 build() { # NAME
     local name=$1 hash
-    # A lane of an `up` that was killed may still be at it.
+    # A group of an `up` that was killed may still be building it.
     exec 8>"$STAMPS/$name.lock"
     flock 8
-    hash=$(ingredients "$name")
+    hash=$(input_hash "$name")
     if [ "$(cat "$STAMPS/$name" 2>/dev/null)" != "$hash" ]; then
         rm -f "$STAMPS/$name"
         HERE=$HERE nice bash -euo pipefail "$HERE/build/$name" >"$LOGS/build-$name.log" 2>&1 8>&- || return
@@ -35,26 +35,26 @@ build() { # NAME
     touch "$RUN/built-$name"
 }
 
-# start_lane LANE NAME…
-start_lane() {
-    local lane=$1
+# start_builds GROUP NAME…
+start_builds() {
+    local group=$1
     shift
-    alive "lane-$lane" && return
+    alive "builds-$group" && return
     (cd "$RUN" && rm -f "${@/#/built-}")
-    start "lane-$lane" "$HERE/lane" "$@"
-    LANE_OF+=" ${*/%/=$lane}"
+    start "builds-$group" "$HERE/build-group" "$@"
+    GROUP_OF+=" ${*/%/=$group}"
 }
 
 await_build() { # NAME
-    local name=$1 lane announced=
-    lane=${LANE_OF##* $name=}
-    lane=${lane%% *}
+    local name=$1 group announced=
+    group=${GROUP_OF##* $name=}
+    group=${group%% *}
     LOG=$LOGS/build-$name.log
     local deadline=$((SECONDS + 3600))
     until [ -e "$RUN/built-$name" ]; do
-        alive "lane-$lane" || [ -e "$RUN/built-$name" ] || fail "building $name"
+        alive "builds-$group" || [ -e "$RUN/built-$name" ] || fail "building $name"
         [ $SECONDS -lt $deadline ] || fail "building $name: more than an hour"
-        [ -n "$announced" ] || { announced=1; note "being built: $name (log: $LOG)"; }
+        [ -n "$announced" ] || { announced=1; note "building $name (log: $LOG)"; }
         sleep 0.3
     done
 }

@@ -1,18 +1,18 @@
-# Making images without Docker: a directory becomes a layer, crane puts it into
-# the cluster's registry. Sourced by the scripts in build/.
+# Functions that create images without Docker: a directory becomes a layer, which crane
+# pushes to the registry of the cluster. Sourced by the scripts in build/.
 
 platform=linux/$(go env GOARCH)
 
 registry_answers() { curl -sf -m 5 "http://$REGISTRY/v2/" -o /dev/null; }
 
-# A lane can be here before `up` has started the registry.
+# A build may get here before `up` has started the registry.
 deadline=$((SECONDS + 900))
 until registry_answers; do
     [ $SECONDS -lt $deadline ] || { echo "no registry at $REGISTRY" >&2; exit 1; }
     sleep 0.5
 done
 
-# layer DIRECTORY: a tar that depends on the contents alone.
+# layer DIRECTORY: a reproducible tar.
 layer() { tar -C "$1" --sort=name --mtime=@0 --numeric-owner -c .; }
 
 # push_layer NAME DIRECTORY [BASE]: an image of BASE (or of nothing) and one layer.

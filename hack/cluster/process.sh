@@ -1,9 +1,8 @@
-# Daemons without a service manager: `start` notes the process id together with
-# the moment it was started (the kernel's count of ticks since boot), and nothing
-# here signals a process for which the two do not agree. A process id that has
-# been given to somebody else in the meantime is therefore left alone.
+# Runs daemons without a service manager. `start` records the process id and the start
+# time of the process (in ticks since boot). Nothing here signals a process for which
+# they differ, so a reused process id is never signalled.
 
-started_at() { # PID: field 22 of its stat; the name in field 2 may hold blanks
+started_at() { # PID: field 22 of its stat; the name in field 2 may contain spaces
     local stat
     stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
     set -- ${stat##*) }
@@ -23,18 +22,18 @@ start() {
     shift
     LOG=$LOGS/$name.log
     alive "$name" && return
-    # Not the lock of `up` (9): it must not outlive `up`.
+    # The daemon must not inherit the lock of `up` (9).
     setsid nohup "$@" >"$LOG" 2>&1 </dev/null 9>&- &
     printf '%s %s\n' $! "$(started_at $!)" >"$RUN/$name.pid"
 }
 
-# stop NAME [SECONDS]: asks the session, waits, then insists.
+# stop NAME [SECONDS]: sends SIGTERM to the session, and SIGKILL after SECONDS.
 stop() {
-    local name=$1 patience=${2:-10} pid
+    local name=$1 timeout=${2:-10} pid
     if alive "$name"; then
         read -r pid _ <"$RUN/$name.pid"
         kill -TERM -- "-$pid" 2>/dev/null || kill -TERM "$pid" 2>/dev/null
-        local deadline=$((SECONDS + patience))
+        local deadline=$((SECONDS + timeout))
         while alive "$name" && [ $SECONDS -lt $deadline ]; do sleep 0.1; done
         alive "$name" && kill -KILL -- "-$pid" 2>/dev/null
     fi

@@ -1,12 +1,11 @@
-# Names, versions, addresses and places of the cluster. Sourced by everything
-# here; nothing in this file does anything.
+# Names, addresses and directories of the cluster. Sourced by every script here.
 #
-# What may be changed from outside are the four ${…:-…} lines.
+# The four ${…:-…} lines can be overridden by environment variables.
 
-# Kept between clusters: binaries, images, logs. Delete it to begin from nothing.
+# Kept between clusters: binaries, images, logs. Delete it to build everything again.
 CACHE=${MP3_CLUSTER_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/mp3converter-cluster}
 BIN=$CACHE/bin
-STAMPS=$CACHE/stamps           # one file per build: a hash of what it was made from
+STAMPS=$CACHE/stamps           # one file per build: the hash of its inputs
 LOGS=$CACHE/logs
 RESOLVED=$CACHE/resolved       # Knative's YAML with our images in it
 
@@ -26,15 +25,17 @@ API=https://$NODE_IP:6443
 ETCD_PORT=23790                # not etcd's own 2379: another etcd may be running
 REGISTRY_PORT=${MP3_CLUSTER_REGISTRY_PORT:-5000}
 REGISTRY=localhost:$REGISTRY_PORT
-DOOR=${MP3_CLUSTER_PORT:-30080}  # http://127.0.0.1:$DOOR is the ingress
+INGRESS_PORT=${MP3_CLUSTER_PORT:-30080}  # http://127.0.0.1:$INGRESS_PORT is the ingress
 DOMAIN=mp3converter.com
 
 # Every process of every container is in this control group, and nothing else is.
 CGROUP=mp3converter-cluster
 
-# Where the stand-in images come from.
+# The images of RabbitMQ, MariaDB and ffmpeg are built from the packages of this suite.
+# Its mirror is the one that apt uses for it; if there is none, debootstrap has a
+# default.
 DEBIAN_SUITE=bookworm
-DEBIAN_MIRROR=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
+DEBIAN_MIRROR=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' "Codename: $DEBIAN_SUITE" 2>/dev/null | sed -n 1p)}
 
 # Everything built here is static, so that it runs in an image that holds
 # nothing else, and so that a machine without a C compiler builds the same.

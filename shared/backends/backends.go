@@ -1,27 +1,29 @@
-// Package backends opens what the functions of a cluster share: the job
-// records and media in MongoDB and the queues in RabbitMQ.
+// Package backends opens what the functions of a cluster share: job records and
+// media in MongoDB, and the queues in RabbitMQ.
 package backends
 
 import (
 	"context"
 	"errors"
 
+	"go.mongodb.org/mongo-driver/v2/mongo"
 	"golang.org/x/sync/errgroup"
 
-	"mp3converter/shared/jobs/mongodb"
+	jobsmongo "mp3converter/shared/jobs/mongodb"
 	"mp3converter/shared/media/gridfs"
+	"mp3converter/shared/mongodb"
 	"mp3converter/shared/queue/rabbitmq"
 )
 
-// The databases. Those of the files are named as the tools for GridFS expect to
-// be told: mongofiles --db=mp3.
+// The databases. Tools for GridFS take those of the files as an argument:
+// mongofiles --db=mp3.
 const (
-	Records = "mp3converter"
-	videos  = "videos"
-	audio   = "mp3"
+	jobsDatabase   = "mp3converter"
+	videosDatabase = "videos"
+	mp3Database    = "mp3"
 )
 
-// Config is where they are.
+// Config is the addresses of the backends.
 type Config struct {
 	MongoDB string `envconfig:"MONGODB_URI" required:"true"`
 	Queue   rabbitmq.Config
@@ -29,47 +31,61 @@ type Config struct {
 
 // Backends is safe for concurrent use.
 type Backends struct {
-	Jobs          *mongodb.Store
+	Jobs          *jobsmongo.Store
 	Videos, Audio *gridfs.Store
 	Queue         *rabbitmq.Publisher
+
+	client *mongo.Client
 }
 
-// Open connects one function to MongoDB, and fails if it cannot. The broker may be away.
-func Open(ctx context.Context, cfg Config, function string) (_ *Backends, err error) {
-	var b Backends
-	defer func() {
-		if err != nil {
-			b.Close()
-		}
-	}()
-	// All at once: somebody waits for this pod to start.
-	var opening errgroup.Group
-	opening.Go(func() (err error) { b.Jobs, err = mongodb.Open(ctx, cfg.MongoDB, Records); return err })
-	opening.Go(func() (err error) { b.Videos, err = gridfs.Open(ctx, cfg.MongoDB, videos); return err })
-	opening.Go(func() (err error) { b.Audio, err = gridfs.Open(ctx, cfg.MongoDB, audio); return err })
-	if err := opening.Wait(); err != nil {
+// Open connects to MongoDB and returns an error if no server can be reached. The
+// broker is connected to when it is needed. Events name function as their source.
+func Open(ctx context.Context, cfg Config, function string) (*Backends, error) {
+	publisher, err := rabbitmq.New(cfg.Queue, function)
+	if err != nil {
 		return nil, err
 	}
-	if b.Queue, err = rabbitmq.New(cfg.Queue, function); err != nil {
+	client, err := mongodb.Connect(cfg.MongoDB)
+	if err != nil {
 		return nil, err
 	}
-	return &b, nil
+	b := &Backends{Queue: publisher, client: client}
+	// Side by side, because a request may be waiting for this pod to start.
+	var g errgroup.Group
+	g.Go(func() (err error) { b.Jobs, err = jobsmongo.Open(ctx, client.Database(jobsDatabase)); return err })
+	g.Go(func() (err error) { b.Videos, err = gridfs.Open(ctx, client.Database(videosDatabase)); return err })
+	g.Go(func() (err error) { b.Audio, err = gridfs.Open(ctx, client.Database(mp3Database)); return err })
+	if err := g.Wait(); err != nil {
+		b.Close()
+		return nil, err
+	}
+	return b, nil
 }
 
-// Close ends the connections of what was opened.
+// Close closes all connections.
 func (b *Backends) Close() error {
-	var errs []error
-	if b.Jobs != nil {
-		errs = append(errs, b.Jobs.Close())
-	}
-	if b.Videos != nil {
-		errs = append(errs, b.Videos.Close())
-	}
-	if b.Audio != nil {
-		errs = append(errs, b.Audio.Close())
-	}
-	if b.Queue != nil {
-		errs = append(errs, b.Queue.Close())
-	}
-	return errors.Join(errs...)
+	return errors.Join(b.Queue.Close(), mongodb.Close(b.client))
 }
+
+// Jobs is the job records alone, for a function that needs nothing else.
+type Jobs struct {
+	*jobsmongo.Store
+	client *mongo.Client
+}
+
+// OpenJobs connects to the job records in the MongoDB at uri.
+func OpenJobs(ctx context.Context, uri string) (*Jobs, error) {
+	client, err := mongodb.Connect(uri)
+	if err != nil {
+		return nil, err
+	}
+	s, err := jobsmongo.Open(ctx, client.Database(jobsDatabase))
+	if err != nil {
+		mongodb.Close(client)
+		return nil, err
+	}
+	return &Jobs{s, client}, nil
+}
+
+// Close closes the connections.
+func (j *Jobs) Close() error { return mongodb.Close(j.client) }

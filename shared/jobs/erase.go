@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// Erase deletes a job and its files. The files go first, so that a crash in
-// between leaves a record from which the rest can be found.
+// Erase deletes a job and its files. The files are deleted first: after a crash in
+// between the record still names the rest.
 func Erase(ctx context.Context, store Store, videos, audio Files, j Job) error {
 	if err := videos.Delete(ctx, j.Video.ID); err != nil {
 		return fmt.Errorf("delete video: %w", err)
@@ -19,7 +19,7 @@ func Erase(ctx context.Context, store Store, videos, audio Files, j Job) error {
 	return store.Delete(ctx, j.ID)
 }
 
-// Files is where Erase deletes: a media store.
+// Files is the part of a media store that Erase needs.
 type Files interface {
 	Delete(ctx context.Context, id string) error
 }

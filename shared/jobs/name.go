@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Title is the upload's name without its extension: what a player shows if the
-// video itself says nothing.
+// Title is the upload's name without its extension: the title of an MP3 whose
+// video has none.
 func (j *Job) Title() string {
 	if t := strings.TrimSuffix(j.Name, path.Ext(j.Name)); t != "" {
 		return t

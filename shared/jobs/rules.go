@@ -7,33 +7,47 @@ import (
 )
 
 var (
-	// ErrFinished says that the job is in a final state, which stays.
+	// ErrFinished means that the job is in a final state.
 	ErrFinished = errors.New("jobs: already finished")
-	// ErrLeased says that another converter is at work on the job.
+	// ErrLeased means that another worker holds the lease.
 	ErrLeased = errors.New("jobs: leased to another worker")
-	// ErrLeaseLost says that the job no longer belongs to the caller:
-	// cancelled, finished, deleted or claimed by another.
+	// ErrLeaseLost means that the caller no longer holds the lease: the job
+	// was cancelled, finished or claimed by another worker.
 	ErrLeaseLost = errors.New("jobs: lease lost")
-	// ErrExhausted says that the job has used up its attempts.
+	// ErrExhausted means that the job has used up its attempts.
 	ErrExhausted = errors.New("jobs: attempts exhausted")
-	// ErrNotDue says that something has happened to the job meanwhile.
+	// ErrNotDue means that the job changed after it was found to be due.
 	ErrNotDue = errors.New("jobs: not due")
-	// ErrNotFinished says that the job has no outcome to tell yet.
+	// ErrNotFinished means that the job has no outcome yet.
 	ErrNotFinished = errors.New("jobs: not finished")
-	// ErrNotificationEnded says that the user has been told, or never will be.
-	ErrNotificationEnded = errors.New("jobs: notice settled")
+	// ErrNotificationEnded means that the user has been notified, or never
+	// will be.
+	ErrNotificationEnded = errors.New("jobs: notification ended")
 )
 
-// Policy is the set of numbers that the rules need.
-type Policy struct {
-	MaxAttempts int           `envconfig:"MAX_ATTEMPTS" default:"5"` // conversions begun before a job fails
-	Lease       time.Duration `envconfig:"LEASE" default:"60s"`      // silence after which a worker counts as dead
-	Wake        time.Duration `envconfig:"WAKE_AFTER" default:"60s"` // wait before the first repeated wake-up; doubles each time
-	WakeMax     time.Duration `envconfig:"WAKE_MAX" default:"1h"`    // longest wait between wake-ups
-	Retention   time.Duration `envconfig:"RETENTION" default:"168h"` // how long the outcome is kept
+// NothingToDo reports whether err, from a rule or a Store, says that the caller has
+// nothing to do: the job is finished, not due, deleted, or another worker has it.
+func NothingToDo(err error) bool {
+	for _, e := range []error{
+		ErrFinished, ErrLeased, ErrLeaseLost, ErrNotDue, ErrNotFinished, ErrNotificationEnded, ErrNotFound,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
-// Validate names the variable that makes no sense.
+// Policy is the set of limits and intervals that the rules apply.
+type Policy struct {
+	MaxAttempts int           `envconfig:"MAX_ATTEMPTS" default:"5"` // conversions started before a job fails
+	Lease       time.Duration `envconfig:"LEASE" default:"60s"`      // time without a heartbeat after which a worker is considered dead
+	Wake        time.Duration `envconfig:"WAKE_AFTER" default:"60s"` // delay before the first repeated wake-up; doubles each time
+	WakeMax     time.Duration `envconfig:"WAKE_MAX" default:"1h"`    // longest delay between wake-ups
+	Retention   time.Duration `envconfig:"RETENTION" default:"168h"` // how long a finished job and its MP3 are kept
+}
+
+// Validate returns an error that names the invalid variable.
 func (p Policy) Validate() error {
 	switch {
 	case p.MaxAttempts < 1:
@@ -50,10 +64,10 @@ func (p Policy) Validate() error {
 	return nil
 }
 
-// Truncate returns t as job records keep time.
+// Truncate returns t with the precision of job records: UTC, milliseconds.
 func Truncate(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
 
-// Enqueue makes a fresh record ready for its first wake-up.
+// Enqueue puts a new job into its first state.
 func (j *Job) Enqueue(p Policy, now time.Time) {
 	now = Truncate(now)
 	j.State = Queued
@@ -61,8 +75,8 @@ func (j *Job) Enqueue(p Policy, now time.Time) {
 	j.DueAt = now.Add(p.Wake)
 }
 
-// Claim gives the job to a worker: ErrFinished, ErrLeased and ErrExhausted say
-// why it cannot have it.
+// Claim gives the lease to a worker and starts an attempt. It returns
+// ErrFinished, ErrLeased or ErrExhausted if the job cannot be claimed.
 func (j *Job) Claim(p Policy, holder string, now time.Time) error {
 	now = Truncate(now)
 	switch {
@@ -82,7 +96,7 @@ func (j *Job) Claim(p Policy, holder string, now time.Time) error {
 	return nil
 }
 
-// Renew is the sign of life of the worker that holds the job.
+// Renew extends the lease of the worker that holds it and records the progress.
 func (j *Job) Renew(p Policy, holder string, progress int, now time.Time) error {
 	if !j.leasedTo(holder) {
 		return ErrLeaseLost
@@ -92,8 +106,8 @@ func (j *Job) Renew(p Policy, holder string, progress int, now time.Time) error 
 	return nil
 }
 
-// Complete records the MP3. Only the holder of the lease can, so of two workers
-// that raced, one's MP3 is in the record and the other's is to be deleted.
+// Complete records the MP3. Only the holder of the lease can do so: of two workers
+// that race, the loser must delete its MP3.
 func (j *Job) Complete(p Policy, holder string, audio File, now time.Time) error {
 	if !j.leasedTo(holder) {
 		return ErrLeaseLost
@@ -104,17 +118,17 @@ func (j *Job) Complete(p Policy, holder string, audio File, now time.Time) error
 	return nil
 }
 
-// Fail records that this video can never be converted.
-func (j *Job) Fail(p Policy, holder string, why *conversion.Failure, now time.Time) error {
+// Fail records that the video cannot be converted.
+func (j *Job) Fail(p Policy, holder string, f *conversion.Failure, now time.Time) error {
 	if !j.leasedTo(holder) {
 		return ErrLeaseLost
 	}
-	j.Failure = why
+	j.Failure = f
 	j.finish(p, Failed, now)
 	return nil
 }
 
-// FailExhausted fails a job that has used up its attempts and that nobody holds.
+// FailExhausted fails a job that has used up its attempts and that no worker holds.
 func (j *Job) FailExhausted(p Policy, now time.Time) error {
 	switch {
 	case j.State.Final():
@@ -122,15 +136,15 @@ func (j *Job) FailExhausted(p Policy, now time.Time) error {
 	case j.State == Converting && Truncate(now).Before(j.Lease.Until):
 		return ErrLeased
 	case j.Attempts < p.MaxAttempts:
-		return ErrNotDue // its last worker has given it back unharmed meanwhile
+		return ErrNotDue // the last attempt was released and does not count
 	}
 	j.Failure = conversion.AttemptsExhausted
 	j.finish(p, Failed, now)
 	return nil
 }
 
-// Release gives the job back unharmed: the worker has to stop, or something
-// that is not the video's fault is in the way. The attempt does not count.
+// Release returns the job to the queue without counting the attempt: the worker
+// has to stop.
 func (j *Job) Release(p Policy, holder string, now time.Time) error {
 	if !j.leasedTo(holder) {
 		return ErrLeaseLost
@@ -143,30 +157,29 @@ func (j *Job) Release(p Policy, holder string, now time.Time) error {
 	return nil
 }
 
-// Retry gives the job back after an error that may pass. The attempt counts, so
-// that a job whose errors never pass comes to an end.
+// Retry returns the job to the queue after a temporary error. The attempt counts,
+// so a job with a persistent error ends.
 func (j *Job) Retry(p Policy, holder string, now time.Time) error {
-	tried := j.Attempts
+	attempts := j.Attempts
 	if err := j.Release(p, holder, now); err != nil {
 		return err
 	}
-	j.Attempts = tried
-	j.DueAt = Truncate(now).Add(backoff(p, tried-1))
+	j.Attempts = attempts
+	j.DueAt = Truncate(now).Add(backoff(p, attempts-1))
 	return nil
 }
 
-// Cancel ends the job at its owner's wish. There is nobody to tell.
+// Cancel ends the job at its owner's request. The owner is not notified.
 func (j *Job) Cancel(p Policy, now time.Time) error {
 	if j.State.Final() {
 		return ErrFinished
 	}
 	j.finish(p, Cancelled, now)
-	j.endNotification("off", now)
+	j.endNotification(NotificationNone, now)
 	return nil
 }
 
-// WakeSent records that a wake-up call has been repeated and sets the time of the
-// next one.
+// WakeSent records that a wake-up has been sent again and schedules the next one.
 func (j *Job) WakeSent(p Policy, now time.Time) error {
 	if j.DueAt.After(now) {
 		return ErrNotDue
@@ -176,9 +189,8 @@ func (j *Job) WakeSent(p Policy, now time.Time) error {
 	return nil
 }
 
-// ClaimNotification gives the telling of the outcome to one notifier, for as long as
-// a lease. ErrLeased says that another is at it, or that the last try failed
-// and the pause after it is not over.
+// ClaimNotification leases the notification to one notifier. ErrLeased means that
+// another notifier holds it, or that the delay after a failed attempt is not over.
 func (j *Job) ClaimNotification(p Policy, holder string, now time.Time) error {
 	now = Truncate(now)
 	switch {
@@ -195,16 +207,15 @@ func (j *Job) ClaimNotification(p Policy, holder string, now time.Time) error {
 	return nil
 }
 
-// RecordNotification records which channels the user has been told through by now and
-// how the telling ended: sent, off or gave_up. An empty outcome leaves the rest
-// to be tried again when the job is due, and not before: a source that repeats
-// its deliveries at once would use up all attempts while a mail server restarts.
-func (j *Job) RecordNotification(p Policy, holder string, told []string, outcome string, now time.Time) error {
+// RecordNotification records the channels that are done and the outcome. With an
+// empty outcome the remaining channels are retried when the job is due, and not
+// before: RabbitmqSource would use up all attempts while a mail server restarts.
+func (j *Job) RecordNotification(p Policy, holder string, notified []string, outcome string, now time.Time) error {
 	if j.Notification.Lease.Holder != holder || !j.Notification.EndedAt.IsZero() {
 		return ErrLeaseLost
 	}
 	j.Notification.Lease = Lease{Until: j.DueAt}
-	j.Notification.Notified = told
+	j.Notification.Notified = notified
 	if outcome != "" {
 		j.Notification.Lease = Lease{}
 		j.endNotification(outcome, now)
@@ -212,9 +223,8 @@ func (j *Job) RecordNotification(p Policy, holder string, told []string, outcome
 	return nil
 }
 
-// ReleaseDead gives back the job of a worker that is known to be dead before its
-// lease has run out. That it died says nothing of the video, so the attempt
-// does not count.
+// ReleaseDead returns the job of a worker that is known to be dead to the queue
+// before the lease expires. The attempt does not count.
 func (j *Job) ReleaseDead(p Policy, now time.Time) error {
 	return j.Release(p, j.Lease.Holder, now)
 }
@@ -244,7 +254,7 @@ func (j *Job) endNotification(outcome string, now time.Time) {
 	j.DueAt = j.ExpiresAt
 }
 
-// backoff returns how long to wait after the nth repetition.
+// backoff returns the delay after the nth repetition.
 func backoff(p Policy, n int) time.Duration {
 	d := p.Wake
 	for range min(n, 30) {

@@ -41,23 +41,23 @@ func situations() map[string]*Job {
 	return map[string]*Job{
 		"queued":           make(Queued, nil),
 		"queued again":     make(Queued, func(j *Job) { j.Attempts, j.Wakes = 1, 2 }),
-		"queued, used up":  make(Queued, func(j *Job) { j.Attempts = policy.MaxAttempts }),
+		"queued, no attempts left":  make(Queued, func(j *Job) { j.Attempts = policy.MaxAttempts }),
 		"mine":             make(Converting, lease("me", 30*time.Second, 1)),
 		"mine, expired":    make(Converting, lease("me", -time.Second, 1)),
 		"theirs":           make(Converting, lease("they", time.Millisecond, 1)),
 		"theirs, expired":  make(Converting, lease("they", 0, 1)),
-		"theirs, used up":  make(Converting, lease("they", 0, policy.MaxAttempts)),
+		"theirs, no attempts left":  make(Converting, lease("they", 0, policy.MaxAttempts)),
 		"done":             make(Done, nil),
 		"failed":           make(Failed, func(j *Job) { j.Failure = conversion.Corrupt }),
-		"cancelled":        make(Cancelled, func(j *Job) { j.endNotification("off", start.Add(time.Minute)) }),
-		"done, told":       make(Done, func(j *Job) { j.endNotification("sent", now) }),
-		"done, I tell":     make(Done, func(j *Job) { j.Notification.Lease = Lease{"me", now.Add(time.Second)}; j.Notification.Attempts = 1 }),
-		"done, they tell":  make(Done, func(j *Job) { j.Notification.Lease = Lease{"they", now.Add(time.Second)}; j.Notification.Attempts = 1 }),
-		"done, they tried": make(Done, func(j *Job) { j.Notification.Lease = Lease{"they", now}; j.Notification.Attempts = 1 }),
+		"cancelled":        make(Cancelled, func(j *Job) { j.endNotification(NotificationNone, start.Add(time.Minute)) }),
+		"done, notified":       make(Done, func(j *Job) { j.endNotification(NotificationSent, now) }),
+		"done, my notification":     make(Done, func(j *Job) { j.Notification.Lease = Lease{"me", now.Add(time.Second)}; j.Notification.Attempts = 1 }),
+		"done, their notification":  make(Done, func(j *Job) { j.Notification.Lease = Lease{"they", now.Add(time.Second)}; j.Notification.Attempts = 1 }),
+		"done, their notification failed": make(Done, func(j *Job) { j.Notification.Lease = Lease{"they", now}; j.Notification.Attempts = 1 }),
 	}
 }
 
-// outcomes of a rule: the error, or the state that follows.
+// outcome of a rule: an error or the next state.
 type outcome struct {
 	err   error
 	state State
@@ -66,18 +66,18 @@ type outcome struct {
 func refused(err error) outcome { return outcome{err: err} }
 func to(s State) outcome        { return outcome{state: s} }
 
-// What each rule does in each situation.
+// The outcome of each rule for each job.
 var table = []struct {
 	rule  string
 	apply func(*Job) error
 	want  map[string]outcome
 }{
 	{"Claim", func(j *Job) error { return j.Claim(policy, "me", now) }, map[string]outcome{
-		"queued": to(Converting), "queued again": to(Converting), "queued, used up": refused(ErrExhausted),
+		"queued": to(Converting), "queued again": to(Converting), "queued, no attempts left": refused(ErrExhausted),
 		"mine": refused(ErrLeased), "mine, expired": to(Converting),
-		"theirs": refused(ErrLeased), "theirs, expired": to(Converting), "theirs, used up": refused(ErrExhausted),
+		"theirs": refused(ErrLeased), "theirs, expired": to(Converting), "theirs, no attempts left": refused(ErrExhausted),
 		"done": refused(ErrFinished), "failed": refused(ErrFinished), "cancelled": refused(ErrFinished),
-		"done, told": refused(ErrFinished), "done, I tell": refused(ErrFinished), "done, they tell": refused(ErrFinished), "done, they tried": refused(ErrFinished),
+		"done, notified": refused(ErrFinished), "done, my notification": refused(ErrFinished), "done, their notification": refused(ErrFinished), "done, their notification failed": refused(ErrFinished),
 	}},
 	{"Renew", func(j *Job) error { return j.Renew(policy, "me", 50, now) }, holder(to(Converting))},
 	{"Complete", func(j *Job) error { return j.Complete(policy, "me", File{"mp3", 1}, now) }, holder(to(Done))},
@@ -85,39 +85,39 @@ var table = []struct {
 	{"Release", func(j *Job) error { return j.Release(policy, "me", now) }, holder(to(Queued))},
 	{"Retry", func(j *Job) error { return j.Retry(policy, "me", now) }, holder(to(Queued))},
 	{"ReleaseDead", func(j *Job) error { return j.ReleaseDead(policy, now) }, map[string]outcome{
-		"queued": refused(ErrLeaseLost), "queued again": refused(ErrLeaseLost), "queued, used up": refused(ErrLeaseLost),
+		"queued": refused(ErrLeaseLost), "queued again": refused(ErrLeaseLost), "queued, no attempts left": refused(ErrLeaseLost),
 		"mine": to(Queued), "mine, expired": to(Queued),
-		"theirs": to(Queued), "theirs, expired": to(Queued), "theirs, used up": to(Queued),
+		"theirs": to(Queued), "theirs, expired": to(Queued), "theirs, no attempts left": to(Queued),
 		"done": refused(ErrLeaseLost), "failed": refused(ErrLeaseLost), "cancelled": refused(ErrLeaseLost),
-		"done, told": refused(ErrLeaseLost), "done, I tell": refused(ErrLeaseLost), "done, they tell": refused(ErrLeaseLost), "done, they tried": refused(ErrLeaseLost),
+		"done, notified": refused(ErrLeaseLost), "done, my notification": refused(ErrLeaseLost), "done, their notification": refused(ErrLeaseLost), "done, their notification failed": refused(ErrLeaseLost),
 	}},
 	{"FailExhausted", func(j *Job) error { return j.FailExhausted(policy, now) }, map[string]outcome{
-		"queued": refused(ErrNotDue), "queued again": refused(ErrNotDue), "queued, used up": to(Failed),
+		"queued": refused(ErrNotDue), "queued again": refused(ErrNotDue), "queued, no attempts left": to(Failed),
 		"mine": refused(ErrLeased), "mine, expired": refused(ErrNotDue),
-		"theirs": refused(ErrLeased), "theirs, expired": refused(ErrNotDue), "theirs, used up": to(Failed),
+		"theirs": refused(ErrLeased), "theirs, expired": refused(ErrNotDue), "theirs, no attempts left": to(Failed),
 		"done": refused(ErrFinished), "failed": refused(ErrFinished), "cancelled": refused(ErrFinished),
-		"done, told": refused(ErrFinished), "done, I tell": refused(ErrFinished), "done, they tell": refused(ErrFinished), "done, they tried": refused(ErrFinished),
+		"done, notified": refused(ErrFinished), "done, my notification": refused(ErrFinished), "done, their notification": refused(ErrFinished), "done, their notification failed": refused(ErrFinished),
 	}},
 	{"Cancel", func(j *Job) error { return j.Cancel(policy, now) }, map[string]outcome{
-		"queued": to(Cancelled), "queued again": to(Cancelled), "queued, used up": to(Cancelled),
+		"queued": to(Cancelled), "queued again": to(Cancelled), "queued, no attempts left": to(Cancelled),
 		"mine": to(Cancelled), "mine, expired": to(Cancelled),
-		"theirs": to(Cancelled), "theirs, expired": to(Cancelled), "theirs, used up": to(Cancelled),
+		"theirs": to(Cancelled), "theirs, expired": to(Cancelled), "theirs, no attempts left": to(Cancelled),
 		"done": refused(ErrFinished), "failed": refused(ErrFinished), "cancelled": refused(ErrFinished),
-		"done, told": refused(ErrFinished), "done, I tell": refused(ErrFinished), "done, they tell": refused(ErrFinished), "done, they tried": refused(ErrFinished),
+		"done, notified": refused(ErrFinished), "done, my notification": refused(ErrFinished), "done, their notification": refused(ErrFinished), "done, their notification failed": refused(ErrFinished),
 	}},
 	{"ClaimNotification", func(j *Job) error { return j.ClaimNotification(policy, "me", now) }, map[string]outcome{
-		"queued": refused(ErrNotFinished), "queued again": refused(ErrNotFinished), "queued, used up": refused(ErrNotFinished),
+		"queued": refused(ErrNotFinished), "queued again": refused(ErrNotFinished), "queued, no attempts left": refused(ErrNotFinished),
 		"mine": refused(ErrNotFinished), "mine, expired": refused(ErrNotFinished),
-		"theirs": refused(ErrNotFinished), "theirs, expired": refused(ErrNotFinished), "theirs, used up": refused(ErrNotFinished),
+		"theirs": refused(ErrNotFinished), "theirs, expired": refused(ErrNotFinished), "theirs, no attempts left": refused(ErrNotFinished),
 		"done": to(Done), "failed": to(Failed), "cancelled": refused(ErrNotificationEnded),
-		"done, told": refused(ErrNotificationEnded), "done, I tell": refused(ErrLeased), "done, they tell": refused(ErrLeased), "done, they tried": to(Done),
+		"done, notified": refused(ErrNotificationEnded), "done, my notification": refused(ErrLeased), "done, their notification": refused(ErrLeased), "done, their notification failed": to(Done),
 	}},
 	{"RecordNotification", func(j *Job) error { return j.RecordNotification(policy, "me", []string{"mail"}, "sent", now) }, map[string]outcome{
-		"queued": refused(ErrLeaseLost), "queued again": refused(ErrLeaseLost), "queued, used up": refused(ErrLeaseLost),
+		"queued": refused(ErrLeaseLost), "queued again": refused(ErrLeaseLost), "queued, no attempts left": refused(ErrLeaseLost),
 		"mine": refused(ErrLeaseLost), "mine, expired": refused(ErrLeaseLost),
-		"theirs": refused(ErrLeaseLost), "theirs, expired": refused(ErrLeaseLost), "theirs, used up": refused(ErrLeaseLost),
+		"theirs": refused(ErrLeaseLost), "theirs, expired": refused(ErrLeaseLost), "theirs, no attempts left": refused(ErrLeaseLost),
 		"done": refused(ErrLeaseLost), "failed": refused(ErrLeaseLost), "cancelled": refused(ErrLeaseLost),
-		"done, told": refused(ErrLeaseLost), "done, I tell": to(Done), "done, they tell": refused(ErrLeaseLost), "done, they tried": refused(ErrLeaseLost),
+		"done, notified": refused(ErrLeaseLost), "done, my notification": to(Done), "done, their notification": refused(ErrLeaseLost), "done, their notification failed": refused(ErrLeaseLost),
 	}},
 }
 
@@ -196,7 +196,7 @@ func TestWhatRulesRecord(t *testing.T) {
 	if j.Attempts != 3 || !j.DueAt.Equal(now.Add(4*policy.Wake)) {
 		t.Errorf("Retry after the third attempt: %+v", j)
 	}
-	j = at("theirs, used up", func(j *Job) { ok(j.ReleaseDead(policy, now)) })
+	j = at("theirs, no attempts left", func(j *Job) { ok(j.ReleaseDead(policy, now)) })
 	if j.Attempts != policy.MaxAttempts-1 || j.Progress != 0 || j.Lease != (Lease{}) || !j.DueAt.Equal(now.Add(policy.Wake)) {
 		t.Errorf("ReleaseDead: %+v", j)
 	}
@@ -210,7 +210,7 @@ func TestWhatRulesRecord(t *testing.T) {
 		t.Errorf("Fail: %+v", j)
 	}
 	ended(t, "Fail", j)
-	j = at("theirs, used up", func(j *Job) { ok(j.FailExhausted(policy, now)) })
+	j = at("theirs, no attempts left", func(j *Job) { ok(j.FailExhausted(policy, now)) })
 	if j.Failure != conversion.AttemptsExhausted {
 		t.Errorf("FailExhausted: %+v", j)
 	}
@@ -220,15 +220,15 @@ func TestWhatRulesRecord(t *testing.T) {
 	if j.Lease != (Lease{}) || j.Notification.Outcome != "off" || !j.Notification.EndedAt.Equal(now) || j.DueAt != j.ExpiresAt {
 		t.Errorf("Cancel: %+v", j)
 	}
-	j = at("done, they tried", func(j *Job) { ok(j.ClaimNotification(policy, "me", now)) })
+	j = at("done, their notification failed", func(j *Job) { ok(j.ClaimNotification(policy, "me", now)) })
 	if j.Notification.Attempts != 2 || j.Notification.Lease != lease || !j.DueAt.Equal(now.Add(4*policy.Wake)) {
 		t.Errorf("ClaimNotification: %+v", j)
 	}
-	j = at("done, I tell", func(j *Job) { ok(j.RecordNotification(policy, "me", []string{"mail"}, "gave_up", now)) })
+	j = at("done, my notification", func(j *Job) { ok(j.RecordNotification(policy, "me", []string{"mail"}, "gave_up", now)) })
 	if !slices.Equal(j.Notification.Notified, []string{"mail"}) || j.Notification.Outcome != "gave_up" || !j.Notification.EndedAt.Equal(now) || j.Notification.Lease != (Lease{}) || j.DueAt != j.ExpiresAt {
 		t.Errorf("RecordNotification: %+v", j)
 	}
-	j = at("done, I tell", func(j *Job) { ok(j.RecordNotification(policy, "me", []string{"mail"}, "", now)) })
+	j = at("done, my notification", func(j *Job) { ok(j.RecordNotification(policy, "me", []string{"mail"}, "", now)) })
 	if !slices.Equal(j.Notification.Notified, []string{"mail"}) || j.Notification.Outcome != "" || !j.Notification.EndedAt.IsZero() || j.Notification.Lease != (Lease{Until: j.DueAt}) {
 		t.Errorf("RecordNotification without outcome: %+v", j)
 	}

@@ -25,13 +25,13 @@ func walk(r *rand.Rand) error {
 	now := start
 	job := new(Job)
 	job.Enqueue(policy, now)
-	finals, told, begun := 0, 0, 0
-	var trail []taken
+	finals, notified, begun := 0, 0, 0
+	var trail []transition
 	for range 60 {
 		now = now.Add(time.Duration(r.ExpFloat64() * float64(20*time.Second)))
 		before := *job
 		name, err := step(r, job, now)
-		trail = append(trail, taken{name, now.Sub(start), err})
+		trail = append(trail, transition{name, now.Sub(start), err})
 		if name == "Claim" && err == nil {
 			begun++
 		}
@@ -39,13 +39,13 @@ func walk(r *rand.Rand) error {
 			finals++
 		}
 		if !job.Notification.EndedAt.IsZero() && before.Notification.EndedAt.IsZero() {
-			told++
+			notified++
 		}
 		if broken := check(before, *job, now, name, err); broken != nil {
 			return fmt.Errorf("%w\nafter %v\nthe job is %+v", broken, trail, *job)
 		}
-		if finals > 1 || told > 1 {
-			return fmt.Errorf("finished %d times, told %d times: %v", finals, told, trail)
+		if finals > 1 || notified > 1 {
+			return fmt.Errorf("finished %d times, notified %d times: %v", finals, notified, trail)
 		}
 	}
 	if job.Attempts > begun {
@@ -54,14 +54,14 @@ func walk(r *rand.Rand) error {
 	return nil
 }
 
-// taken is a step of the way.
-type taken struct {
+// transition is one applied rule.
+type transition struct {
 	rule string
 	at   time.Duration
 	err  error
 }
 
-// step lets one of three workers, or somebody else, do something at random.
+// step applies a random rule for one of three workers.
 func step(r *rand.Rand, j *Job, now time.Time) (name string, err error) {
 	who := [3]string{"ann", "bob", "cy"}[r.IntN(3)]
 	switch r.IntN(20) {
@@ -95,11 +95,11 @@ func step(r *rand.Rand, j *Job, now time.Time) (name string, err error) {
 	case 14, 15, 16:
 		return "ClaimNotification", j.ClaimNotification(policy, who, now)
 	default:
-		return "RecordNotification", j.RecordNotification(policy, who, []string{who}, []string{"sent", "off", "gave_up", ""}[r.IntN(4)], now)
+		return "RecordNotification", j.RecordNotification(policy, who, []string{who}, []string{NotificationSent, NotificationNone, NotificationGaveUp, ""}[r.IntN(4)], now)
 	}
 }
 
-// check says what the step from a to b broke.
+// check returns the invariant that the step from a to b violates.
 func check(a, b Job, now time.Time, name string, err error) error {
 	live := a.State == Converting && Truncate(now).Before(a.Lease.Until)
 	switch {
@@ -108,31 +108,31 @@ func check(a, b Job, now time.Time, name string, err error) error {
 	case a.State.Final() && (b.State != a.State || b.Audio != a.Audio || b.Failure != a.Failure || b.FinishedAt != a.FinishedAt || b.ExpiresAt != a.ExpiresAt):
 		return errors.New("an outcome changed")
 	case live && b.State == Converting && b.Lease.Holder != a.Lease.Holder:
-		return errors.New("a live lease changed hands")
+		return errors.New("a valid lease changed its holder")
 	case live && b.State == Failed && name == "FailExhausted":
-		return errors.New("the janitor gave up a job that is at work")
+		return errors.New("the janitor failed a job with a valid lease")
 	case (b.State == Converting) != (b.Lease != Lease{}):
 		return errors.New("a lease without a conversion, or a conversion without a lease")
 	case b.State == Converting && name != "WakeSent" && b.DueAt != b.Lease.Until && a.State != b.State:
-		return errors.New("the janitor does not come when the lease ends")
+		return errors.New("not due when the lease ends")
 	case b.Attempts < 0 || b.Attempts > policy.MaxAttempts:
 		return errors.New("attempts out of bounds")
 	case b.Progress < 0 || b.Progress > 100 || a.State == Converting && b.State == Converting && name == "Renew" && b.Progress < a.Progress:
-		return errors.New("progress out of bounds, or going back")
+		return errors.New("progress out of bounds or decreasing")
 	case (b.State == Done) != (b.Audio != File{}):
-		return errors.New("done without an MP3, or an MP3 without being done")
+		return errors.New("done without an MP3, or an MP3 in another state")
 	case (b.State == Failed) != (b.Failure != nil):
-		return errors.New("failed without a reason, or a reason without having failed")
+		return errors.New("failed without a failure, or a failure in another state")
 	case b.State.Final() == b.FinishedAt.IsZero() || b.State.Final() == b.ExpiresAt.IsZero():
-		return errors.New("the end is not dated, or something else is")
+		return errors.New("FinishedAt or ExpiresAt missing in a final state, or set in another")
 	case b.Notification.EndedAt.IsZero() != (b.Notification.Outcome == ""):
-		return errors.New("told without an outcome, or the other way round")
+		return errors.New("EndedAt without an outcome, or an outcome without EndedAt")
 	case !a.Notification.EndedAt.IsZero() && !reflect.DeepEqual(b.Notification, a.Notification):
-		return errors.New("a settled notice changed")
+		return errors.New("an ended notification changed")
 	case !b.Notification.EndedAt.IsZero() && (b.Notification.Lease != Lease{}):
-		return errors.New("somebody still tells what is settled")
+		return errors.New("an ended notification is leased")
 	case b.DueAt.IsZero():
-		return errors.New("the janitor never comes")
+		return errors.New("no DueAt")
 	case err == nil && name != "nothing" && name != "RecordNotification" && b.DueAt.Before(Truncate(now)):
 		return errors.New("due in the past")
 	}

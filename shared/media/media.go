@@ -1,5 +1,5 @@
-// Package media is where the bytes of videos and MP3s live. What they mean,
-// and to whom they belong, is the job record's business (package jobs).
+// Package media stores the bytes of videos and MP3s. Their meaning and their owner
+// are in the job record (package jobs).
 package media
 
 import (
@@ -9,27 +9,27 @@ import (
 	"time"
 )
 
-// ErrNotFound says that no object of that identifier is stored.
+// ErrNotFound means that no object with that identifier is stored.
 var ErrNotFound = errors.New("media: not found")
 
 // An Object describes stored bytes.
 type Object struct {
-	ID          string    `json:"id"`          // as package id makes them
+	ID          string    `json:"id"`          // made by package id
 	Job         string    `json:"job"`         // the job the bytes belong to
-	Name        string    `json:"name"`        // file name for a person; never a path
+	Name        string    `json:"name"`        // file name; never a path
 	ContentType string    `json:"contentType"` // MIME type
 	Size        int64     `json:"size"`        // bytes
-	CreatedAt   time.Time `json:"createdAt"`   // when the last byte was stored
+	CreatedAt   time.Time `json:"createdAt"`   // when Put completed
 }
 
-// A Store keeps objects. It is safe for concurrent use.
+// A Store stores objects. It is safe for concurrent use.
 type Store interface {
 	// Put streams r into a new object under o.ID and returns it with Size
-	// and CreatedAt filled in. The object is stored whole or not at all: it
-	// can be opened only once Put has returned nil. When r fails or ctx
-	// ends, what was written is removed, if the store can still be reached,
-	// and the error wraps r's own. Under an identifier that is taken nothing
-	// is stored, and what is there stays.
+	// and CreatedAt filled in. Put is atomic: the object can be opened only
+	// after Put has returned nil. If r fails or ctx ends, Put deletes what it
+	// has written, if the store can still be reached, and returns an error
+	// that wraps r's. If the identifier is in use, Put returns an error and
+	// the existing object is unchanged.
 	Put(ctx context.Context, o Object, r io.Reader) (Object, error)
 
 	// Open returns an object and a reader positioned at its start, or
@@ -37,16 +37,15 @@ type Store interface {
 	// concurrent use; any number of readers may be open.
 	Open(ctx context.Context, id string) (Object, io.ReadSeekCloser, error)
 
-	// Delete removes an object. Removing one that is not there is no error.
+	// Delete deletes an object. Deleting one that does not exist is no error.
 	Delete(ctx context.Context, id string) error
 
-	// List returns up to limit objects that were begun before the given
-	// instant, by the time in their identifiers, and whose identifier is
-	// greater than after, in order of identifier.
+	// List returns up to limit objects whose identifier is greater than after
+	// and was made before the given time, in order of identifier.
 	List(ctx context.Context, before time.Time, after string, limit int) ([]Object, error)
 
-	// Sweep removes what interrupted calls of Put and Delete begun before
-	// the given instant have left behind, and returns the number of objects
-	// it cleaned up after.
+	// Sweep deletes what interrupted calls of Put and Delete have left behind
+	// of objects whose identifier was made before the given time. It returns
+	// the number of such objects.
 	Sweep(ctx context.Context, before time.Time) (int, error)
 }

@@ -1,5 +1,5 @@
-// Package mongodb is what the stores kept in MongoDB have in common: how they
-// connect, and how they make sure of their indexes. It knows no collections.
+// Package mongodb is what the stores in MongoDB have in common: the client with
+// its timeouts, indexes and cursors. It knows no collections.
 package mongodb
 
 import (
@@ -13,22 +13,26 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 )
 
-// Reachable is how long a call looks for a server before it fails.
-const Reachable = 5 * time.Second
+const (
+	// ConnectTimeout bounds the search for a server, and a handshake.
+	ConnectTimeout = 5 * time.Second
 
-// Answered is how long a call waits for one answer of a server: long, for in a
-// burst of uploads many wait for one disk.
-const Answered = 40 * time.Second
+	// operationTimeout bounds one round trip whose context has no deadline. It
+	// is long because in a burst many uploads wait for one disk. For a cursor
+	// it applies to each batch, so a slow reader can keep a cursor for longer.
+	operationTimeout = 40 * time.Second
+)
 
-// Connect returns a client of the server or servers at uri, which it connects
-// to when they are first needed and again whenever they have been away. Writes
-// are acknowledged once most members of a replica set have them, and reads ask
-// the primary, whatever uri says.
+// Connect returns a client for the server or replica set at uri. It connects at
+// the first operation and reconnects after every outage. Writes are acknowledged
+// by the majority of a replica set and reads go to the primary, whatever uri
+// says. The client is safe for concurrent use; one is enough for a process.
 func Connect(uri string) (*mongo.Client, error) {
 	client, err := mongo.Connect(options.Client().
 		ApplyURI(uri).
-		SetServerSelectionTimeout(Reachable).
-		SetConnectTimeout(Reachable).
+		SetServerSelectionTimeout(ConnectTimeout).
+		SetConnectTimeout(ConnectTimeout).
+		SetTimeout(operationTimeout).
 		SetWriteConcern(writeconcern.Majority()).
 		SetReadPreference(readpref.Primary()))
 	if err != nil {
@@ -37,9 +41,9 @@ func Connect(uri string) (*mongo.Client, error) {
 	return client, nil
 }
 
-// Close ends the connections of a client. Calls that are under way fail.
+// Close closes the connections of a client. Operations in progress fail.
 func Close(client *mongo.Client) error {
-	ctx, cancel := context.WithTimeout(context.Background(), Reachable)
+	ctx, cancel := context.WithTimeout(context.Background(), ConnectTimeout)
 	defer cancel()
 	if err := client.Disconnect(ctx); err != nil {
 		return fmt.Errorf("mongodb: close: %w", err)

@@ -10,13 +10,13 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
-// Index is what an index has to be.
+// Index describes an index.
 type Index struct {
 	Keys   bson.D // fields in order, each 1 or -1
 	Unique bool
 }
 
-// name is the name that everybody gives an index of these keys.
+// name returns the server's default name for an index on these keys.
 func (i Index) name() string {
 	var parts []string
 	for _, e := range i.Keys {
@@ -25,39 +25,39 @@ func (i Index) name() string {
 	return strings.Join(parts, "_")
 }
 
-// Ensure makes the indexes that a collection lacks. It asks before it makes
-// them, so a function that starts often costs the server next to nothing, and
-// asks again afterwards, so it matters little if others did the same meanwhile.
-func Ensure(ctx context.Context, c *mongo.Collection, want ...Index) error {
-	ctx, cancel := context.WithTimeout(ctx, Answered)
-	defer cancel()
-	var failed error
+// EnsureIndexes creates the indexes that a collection lacks. It lists them first,
+// because that is cheap for a function that starts often, and lists them again
+// after an error, because another process may have created them meanwhile.
+func EnsureIndexes(ctx context.Context, c *mongo.Collection, indexes ...Index) error {
+	const maxAttempts = 3
+	var createErr error
 	for attempt := 0; ; attempt++ {
-		missing, err := lacking(ctx, c, want)
+		missing, err := missingIndexes(ctx, c, indexes)
 		switch {
 		case err != nil:
 			return fmt.Errorf("mongodb: list the indexes of %s: %w", c.Name(), err)
 		case len(missing) == 0:
 			return nil
-		case attempt == 3:
-			return fmt.Errorf("mongodb: make the indexes of %s: %w", c.Name(), failed)
+		case attempt == maxAttempts:
+			return fmt.Errorf("mongodb: create the indexes of %s: %w", c.Name(), createErr)
 		}
-		_, failed = c.Indexes().CreateMany(ctx, missing)
+		_, createErr = c.Indexes().CreateMany(ctx, missing)
 	}
 }
 
-func lacking(ctx context.Context, c *mongo.Collection, want []Index) ([]mongo.IndexModel, error) {
+// missingIndexes returns those of the indexes that the collection does not have.
+func missingIndexes(ctx context.Context, c *mongo.Collection, indexes []Index) ([]mongo.IndexModel, error) {
 	specs, err := c.Indexes().ListSpecifications(ctx)
 	if err != nil {
 		return nil, err
 	}
-	have := map[string]bool{}
+	existing := map[string]bool{}
 	for _, s := range specs {
-		have[s.Name] = true
+		existing[s.Name] = true
 	}
 	var missing []mongo.IndexModel
-	for _, i := range want {
-		if have[i.name()] {
+	for _, i := range indexes {
+		if existing[i.name()] {
 			continue
 		}
 		o := options.Index().SetName(i.name())

@@ -11,9 +11,8 @@ import (
 	"mp3converter/test/mongotest"
 )
 
-// Functions that start at the same time, and again later, all find the indexes
-// made.
-func TestEnsure(t *testing.T) {
+// Concurrent and repeated calls succeed and create each index once.
+func TestEnsureIndexes(t *testing.T) {
 	uri, database := mongotest.URI(t), mongotest.Database(t)
 	want := []mongodb.Index{
 		{Keys: bson.D{{Key: "a", Value: 1}, {Key: "b", Value: -1}}, Unique: true},
@@ -24,7 +23,7 @@ func TestEnsure(t *testing.T) {
 		for range 4 {
 			c := mongotest.Client(t, uri).Database(database).Collection("c")
 			wg.Go(func() {
-				if err := mongodb.Ensure(t.Context(), c, want...); err != nil {
+				if err := mongodb.EnsureIndexes(t.Context(), c, want...); err != nil {
 					t.Error(err)
 				}
 			})

@@ -1,6 +1,6 @@
-// Package sqlite opens SQLite database files the way every store on one laptop
-// needs them: durable, and shared by several users of the same file. It knows
-// no tables; each store makes its own.
+// Package sqlite opens SQLite database files with the settings that all stores on a
+// single machine share: durable, and usable by several processes. It knows no
+// tables; each store creates its own.
 package sqlite
 
 import (
@@ -16,28 +16,28 @@ import (
 	"modernc.org/sqlite" // the driver "sqlite"
 )
 
-// Connections bounds the connections of one pool. Readers run side by side;
-// writers take turns whatever their number.
+// Connections bounds the connections of one pool. Readers run concurrently; writers
+// take turns.
 const Connections = 8
 
-// patience bounds how long a connection waits for others that hold the file.
-const patience = 10 * time.Second
+// busyTimeout bounds how long a connection waits for a lock on the file.
+const busyTimeout = 10 * time.Second
 
-// Open opens the database file at path, and creates it, readable by this user
-// alone, when it is missing. The directory must exist. A file may be opened
-// any number of times, also by several processes.
+// Open opens the database file at path. It creates a missing file, readable by this
+// user only, in an existing directory. A file may be opened any number of times, also
+// by several processes.
 //
-// What has been committed survives a loss of power. A transaction takes the
-// right to write when it begins, unless it is begun read-only; it waits up to
-// ten seconds for other writers, or until its context ends. So a transaction
-// that reads and then writes never fails for having been overtaken.
+// Committed transactions survive a power failure. A transaction acquires the write
+// lock when it begins, unless it is read-only, and waits for it for up to ten seconds
+// or until its context ends. A transaction that reads and then writes therefore never
+// fails because of a concurrent writer.
 func Open(path string) (*sql.DB, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: %w", err)
 	}
-	// SQLite gives its log the mode of the database file, so making that
-	// file first settles who can read the whole of it.
+	// SQLite gives its log the mode of the database file, so the mode of that
+	// file protects both.
 	f, err := os.OpenFile(abs, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: %w", err)
@@ -46,7 +46,7 @@ func Open(path string) (*sql.DB, error) {
 		return nil, fmt.Errorf("sqlite: %w", err)
 	}
 
-	db, err := sql.Open("sqlite", name(abs))
+	db, err := sql.Open("sqlite", dataSourceName(abs))
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: open %s: %w", abs, err)
 	}
@@ -59,12 +59,12 @@ func Open(path string) (*sql.DB, error) {
 	return db, nil
 }
 
-// connect makes the first connection. SQLite answers SQLITE_BUSY at once,
-// whatever the busy timeout, while another connection switches a new file to
-// its write-ahead log, recovers that log, or removes it as the last to close.
-// Later connections don't meet that: the first one keeps the log in place.
+// connect opens the first connection. SQLite ignores the busy timeout and returns
+// SQLITE_BUSY at once while another connection switches a new file to write-ahead
+// logging, recovers the log, or deletes it when the last one closes. Later
+// connections are not affected, because the first one keeps the log in place.
 func connect(db *sql.DB) error {
-	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(busyTimeout); ; time.Sleep(5 * time.Millisecond) {
 		err := db.Ping()
 		if !busy(err) || time.Now().After(deadline) {
 			return err
@@ -78,16 +78,16 @@ func busy(err error) bool {
 	return errors.As(err, &e) && e.Code()&primary == sqliteBusy
 }
 
-// name is what the driver calls the file: a URI, so that no character of the
-// path is taken for a parameter.
-func name(abs string) string {
+// dataSourceName returns the file as a URI, so that no character of the path is
+// taken for a parameter.
+func dataSourceName(abs string) string {
 	q := url.Values{
-		"_busy_timeout": {strconv.FormatInt(patience.Milliseconds(), 10)},
+		"_busy_timeout": {strconv.FormatInt(busyTimeout.Milliseconds(), 10)},
 		"_journal_mode": {"WAL"},  // readers don't wait for writers
 		"_synchronous":  {"FULL"}, // a commit returns once it is on the disk
 		"_foreign_keys": {"on"},
 		"_txlock":       {"immediate"},
-		"_dqs":          {"false"}, // "x" is a column, never a text
+		"_dqs":          {"false"}, // "x" is an identifier, never a string
 	}
 	u := url.URL{Scheme: "file", Path: filepath.ToSlash(abs), RawQuery: q.Encode()}
 	return u.String()

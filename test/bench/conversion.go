@@ -9,8 +9,8 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-	"time"
 
+	"mp3converter/test/client"
 	"mp3converter/test/samples"
 )
 
@@ -20,130 +20,98 @@ var tenMinutes = samples.Spec{
 	Video: "libx264 -preset ultrafast -pix_fmt yuv420p -b:v 2950k -minrate 2950k -maxrate 2950k -bufsize 3M -x264-params nal-hrd=cbr",
 }
 
-// anHour has little picture and much sound.
-var anHour = samples.Spec{
+// oneHour is a video whose size is mostly audio.
+var oneHour = samples.Spec{
 	Name: "hour.mp4", Seconds: 3600, Picture: "160x90", Rate: 44100,
 	Video: "libx264 -preset ultrafast -pix_fmt yuv420p -r 5",
 }
 
-// long: one 10-minute video of 230 MB, from the first byte uploaded to done,
-// against ffmpeg on the same file.
-func long(ctx context.Context, w *workshop) (float64, string, error) {
-	return single(ctx, w, tenMinutes, true, "-b:a", "192k")
+// measureLong compares one 10-minute video of 230 MB, from the first byte of the
+// upload until the job is done, with ffmpeg on the same file.
+func measureLong(ctx context.Context, h *harness) (float64, string, error) {
+	return measureVideo(ctx, h, tenMinutes, true, "-b:a", "192k")
 }
 
-// onecore: the same where there is one core only.
-func onecore(ctx context.Context, w *workshop) (float64, string, error) {
-	return single(ctx, w.oneCore(), tenMinutes, false, "-b:a", "192k")
+// measureOneCore compares the conversion of the same video on one core.
+func measureOneCore(ctx context.Context, h *harness) (float64, string, error) {
+	return measureVideo(ctx, h.withOneCore(), tenMinutes, false, "-b:a", "192k")
 }
 
-// hour: an hour of sound, on all cores.
-func hour(ctx context.Context, w *workshop) (float64, string, error) {
-	return single(ctx, w, anHour, false, "-b:a", "192k")
+// measureHour compares the conversion of one hour of audio on all cores.
+func measureHour(ctx context.Context, h *harness) (float64, string, error) {
+	return measureVideo(ctx, h, oneHour, false, "-b:a", "192k")
 }
 
-// copied: an hour of sound that is MP3 already.
-func copied(ctx context.Context, w *workshop) (float64, string, error) {
-	spec := anHour
+// measureCopied compares one hour of audio that is MP3 already.
+func measureCopied(ctx context.Context, h *harness) (float64, string, error) {
+	spec := oneHour
 	spec.Name, spec.Audio = "hour.mkv", "libmp3lame -b:a 128k"
-	return single(ctx, w, spec, false, "-c:a", "copy")
+	return measureVideo(ctx, h, spec, false, "-c:a", "copy")
 }
 
-// single measures one video against ffmpeg with the given options: from the first
-// byte of its upload, or from its acceptance.
-func single(ctx context.Context, w *workshop, spec samples.Spec, withUpload bool, options ...string) (float64, string, error) {
-	path, err := spec.Path(w.dir)
+// measureVideo compares one job with ffmpeg and the given options. The job's time
+// begins with its upload, or when the upload is accepted.
+func measureVideo(ctx context.Context, h *harness, spec samples.Spec, withUpload bool, options ...string) (float64, string, error) {
+	path, err := spec.Path(h.dir)
 	if err != nil {
 		return 0, "", err
 	}
-	size, err := os.Stat(path)
+	info, err := os.Stat(path)
 	if err != nil {
 		return 0, "", err
 	}
-	s, err := w.start(ctx)
+	s, err := h.start(ctx)
 	if err != nil {
 		return 0, "", err
 	}
 	defer s.stop()
-	raw := w.program("ffmpeg", append(append([]string{"-v", "error", "-nostdin", "-y", "-i", path, "-vn"}, options...), filepath.Join(w.dir, "raw.mp3"))...)
-	var j job
-	upload := func() error { j, err = s.submit(ctx, path); return err }
-	convert := func() error { return s.wait(ctx, j.ID) }
-	before, measured := upload, convert
+	args := append(append([]string{"-v", "error", "-nostdin", "-y", "-i", path, "-vn"}, options...), filepath.Join(h.dir, "ffmpeg.mp3"))
+	ffmpeg := h.commandLine("ffmpeg", args...)
+	var j client.Job
+	upload := func() error { j, err = s.uploadFile(ctx, path); return err }
+	wait := func() error { _, err := s.Wait(ctx, j.ID); return err }
+	prepare, measured := upload, wait
 	if withUpload {
-		before, measured = nothing, func() error {
+		prepare, measured = doNothing, func() error {
 			if err := upload(); err != nil {
 				return err
 			}
-			return convert()
+			return wait()
 		}
 	}
-	ours, theirs, err := compare(s, func() error { return command(ctx, raw[0], raw[1:]...) }, before, measured)
+	job, alone, err := compare(s, func() error { return runCommand(ctx, ffmpeg[0], ffmpeg[1:]...) }, prepare, measured)
 	if err != nil {
 		return 0, "", err
 	}
-	return ours.wall.Seconds() / theirs.wall.Seconds(), fmt.Sprintf("%.0f MB: %.2f s, ffmpeg alone %.2f s; processor time ratio %.2f",
-		float64(size.Size())/1e6, ours.wall.Seconds(), theirs.wall.Seconds(), ours.cpu.Seconds()/theirs.cpu.Seconds()), nil
+	return job.wall.Seconds() / alone.wall.Seconds(), fmt.Sprintf("%.0f MB: %.2f s, ffmpeg alone %.2f s; processor time ratio %.2f",
+		float64(info.Size())/1e6, job.wall.Seconds(), alone.wall.Seconds(), job.cpu.Seconds()/alone.cpu.Seconds()), nil
 }
 
-// cost is the least that something took in several runs.
-type cost struct{ wall, cpu time.Duration }
-
-func nothing() error { return nil }
-
-// compare runs both alternately, three times: what disturbs the machine comes
-// and goes. What goes before ours does not count.
-func compare(s *service, theirs, before, ours func() error) (us, them cost, err error) {
-	for range 3 {
-		begin, used := time.Now(), childrenCPU()
-		if err := theirs(); err != nil {
-			return us, them, err
-		}
-		them = cost{best(them.wall, time.Since(begin)), best(them.cpu, childrenCPU()-used)}
-
-		if err := before(); err != nil {
-			return us, them, err
-		}
-		begin = time.Now()
-		used, err := s.cpu()
-		if err != nil {
-			return us, them, err
-		}
-		if err := ours(); err != nil {
-			return us, them, err
-		}
-		after, err := s.cpu()
-		if err != nil {
-			return us, them, err
-		}
-		us = cost{best(us.wall, time.Since(begin)), best(us.cpu, after-used)}
-	}
-	return us, them, nil
-}
-
-// burst: 40 videos of 30 s at once, against xargs with ffmpeg.
-func burst(ctx context.Context, w *workshop) (float64, string, error) {
+// measureBurst compares 40 videos of 30 s, uploaded at once, with ffmpeg under
+// xargs.
+func measureBurst(ctx context.Context, h *harness) (float64, string, error) {
 	const n = 40
-	path, err := samples.Spec{Name: "short.mp4", Seconds: 30, Picture: "640x360", Rate: 48000, Video: "libx264 -preset ultrafast -pix_fmt yuv420p -b:v 800k"}.Path(w.dir)
+	path, err := samples.Spec{Name: "short.mp4", Seconds: 30, Picture: "640x360", Rate: 48000, Video: "libx264 -preset ultrafast -pix_fmt yuv420p -b:v 800k"}.Path(h.dir)
 	if err != nil {
 		return 0, "", err
 	}
-	s, err := w.start(ctx)
+	s, err := h.start(ctx)
 	if err != nil {
 		return 0, "", err
 	}
 	defer s.stop()
-	ours, raw, err := compare(s,
-		func() error { return xargs(ctx, w.dir, path, n) }, nothing,
+	jobs, alone, err := compare(s,
+		func() error { return runXargs(ctx, h.dir, path, n) }, doNothing,
 		func() error { return s.convertAll(ctx, path, n) })
 	if err != nil {
 		return 0, "", err
 	}
-	return raw.wall.Seconds() / ours.wall.Seconds(), fmt.Sprintf("%.2f jobs/s, xargs %.2f jobs/s; processor time ratio %.2f",
-		n/ours.wall.Seconds(), n/raw.wall.Seconds(), raw.cpu.Seconds()/ours.cpu.Seconds()), nil
+	return alone.wall.Seconds() / jobs.wall.Seconds(), fmt.Sprintf("%.2f jobs/s, xargs %.2f jobs/s; processor time ratio %.2f",
+		n/jobs.wall.Seconds(), n/alone.wall.Seconds(), alone.cpu.Seconds()/jobs.cpu.Seconds()), nil
 }
 
-func xargs(ctx context.Context, dir, path string, n int) error {
+// runXargs converts a file n times with ffmpeg, one process for each core.
+func runXargs(ctx context.Context, dir, path string, n int) error {
 	cmd := exec.CommandContext(ctx, "xargs", "-P", fmt.Sprint(runtime.NumCPU()), "-I{}",
 		"ffmpeg", "-v", "error", "-nostdin", "-y", "-i", path, "-vn", "-b:a", "192k", filepath.Join(dir, "{}.mp3"))
 	var names strings.Builder
@@ -161,13 +129,13 @@ func xargs(ctx context.Context, dir, path string, n int) error {
 func (s *service) convertAll(ctx context.Context, path string, n int) error {
 	ids := make(chan string, n)
 	errs := make(chan error, n)
-	var uploading sync.WaitGroup
+	var uploads sync.WaitGroup
 	slots := make(chan struct{}, 4)
 	for range n {
-		uploading.Go(func() {
+		uploads.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			j, err := s.submit(ctx, path)
+			j, err := s.uploadFile(ctx, path)
 			if err != nil {
 				errs <- err
 				return
@@ -175,22 +143,15 @@ func (s *service) convertAll(ctx context.Context, path string, n int) error {
 			ids <- j.ID
 		})
 	}
-	uploading.Wait()
+	uploads.Wait()
 	close(ids)
 	if len(errs) > 0 {
 		return <-errs
 	}
 	for id := range ids {
-		if err := s.wait(ctx, id); err != nil {
+		if _, err := s.Wait(ctx, id); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func best(old, now time.Duration) time.Duration {
-	if old == 0 || now < old {
-		return now
-	}
-	return old
 }

@@ -1,6 +1,6 @@
-// Command bench measures what docs/performance.md says about one machine. Every
-// figure is a ratio of two measurements of the same run, side by side with what
-// it is compared to, because machines differ and are busy.
+// Command bench measures the figures of docs/performance.md on this machine.
+// Every figure is a ratio of two measurements taken side by side in one run,
+// because machines differ and have other work.
 package main
 
 import (
@@ -8,7 +8,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"strings"
 	"text/tabwriter"
@@ -17,20 +16,20 @@ import (
 
 // A figure is one line of the table.
 type figure struct {
-	name   string
-	target string
-	run    func(ctx context.Context, w *workshop) (ratio float64, detail string, err error)
+	name    string
+	target  string
+	measure func(ctx context.Context, h *harness) (value float64, detail string, err error)
 }
 
 var figures = []figure{
-	{"long", "<= 1.15", long},
-	{"onecore", "<= 1.05", onecore},
-	{"hour", "<= 0.60", hour},
-	{"copied", "<= 1.5", copied},
-	{"burst", ">= 0.90", burst},
-	{"memory", "<= 100 MB", memory},
-	{"upload", ">= 0.80", upload},
-	{"list", "<= 1.5", show},
+	{"long", "<= 1.15", measureLong},
+	{"onecore", "<= 1.05", measureOneCore},
+	{"hour", "<= 0.60", measureHour},
+	{"copied", "<= 1.5", measureCopied},
+	{"burst", ">= 0.90", measureBurst},
+	{"memory", "<= 100 MB", measureMemory},
+	{"upload", ">= 0.80", measureUpload},
+	{"list", "<= 1.5", measureList},
 }
 
 func main() {
@@ -45,11 +44,11 @@ func main() {
 }
 
 func run(ctx context.Context, only string) error {
-	w, err := newWorkshop(ctx)
+	h, err := newHarness(ctx)
 	if err != nil {
 		return err
 	}
-	defer w.close()
+	defer h.close()
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "figure\tmeasured\ttarget\tdetail")
 	for _, f := range figures {
@@ -57,22 +56,17 @@ func run(ctx context.Context, only string) error {
 			continue
 		}
 		fmt.Fprintln(os.Stderr, "measuring", f.name)
-		measuring, cancel := context.WithTimeout(ctx, time.Hour)
-		ratio, detail, err := f.run(measuring, w)
-		cancel()
+		value, detail, err := measure(ctx, h, f)
 		if err != nil {
 			return fmt.Errorf("%s: %w", f.name, err)
 		}
-		fmt.Fprintf(table, "%s\t%.2f\t%s\t%s\n", f.name, ratio, f.target, detail)
+		fmt.Fprintf(table, "%s\t%.2f\t%s\t%s\n", f.name, value, f.target, detail)
 	}
 	return table.Flush()
 }
 
-// command runs a program to its end.
-func command(ctx context.Context, name string, args ...string) error {
-	cmd := exec.CommandContext(ctx, name, args...)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w: %s", name, err, out)
-	}
-	return nil
+func measure(ctx context.Context, h *harness, f figure) (float64, string, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Hour)
+	defer cancel()
+	return f.measure(ctx, h)
 }

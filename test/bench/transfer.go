@@ -13,66 +13,67 @@ import (
 	"time"
 )
 
-// junk is a stream of n bytes that looks like the beginning of a video and
-// costs next to nothing to make.
-func junk(n int64) io.Reader {
+// randomBytes returns a stream of n bytes that costs almost nothing to generate:
+// one random block, repeated.
+func randomBytes(n int64) io.Reader {
 	block := make([]byte, 1<<20)
 	random := rand.New(rand.NewPCG(1, 2))
 	for i := 0; i < len(block); i += 8 {
 		binary.LittleEndian.PutUint64(block[i:], random.Uint64())
 	}
-	return io.LimitReader(&repeated{block: block}, n)
+	return io.LimitReader(&repeatReader{block: block}, n)
 }
 
-type repeated struct {
-	block []byte
-	at    int
+type repeatReader struct {
+	block  []byte
+	offset int
 }
 
-func (r *repeated) Read(p []byte) (int, error) {
-	n := copy(p, r.block[r.at:])
-	r.at = (r.at + n) % len(r.block)
+func (r *repeatReader) Read(p []byte) (int, error) {
+	n := copy(p, r.block[r.offset:])
+	r.offset = (r.offset + n) % len(r.block)
 	return n, nil
 }
 
-// upload: throughput against a handler that copies the body to a file.
-func upload(ctx context.Context, w *workshop) (float64, string, error) {
+// measureUpload compares the throughput of uploads with a handler that only
+// writes the body to a file.
+func measureUpload(ctx context.Context, h *harness) (float64, string, error) {
 	const size = 1 << 30
-	s, err := w.start(ctx, "CONVERSIONS=1", "FFMPEG=true", "FFPROBE=true")
+	s, err := h.start(ctx, "CONVERSIONS=1", "FFMPEG=true", "FFPROBE=true")
 	if err != nil {
 		return 0, "", err
 	}
 	defer s.stop()
-	plain, stop, err := plainHandler(w.dir)
+	plainURL, closePlain, err := startPlainServer(h.dir)
 	if err != nil {
 		return 0, "", err
 	}
-	defer stop()
-	var ours, bare time.Duration
+	defer closePlain()
+	var service, plain time.Duration
 	for range 3 {
-		begin := time.Now()
-		if err := post(ctx, plain, size); err != nil {
+		start := time.Now()
+		if err := post(ctx, plainURL, randomBytes(size)); err != nil {
 			return 0, "", err
 		}
-		bare = best(bare, time.Since(begin))
+		plain = lower(plain, time.Since(start))
 
-		begin = time.Now()
-		var j job
-		if err := s.do(ctx, "POST", "/upload?name=junk.mp4", junk(size), &j); err != nil {
+		start = time.Now()
+		j, err := s.Upload(ctx, "random.mp4", randomBytes(size))
+		if err != nil {
 			return 0, "", err
 		}
-		ours = best(ours, time.Since(begin))
-		if err := s.do(ctx, "DELETE", "/jobs/"+j.ID, nil, nil); err != nil {
+		service = lower(service, time.Since(start))
+		if err := s.Delete(ctx, j.ID); err != nil {
 			return 0, "", err
 		}
 	}
 	rate := func(d time.Duration) float64 { return size / 1e6 / d.Seconds() }
-	return bare.Seconds() / ours.Seconds(), fmt.Sprintf("%.0f MB/s, plain handler %.0f MB/s", rate(ours), rate(bare)), nil
+	return plain.Seconds() / service.Seconds(), fmt.Sprintf("%.0f MB/s, plain handler %.0f MB/s", rate(service), rate(plain)), nil
 }
 
-// plainHandler is what an upload costs at the least: net/http, a file, and the
-// same promise that the bytes are on the disk when the answer is sent.
-func plainHandler(dir string) (string, func() error, error) {
+// startPlainServer starts the reference for uploads: net/http and a file, which
+// is on the disk when the response is sent, as the service guarantees it.
+func startPlainServer(dir string) (url string, stop func() error, err error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", nil, err
@@ -94,8 +95,8 @@ func plainHandler(dir string) (string, func() error, error) {
 	return "http://" + l.Addr().String(), srv.Close, nil
 }
 
-func post(ctx context.Context, url string, size int64) error {
-	r, err := http.NewRequestWithContext(ctx, "POST", url, junk(size))
+func post(ctx context.Context, url string, body io.Reader) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, body)
 	if err != nil {
 		return err
 	}
@@ -110,11 +111,11 @@ func post(ctx context.Context, url string, size int64) error {
 	return nil
 }
 
-// memory: the peak of the process while 2 GB go in and while 2 GB go out. What
-// goes out is put in the place of an MP3, for lack of one of that size.
-func memory(ctx context.Context, w *workshop) (float64, string, error) {
+// measureMemory returns the process's peak memory during an upload and a download
+// of 2 GB each.
+func measureMemory(ctx context.Context, h *harness) (float64, string, error) {
 	const size = 2_000_000_000
-	s, err := w.start(ctx)
+	s, err := h.start(ctx)
 	if err != nil {
 		return 0, "", err
 	}
@@ -122,27 +123,26 @@ func memory(ctx context.Context, w *workshop) (float64, string, error) {
 	if _, err := s.peakRSS(); err != nil {
 		return 0, "", err
 	}
-	var j job
-	if err := s.do(ctx, "POST", "/upload?name=junk.mp4", junk(size), &j); err != nil {
+	if _, err := s.Upload(ctx, "random.mp4", randomBytes(size)); err != nil {
 		return 0, "", err
 	}
-	in, err := s.peakRSS()
+	upload, err := s.peakRSS()
 	if err != nil {
 		return 0, "", err
 	}
-	small, err := s.tiny(ctx, w)
+	j, err := s.convertTiny(ctx, h)
 	if err != nil {
 		return 0, "", err
 	}
-	if err := s.inflate(ctx, small, size); err != nil {
+	if err := s.replaceMP3(ctx, j.ID, size); err != nil {
 		return 0, "", err
 	}
 	if _, err := s.peakRSS(); err != nil {
 		return 0, "", err
 	}
-	if err := s.do(ctx, "GET", "/jobs/"+small+"/audio", nil, nil); err != nil {
+	if err := s.Download(ctx, j, io.Discard); err != nil {
 		return 0, "", err
 	}
-	out, err := s.peakRSS()
-	return max(in, out), fmt.Sprintf("upload %.0f MB, download %.0f MB", in, out), err
+	download, err := s.peakRSS()
+	return max(upload, download), fmt.Sprintf("upload %.0f MB, download %.0f MB", upload, download), err
 }

@@ -2,7 +2,6 @@ package browser
 
 import (
 	"bytes"
-	"encoding/json"
 	"flag"
 	"os"
 	"path/filepath"
@@ -15,10 +14,11 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"mp3converter/test/client"
 	"mp3converter/test/samples"
 )
 
-var screenshot = flag.String("screenshot", "", "write the picture of the page to this file")
+var screenshot = flag.String("screenshot", "", "write a screenshot of the page to this file")
 
 const (
 	holiday = "Holiday in Norway.mp4"
@@ -27,113 +27,115 @@ const (
 	lecture = "Lecture 12.mkv"
 )
 
-// TestPage is one person's visit, from the first look to the logout.
+// TestPage is one visit, from the login to the logout.
 func TestPage(t *testing.T) {
-	s := start(t)
-	p := openBrowser(t)
-	p.do(chromedp.EmulateViewport(880, 660, chromedp.EmulateScale(1.5)))
+	c := start(t)
+	v := openBrowser(t)
+	v.do(chromedp.EmulateViewport(880, 660, chromedp.EmulateScale(1.5)))
 	dir := t.TempDir()
 	videos := []string{
-		video(t, dir, holiday, samples.Spec{Seconds: 20}),
-		video(t, dir, concert, samples.Spec{Seconds: 7, Video: "libvpx -deadline realtime", Audio: "libopus", Rate: 48000}),
-		video(t, dir, silent, samples.Spec{Seconds: 2, Audio: "none"}),
+		makeVideo(t, dir, holiday, samples.Spec{Seconds: 20}),
+		makeVideo(t, dir, concert, samples.Spec{Seconds: 7, Video: "libvpx -deadline realtime", Audio: "libopus", Rate: 48000}),
+		makeVideo(t, dir, silent, samples.Spec{Seconds: 2, Audio: "none"}),
 	}
-	long := video(t, dir, lecture, samples.Spec{Seconds: 1200, Rate: 48000, Video: "none", Audio: "pcm_s16le"})
+	long := makeVideo(t, dir, lecture, samples.Spec{Seconds: 1200, Rate: 48000, Video: "none", Audio: "pcm_s16le"})
 
 	const email, password = "anna@example.com", "pässword of anna"
-	p.do(chromedp.Navigate(s.url), chromedp.WaitVisible("#email"))
-	if got := find[string](p, `document.activeElement.id`); got != "email" && got != "" {
+	v.do(chromedp.Navigate(c.BaseURL), chromedp.WaitVisible("#email"))
+	if got := evaluate[string](v, `document.activeElement.id`); got != "email" && got != "" {
 		t.Errorf("the focus is on %q", got)
 	}
 
-	// A wrong password is told in words; an account is made; Enter logs in.
-	p.do(chromedp.SendKeys("#email", email), chromedp.SendKeys("#password", password+kb.Enter))
-	until(t, "the login is refused", func() bool { return strings.Contains(p.notice(), "password is wrong") })
-	p.do(chromedp.Click(`button[value="register"]`), chromedp.WaitVisible("#drop"))
-	if got := find[string](p, `document.getElementById("who").innerText`); got != email {
+	// A wrong password is explained. Registering logs in. Enter submits the form.
+	v.do(chromedp.SendKeys("#email", email), chromedp.SendKeys("#password", password+kb.Enter))
+	waitUntil(t, "the login is refused", func() bool { return strings.Contains(v.notice(), "password is wrong") })
+	v.do(chromedp.Click(`button[value="register"]`), chromedp.WaitVisible("#drop"))
+	if got := evaluate[string](v, `document.getElementById("who").innerText`); got != email {
 		t.Errorf("logged in as %q", got)
 	}
-	if got := p.notice(); got != "" {
+	if got := v.notice(); got != "" {
 		t.Errorf("notice %q", got)
 	}
 
-	// Several videos at once; what became of each is told.
-	p.do(chromedp.SetUploadFiles("#files", videos[:1]))
-	p.sees(holiday, "Ready · 0:20 · 48") // kB: 192 kbit/s
-	find[string](p, `document.getElementById("preset").value = "high"`)
-	p.do(chromedp.SetUploadFiles("#files", videos[1:]))
-	if r := p.sees(concert, "Ready · 0:07 · 28"); !slices.Equal(r.Buttons, []string{"Download", "Delete"}) {
+	// Several uploads at once; the list shows the result of each.
+	v.do(chromedp.SetUploadFiles("#files", videos[:1]))
+	v.waitForState(holiday, "Ready · 0:20 · 48") // kB: 192 kbit/s
+	evaluate[string](v, `document.getElementById("preset").value = "high"`)
+	v.do(chromedp.SetUploadFiles("#files", videos[1:]))
+	if r := v.waitForState(concert, "Ready · 0:07 · 28"); !slices.Equal(r.Buttons, []string{"Download", "Delete"}) {
 		t.Errorf("buttons %q", r.Buttons)
 	}
-	p.sees(silent, "The video has no sound track")
+	v.waitForState(silent, "The video has no sound track")
 
-	// The MP3 comes under its own name, with the bytes that curl gets.
-	token := string(bytes.TrimSpace(s.get(t, "POST", "/login", email, password, "")))
-	for video, mp3 := range map[string]string{holiday: "Holiday in Norway.mp3", concert: strings.TrimSuffix(concert, ".webm") + ".mp3"} {
-		p.press(video, "Download")
-		if got, want := p.downloaded(mp3), s.get(t, "GET", audioOf(t, s, token, mp3), "", "", token); !bytes.Equal(got, want) || len(want) == 0 {
-			t.Errorf("%s has %d bytes, want %d", mp3, len(got), len(want))
-		}
-	}
-
-	// While a conversion runs, it can be watched, and cancelled.
-	p.do(chromedp.SetUploadFiles("#files", []string{long}))
-	p.sees(lecture, "Converting: ")
-	until(t, "there is some progress to see", func() bool { return p.row(lecture).Percent >= 15 })
-	picture(p, *screenshot)
-	if r := p.row(lecture); r.Percent >= 0 {
-		p.press(lecture, "Cancel")
-		p.sees(lecture, "Cancelled")
-	}
-
-	// Nothing changes any more, so nothing is asked any more.
-	until(t, "four seconds pass without a request", func() bool {
-		asked := find[int](p, `performance.getEntriesByType("resource").length`)
-		p.do(chromedp.Sleep(4 * time.Second))
-		return find[int](p, `performance.getEntriesByType("resource").length`) == asked
-	})
-
-	p.press(silent, "Remove")
-	p.press(concert, "Delete") // and yes, for good
-	until(t, "both rows are gone", func() bool { return len(p.rows()) == 2 })
-
-	// The list is the same after a reload, in the same tab.
-	p.do(chromedp.Reload(), chromedp.WaitVisible("#drop"))
-	p.sees(holiday, "Ready")
-	p.sees(lecture, "")
-
-	p.do(chromedp.Click("#logout"), chromedp.WaitVisible("#login"))
-	if n := find[int](p, `document.querySelectorAll("#list li").length + sessionStorage.length`); n != 0 {
-		t.Errorf("%d things left after the logout", n)
-	}
-	p.noErrors()
-}
-
-// audioOf returns where the MP3 of that name is.
-func audioOf(t *testing.T, s service, token, mp3 string) string {
-	t.Helper()
-	var list struct {
-		Jobs []struct {
-			Audio struct{ Name, URL string }
-		}
-	}
-	if err := json.Unmarshal(s.get(t, "GET", "/jobs", "", "", token), &list); err != nil {
+	// The MP3 is downloaded under its own name and equals that of the API.
+	if err := c.Login(t.Context(), email, password); err != nil {
 		t.Fatal(err)
 	}
-	for _, j := range list.Jobs {
-		if j.Audio.Name == mp3 {
-			return j.Audio.URL
+	for video, mp3Name := range map[string]string{holiday: "Holiday in Norway.mp3", concert: strings.TrimSuffix(concert, ".webm") + ".mp3"} {
+		v.click(video, "Download")
+		if got, want := v.waitForDownload(mp3Name), downloadMP3(t, c, mp3Name); !bytes.Equal(got, want) || len(want) == 0 {
+			t.Errorf("%s has %d bytes, want %d", mp3Name, len(got), len(want))
 		}
 	}
-	t.Fatalf("no job has an MP3 %q", mp3)
-	return ""
+
+	// A running conversion shows its progress and can be cancelled.
+	v.do(chromedp.SetUploadFiles("#files", []string{long}))
+	v.waitForState(lecture, "Converting: ")
+	waitUntil(t, "the progress is 15 % or more", func() bool { return v.row(lecture).Percent >= 15 })
+	takeScreenshot(v, *screenshot)
+	if r := v.row(lecture); r.Percent >= 0 {
+		v.click(lecture, "Cancel")
+		v.waitForState(lecture, "Cancelled")
+	}
+
+	// Once all jobs have ended, the page stops polling.
+	waitUntil(t, "four seconds pass without a request", func() bool {
+		before := evaluate[int](v, `performance.getEntriesByType("resource").length`)
+		v.do(chromedp.Sleep(4 * time.Second))
+		return evaluate[int](v, `performance.getEntriesByType("resource").length`) == before
+	})
+
+	v.click(silent, "Remove")
+	v.click(concert, "Delete") // the confirmation is accepted
+	waitUntil(t, "both rows are gone", func() bool { return len(v.rows()) == 2 })
+
+	// The list is still there after a reload.
+	v.do(chromedp.Reload(), chromedp.WaitVisible("#drop"))
+	v.waitForState(holiday, "Ready")
+	v.waitForState(lecture, "")
+
+	v.do(chromedp.Click("#logout"), chromedp.WaitVisible("#login"))
+	if n := evaluate[int](v, `document.querySelectorAll("#list li").length + sessionStorage.length`); n != 0 {
+		t.Errorf("%d rows and stored items after the logout", n)
+	}
+	v.checkNoErrors()
 }
 
-// TestRefusedUploads: each is explained, and a file's name is never markup.
+// downloadMP3 downloads an MP3 with the API.
+func downloadMP3(t *testing.T, c *client.Client, name string) []byte {
+	t.Helper()
+	jobs, err := c.Jobs(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, j := range jobs {
+		if j.Audio.Name == name {
+			var mp3 bytes.Buffer
+			if err := c.Download(t.Context(), j, &mp3); err != nil {
+				t.Fatal(err)
+			}
+			return mp3.Bytes()
+		}
+	}
+	t.Fatalf("no job has an MP3 named %q", name)
+	return nil
+}
+
+// TestRefusedUploads: each refusal is explained, and file names are never markup.
 func TestRefusedUploads(t *testing.T) {
-	s := start(t)
-	p := openBrowser(t)
-	login(p, s)
+	c := start(t)
+	v := openBrowser(t)
+	login(v, c)
 	dir := t.TempDir()
 	const markup = "<img src=x onerror=document.title='hurt'>.mp4"
 	for name, content := range map[string]string{markup: "some text", "nothing.mp4": ""} {
@@ -148,114 +150,114 @@ func TestRefusedUploads(t *testing.T) {
 	if err := os.Truncate(huge, maxUpload+200_000_000); err != nil {
 		t.Fatal(err)
 	}
-	p.do(chromedp.SetUploadFiles("#files", []string{filepath.Join(dir, markup), filepath.Join(dir, "nothing.mp4"), huge}))
-	p.sees(markup, "That is not a video.")
-	p.sees("nothing.mp4", "The file is empty.")
-	r := p.sees("huge.mp4", "The file is larger than this service accepts. The limit is 400 MB, or 400000000 bytes. This file has 600 MB.")
+	v.do(chromedp.SetUploadFiles("#files", []string{filepath.Join(dir, markup), filepath.Join(dir, "nothing.mp4"), huge}))
+	v.waitForState(markup, "That is not a video.")
+	v.waitForState("nothing.mp4", "The file is empty.")
+	r := v.waitForState("huge.mp4", "The file is larger than this service accepts. The limit is 400 MB, or 400000000 bytes. This file has 600 MB.")
 	if !slices.Equal(r.Buttons, []string{"Try again", "Remove"}) {
 		t.Errorf("buttons %q", r.Buttons)
 	}
-	if n := find[int](p, `document.querySelectorAll("#list img").length`); n != 0 {
-		t.Error("a file's name became markup")
+	if n := evaluate[int](v, `document.querySelectorAll("#list img").length`); n != 0 {
+		t.Error("a file name was parsed as HTML")
 	}
-	p.press("nothing.mp4", "Remove")
-	until(t, "the row is gone", func() bool { return len(p.rows()) == 2 })
+	v.click("nothing.mp4", "Remove")
+	waitUntil(t, "the row is gone", func() bool { return len(v.rows()) == 2 })
 
-	// What is dropped on the page is as good as what is chosen.
-	find[bool](p, `(() => {
+	// Dropped files are uploaded like chosen ones.
+	evaluate[bool](v, `(() => {
 		const dropped = new DataTransfer();
 		dropped.items.add(new File(["some text"], "dropped.mp4"));
 		return document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: dropped, bubbles: true, cancelable: true }));
 	})()`)
-	p.sees("dropped.mp4", "That is not a video. The file is text/plain")
-	p.noErrors()
+	v.waitForState("dropped.mp4", "That is not a video. The file is text/plain")
+	v.checkNoErrors()
 }
 
-// TestSessionEnds: whoever comes back with a token that is no good any more is
-// asked to log in, and told why.
+// TestSessionEnds: a visitor whose token is no longer valid sees the login form and
+// the reason.
 func TestSessionEnds(t *testing.T) {
-	s := start(t)
-	p := openBrowser(t)
-	login(p, s)
-	find[string](p, `sessionStorage.token = sessionStorage.token.slice(0, -3) + "xyz"`)
-	p.do(chromedp.Reload(), chromedp.WaitVisible("#login"))
-	if got := p.notice(); got != "The token is not valid here. Log in again." {
+	c := start(t)
+	v := openBrowser(t)
+	login(v, c)
+	evaluate[string](v, `sessionStorage.token = sessionStorage.token.slice(0, -3) + "xyz"`)
+	v.do(chromedp.Reload(), chromedp.WaitVisible("#login"))
+	if got := v.notice(); got != "The token is not valid here. Log in again." {
 		t.Errorf("notice %q", got)
 	}
-	if find[bool](p, `document.getElementById("work").checkVisibility()`) {
-		t.Error("the list is still there")
+	if evaluate[bool](v, `document.getElementById("work").checkVisibility()`) {
+		t.Error("the list is still visible")
 	}
-	p.noErrors()
+	v.checkNoErrors()
 }
 
-// TestLayout: nothing sticks out on a small telephone, light or dark, and
-// everything that takes input has a name.
+// TestLayout: nothing overflows a small phone, in light and dark mode, and every
+// input and button has an accessible name.
 func TestLayout(t *testing.T) {
-	s := start(t)
-	p := openBrowser(t)
+	c := start(t)
+	v := openBrowser(t)
 	dir := t.TempDir()
 	for _, dark := range []string{"light", "dark"} {
-		if _, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		if _, err := chromedp.Call(v.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: dark}},
 		}); err != nil {
 			t.Fatal(err)
 		}
-		p.do(chromedp.EmulateViewport(320, 680), chromedp.Navigate(s.url), chromedp.WaitVisible("#email"))
-		fits(p, dark+" login")
-		background := find[string](p, `getComputedStyle(document.body).backgroundColor`)
+		v.do(chromedp.EmulateViewport(320, 680), chromedp.Navigate(c.BaseURL), chromedp.WaitVisible("#email"))
+		checkFits(v, dark+" login")
+		background := evaluate[string](v, `getComputedStyle(document.body).backgroundColor`)
 		if isDark := strings.HasPrefix(background, "rgb(20,"); isDark != (dark == "dark") {
 			t.Errorf("%s: background %s", dark, background)
 		}
-		login(p, s)
+		login(v, c)
 		name := strings.Repeat("long", 50) + ".mp4"
 		if err := os.WriteFile(filepath.Join(dir, name), []byte("text"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		p.do(chromedp.SetUploadFiles("#files", []string{filepath.Join(dir, name)}))
-		p.sees(name, "That is not a video.")
-		fits(p, dark+" list")
-		picture(p, ifSet(*screenshot, "."+dark+".png"))
-		p.do(chromedp.Click("#logout"), chromedp.WaitVisible("#login"))
+		v.do(chromedp.SetUploadFiles("#files", []string{filepath.Join(dir, name)}))
+		v.waitForState(name, "That is not a video.")
+		checkFits(v, dark+" list")
+		takeScreenshot(v, appendSuffix(*screenshot, "."+dark+".png"))
+		v.do(chromedp.Click("#logout"), chromedp.WaitVisible("#login"))
 	}
-	p.noErrors()
+	v.checkNoErrors()
 }
 
-func ifSet(path, suffix string) string {
+func appendSuffix(path, suffix string) string {
 	if path == "" {
 		return ""
 	}
 	return path + suffix
 }
 
-func fits(p *person, what string) {
-	p.t.Helper()
-	if wide := find[int](p, `document.documentElement.scrollWidth - document.documentElement.clientWidth`); wide > 0 {
-		p.t.Errorf("%s: %d pixels stick out", what, wide)
+func checkFits(v *visitor, what string) {
+	v.t.Helper()
+	if wide := evaluate[int](v, `document.documentElement.scrollWidth - document.documentElement.clientWidth`); wide > 0 {
+		v.t.Errorf("%s: overflows by %d pixels", what, wide)
 	}
-	if nameless := find[[]string](p, `[...document.querySelectorAll("input, button")]
+	if nameless := evaluate[[]string](v, `[...document.querySelectorAll("input, button")]
 		.filter((e) => !e.labels?.length && !e.innerText.trim() && !e.ariaLabel && e.checkVisibility()).map((e) => e.outerHTML)`); len(nameless) > 0 {
-		p.t.Errorf("%s: without a name: %q", what, nameless)
+		v.t.Errorf("%s: without an accessible name: %q", what, nameless)
 	}
 }
 
-func login(p *person, s service) {
-	p.t.Helper()
-	p.do(chromedp.Navigate(s.url), chromedp.WaitVisible("#email"),
+func login(v *visitor, c *client.Client) {
+	v.t.Helper()
+	v.do(chromedp.Navigate(c.BaseURL), chromedp.WaitVisible("#email"),
 		chromedp.SendKeys("#email", "somebody@example.com"),
 		chromedp.SendKeys("#password", "something long"+kb.Enter),
 		chromedp.WaitVisible("#drop"))
 }
 
-func picture(p *person, path string) {
-	p.t.Helper()
+func takeScreenshot(v *visitor, path string) {
+	v.t.Helper()
 	if path == "" {
 		return
 	}
-	png, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
+	png, err := chromedp.Run(v.ctx, chromedp.CaptureScreenshot())
 	if err != nil {
-		p.t.Fatal(err)
+		v.t.Fatal(err)
 	}
 	if err := os.WriteFile(path, png, 0o644); err != nil {
-		p.t.Fatal(err)
+		v.t.Fatal(err)
 	}
 }

@@ -15,114 +15,116 @@ import (
 	"mp3converter/test/samples"
 )
 
-// film is the video of the bursts: sound as of a real one, little picture.
-func (b *bench) film() ([]byte, string, error) {
-	return b.video(samples.Spec{
-		Name: "film.mp4", Seconds: b.seconds, Picture: "160x90",
+// burstVideo returns the video of the bursts: realistic audio, a small picture.
+func (s *suite) burstVideo() (content []byte, path string, err error) {
+	return s.readSample(samples.Spec{
+		Name: "film.mp4", Seconds: s.seconds, Picture: "160x90",
 		Video: "libx264 -preset ultrafast -crf 40 -pix_fmt yuv420p -r 5",
 	})
 }
 
-// video makes a sample, and reads it.
-func (b *bench) video(s samples.Spec) (content []byte, path string, err error) {
-	if path, err = s.Path(b.dir); err != nil {
+// readSample makes a sample and reads it.
+func (s *suite) readSample(spec samples.Spec) (content []byte, path string, err error) {
+	if path, err = spec.Path(s.dir); err != nil {
 		return nil, "", err
 	}
 	content, err = os.ReadFile(path)
 	return content, path, err
 }
 
-// bare converts as many videos by ffmpeg alone, one for each core at a time.
-func bare(ctx context.Context, b *bench) error {
-	_, path, err := b.film()
+// runFFmpegAlone converts the burst's videos with ffmpeg, one for each core at a
+// time.
+func runFFmpegAlone(ctx context.Context, s *suite) error {
+	_, path, err := s.burstVideo()
 	if err != nil {
 		return err
 	}
-	dir := filepath.Join(b.dir, "bare")
+	dir := filepath.Join(s.dir, "ffmpeg")
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	script := fmt.Sprintf(`seq %d | xargs -P %d -I{} ffmpeg -nostdin -v error -threads 1 -i "$0" -vn -c:a libmp3lame -b:a 192k {}.mp3`, b.burst, runtime.NumCPU())
+	script := fmt.Sprintf(`seq %d | xargs -P %d -I{} ffmpeg -nostdin -v error -threads 1 -i "$0" -vn -c:a libmp3lame -b:a 192k {}.mp3`, s.burst, runtime.NumCPU())
 	cmd := exec.CommandContext(ctx, "sh", "-c", script, path)
 	cmd.Dir = dir
 	start := time.Now()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("ffmpeg: %w: %s", err, bytes.TrimSpace(out))
 	}
-	b.bare = float64(b.burst) / time.Since(start).Seconds()
-	b.figure("ffmpeg alone, videos/s", b.bare)
+	s.ffmpegRate = float64(s.burst) / time.Since(start).Seconds()
+	s.recordFigure("ffmpeg alone, videos/s", s.ffmpegRate)
 	return nil
 }
 
-// burst sends all videos at once to a service that is asleep.
-func burst(ctx context.Context, b *bench) error {
-	if err := b.user(ctx); err != nil {
+// runBurst uploads all videos at once while the service is scaled to zero.
+func runBurst(ctx context.Context, s *suite) error {
+	if err := s.user.ensureLogin(ctx); err != nil {
 		return err
 	}
-	video, _, err := b.film()
+	video, _, err := s.burstVideo()
 	if err != nil {
 		return err
 	}
-	if err := b.cluster.asleep(ctx, functions...); err != nil {
+	if err := s.cluster.waitScaledToZero(ctx, functions...); err != nil {
 		return err
 	}
-	requests, broken := b.client.requests.Load(), b.client.broken.Load()
-	watched := b.watch(ctx)
-	defer watched.stop()
+	requests, serverErrors := s.user.counter.requests.Load(), s.user.counter.serverErrors.Load()
+	timeline := s.startTimeline(ctx)
+	defer timeline.stop()
 	start := time.Now()
-	ids, err := b.send(ctx, video, b.burst, watched)
+	ids, err := s.uploadAll(ctx, video, s.burst, timeline)
 	if err != nil {
 		return err
 	}
-	b.figure("burst: all uploads accepted after, s", time.Since(start).Seconds())
-	if err := b.client.finish(ctx, ids); err != nil {
+	s.recordFigure("burst: all uploads accepted after, s", time.Since(start).Seconds())
+	if err := s.user.waitDone(ctx, ids); err != nil {
 		return err
 	}
-	rate := float64(b.burst) / time.Since(start).Seconds()
-	b.figure("burst: videos/s", rate)
-	if b.bare > 0 {
-		b.figure("burst: share of what ffmpeg alone does", rate/b.bare)
+	rate := float64(s.burst) / time.Since(start).Seconds()
+	s.recordFigure("burst: videos/s", rate)
+	if s.ffmpegRate > 0 {
+		s.recordFigure("burst: rate ÷ rate of ffmpeg alone", rate/s.ffmpegRate)
 	}
-	most := watched.most("converter")
-	limit, err := b.maxScale(ctx)
+	converters := timeline.maxReady("converter")
+	limit, err := s.maxScale(ctx)
 	if err != nil {
 		return err
 	}
-	if err := b.cluster.empty(ctx); err != nil {
+	if err := s.cluster.waitNoPods(ctx); err != nil {
 		return err
 	}
-	watched.stop()
-	b.report.Burst = watched.samples
-	b.figure("burst: most converters", float64(most))
-	switch broken := b.client.broken.Load() - broken; {
-	case broken > 0:
-		return fmt.Errorf("%d of %d answers were 5xx", broken, b.client.requests.Load()-requests)
-	case most != limit:
-		return fmt.Errorf("at most %d converters were ready, of %d allowed", most, limit)
+	timeline.stop()
+	s.report.Burst = timeline.samples
+	s.recordFigure("burst: most converters", float64(converters))
+	switch n := s.user.counter.serverErrors.Load() - serverErrors; {
+	case n > 0:
+		return fmt.Errorf("%d of %d responses were 5xx", n, s.user.counter.requests.Load()-requests)
+	case converters != limit:
+		return fmt.Errorf("at most %d converters were ready, want max-scale, %d", converters, limit)
 	}
 	return nil
 }
 
-// send uploads the same video n times at once.
-func (b *bench) send(ctx context.Context, video []byte, n int, watched *watch) ([]string, error) {
+// uploadAll uploads the same video n times at once and returns the job IDs. The
+// timeline may be nil.
+func (s *suite) uploadAll(ctx context.Context, video []byte, n int, timeline *timeline) ([]string, error) {
 	ids, errs := make([]string, n), make([]error, n)
-	var group sync.WaitGroup
+	var uploads sync.WaitGroup
 	for i := range n {
-		group.Go(func() {
-			j, err := b.client.upload(ctx, fmt.Sprintf("film %d.mp4", i+1), bytes.NewReader(video))
+		uploads.Go(func() {
+			j, err := s.user.Upload(ctx, fmt.Sprintf("film %d.mp4", i+1), bytes.NewReader(video))
 			ids[i], errs[i] = j.ID, err
-			if err == nil && watched != nil {
-				watched.expect(j.ID)
+			if err == nil && timeline != nil {
+				timeline.addJob(j.ID)
 			}
 		})
 	}
-	group.Wait()
+	uploads.Wait()
 	return ids, errors.Join(errs...)
 }
 
-// maxScale is how many converters the manifest allows.
-func (b *bench) maxScale(ctx context.Context) (int, error) {
+// maxScale returns the converter's max-scale annotation.
+func (s *suite) maxScale(ctx context.Context) (int, error) {
 	var service struct {
 		Spec struct {
 			Template struct {
@@ -130,7 +132,7 @@ func (b *bench) maxScale(ctx context.Context) (int, error) {
 			}
 		}
 	}
-	if err := b.cluster.get(ctx, "/apis/serving.knative.dev/v1/namespaces/"+namespace+"/services/converter", &service); err != nil {
+	if err := s.cluster.get(ctx, "/apis/serving.knative.dev/v1/namespaces/"+namespace+"/services/converter", &service); err != nil {
 		return 0, err
 	}
 	var n int

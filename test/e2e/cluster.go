@@ -19,8 +19,8 @@ const namespace = "mp3converter"
 // functions are the services that scale to zero.
 var functions = []string{"gateway", "auth", "converter", "notification"}
 
-// cluster reads the state of things through one `kubectl proxy`: a kubectl for
-// each look would take as much of the machine as a conversion.
+// cluster reads the Kubernetes API through one `kubectl proxy`. A kubectl process
+// for each request would use as much processor time as a conversion.
 type cluster struct {
 	api   string
 	proxy *exec.Cmd
@@ -41,7 +41,7 @@ func connect(ctx context.Context) (*cluster, error) {
 	address, ok := strings.CutPrefix(strings.TrimSpace(line), "Starting to serve on ")
 	if err != nil || !ok {
 		c.close()
-		return nil, fmt.Errorf("kubectl proxy said %q: %w", line, err)
+		return nil, fmt.Errorf("kubectl proxy printed %q: %w", line, err)
 	}
 	c.api = "http://" + address
 	if err := c.get(ctx, "/api/v1/namespaces/"+namespace, nil); err != nil {
@@ -56,19 +56,19 @@ func (c *cluster) close() {
 	c.proxy.Wait()
 }
 
-// get reads one thing of the API.
-func (c *cluster) get(ctx context.Context, path string, into any) error {
-	body, err := c.raw(ctx, path)
-	if err != nil || into == nil {
+// get decodes an object of the API into v, unless v is nil.
+func (c *cluster) get(ctx context.Context, path string, v any) error {
+	body, err := c.getRaw(ctx, path)
+	if err != nil || v == nil {
 		return err
 	}
-	if err := json.Unmarshal(body, into); err != nil {
+	if err := json.Unmarshal(body, v); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return nil
 }
 
-func (c *cluster) raw(ctx context.Context, path string) ([]byte, error) {
+func (c *cluster) getRaw(ctx context.Context, path string) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.api+path, nil)
 	if err != nil {
 		return nil, err
@@ -100,15 +100,15 @@ func (c *cluster) kubectl(ctx context.Context, args ...string) (string, error) {
 	return string(out), nil
 }
 
-// pods is a count of each function's.
-type pods struct {
-	present map[string]int // there, also if starting or ending
-	ready   map[string]int
-	wanted  map[string]int // by the autoscaler
+// podCounts are numbers of pods by function.
+type podCounts struct {
+	existing map[string]int // including those that start or terminate
+	ready    map[string]int
+	desired  map[string]int // by the autoscaler
 }
 
-func (c *cluster) pods(ctx context.Context) (pods, error) {
-	p := pods{map[string]int{}, map[string]int{}, map[string]int{}}
+func (c *cluster) pods(ctx context.Context) (podCounts, error) {
+	p := podCounts{map[string]int{}, map[string]int{}, map[string]int{}}
 	var list struct {
 		Items []struct {
 			Metadata struct {
@@ -126,7 +126,7 @@ func (c *cluster) pods(ctx context.Context) (pods, error) {
 	}
 	for _, i := range list.Items {
 		name := i.Metadata.Labels["serving.knative.dev/service"]
-		p.present[name]++
+		p.existing[name]++
 		for _, condition := range i.Status.Conditions {
 			if condition.Type == "Ready" && condition.Status == "True" && i.Metadata.DeletionTimestamp == "" {
 				p.ready[name]++
@@ -143,48 +143,49 @@ func (c *cluster) pods(ctx context.Context) (pods, error) {
 		return p, err
 	}
 	for _, i := range deployments.Items {
-		p.wanted[i.Metadata.Labels["serving.knative.dev/service"]] += i.Spec.Replicas
+		p.desired[i.Metadata.Labels["serving.knative.dev/service"]] += i.Spec.Replicas
 	}
 	return p, nil
 }
 
-// asleep waits until the autoscaler wants none of the named functions and none is
-// ready: the next request then starts from nothing, although a pod of the last
-// round may still be on its way out.
-func (c *cluster) asleep(ctx context.Context, names ...string) error {
+// waitScaledToZero waits until the autoscaler wants no pod of the named functions
+// and none is ready. Pods may still be terminating, but the next request is a cold
+// start.
+func (c *cluster) waitScaledToZero(ctx context.Context, names ...string) error {
 	return poll(ctx, 500*time.Millisecond, func() (bool, error) {
 		p, err := c.pods(ctx)
 		if err != nil {
 			return false, err
 		}
 		for _, name := range names {
-			if p.wanted[name] > 0 || p.ready[name] > 0 {
-				return false, fmt.Errorf("%s: %d pods wanted, %d ready", name, p.wanted[name], p.ready[name])
+			if p.desired[name] > 0 || p.ready[name] > 0 {
+				return false, fmt.Errorf("%s: %d pods desired, %d ready", name, p.desired[name], p.ready[name])
 			}
 		}
 		return true, nil
 	})
 }
 
-// empty waits until there is no pod of any function.
-func (c *cluster) empty(ctx context.Context) error {
+// waitNoPods waits until no function has a pod, terminating ones included.
+func (c *cluster) waitNoPods(ctx context.Context) error {
 	return poll(ctx, time.Second, func() (bool, error) {
 		p, err := c.pods(ctx)
 		if err != nil {
 			return false, err
 		}
 		for _, name := range functions {
-			if p.present[name] > 0 {
-				return false, fmt.Errorf("%s: %d pods are there", name, p.present[name])
+			if p.existing[name] > 0 {
+				return false, fmt.Errorf("%s: %d pods exist", name, p.existing[name])
 			}
 		}
 		return true, nil
 	})
 }
 
-// queue is how many messages wait in a queue and how many are with its source.
+// queue returns the number of messages that wait in a queue, and of those that are
+// delivered but not acknowledged.
 func (c *cluster) queue(ctx context.Context, name string) (waiting, delivered float64, err error) {
-	body, err := c.raw(ctx, "/api/v1/namespaces/"+namespace+"/services/rabbitmq:prometheus/proxy/metrics/detailed?family=queue_coarse_metrics")
+	body, err := c.getRaw(ctx, "/api/v1/namespaces/"+namespace+"/services/rabbitmq:prometheus/proxy/metrics/detailed?family=queue_coarse_metrics")
 	if err != nil {
 		return 0, 0, err
 	}
@@ -206,7 +207,7 @@ func (c *cluster) queue(ctx context.Context, name string) (waiting, delivered fl
 		}
 	}
 	if !found {
-		return 0, 0, errors.New("RabbitMQ tells nothing of the queue " + name)
+		return 0, 0, errors.New("RabbitMQ reports no metrics of the queue " + name)
 	}
 	return waiting, delivered, nil
 }

@@ -1,8 +1,9 @@
-// Command e2e uses the service on a real cluster as people do, bursts and
-// failures included, measures it, and writes a report. It expects that the
-// service is deployed there; test/e2e/run sees to that.
+// Command e2e tests and measures the service on a real cluster, under bursts and
+// failures, and writes a report. The service must be deployed; test/e2e/run deploys
+// it first.
 //
-// It talks to the ingress by host name, and to Kubernetes through kubectl.
+// Requests are sent to the ingress with the gateway's host name. Kubernetes is
+// accessed through kubectl.
 package main
 
 import (
@@ -17,7 +18,7 @@ import (
 	"time"
 )
 
-// config says where the cluster is and how much to do.
+// config holds the command-line flags.
 type config struct {
 	ingress string
 	host    string
@@ -26,20 +27,20 @@ type config struct {
 	rounds  int
 	burst   int
 	seconds float64
-	// patience stretches the steps' time limits, for a machine that has other work.
-	patience float64
+	// timeoutFactor extends the timeouts of the steps on a busy machine.
+	timeoutFactor float64
 }
 
 func main() {
 	var cfg config
-	flag.StringVar(&cfg.ingress, "ingress", os.Getenv("MP3_INGRESS"), "address of the Knative ingress, as http://127.0.0.1:30080 (MP3_INGRESS)")
+	flag.StringVar(&cfg.ingress, "ingress", os.Getenv("MP3_INGRESS"), "address of the Knative ingress, such as http://127.0.0.1:30080 (MP3_INGRESS)")
 	flag.StringVar(&cfg.host, "host", "mp3converter.com", "host name of the gateway")
 	flag.StringVar(&cfg.report, "report", "report", "directory for the report")
 	flag.StringVar(&cfg.only, "only", "", "comma-separated names of the steps to run; all if empty")
-	flag.IntVar(&cfg.rounds, "rounds", 10, "cold starts to measure")
-	flag.IntVar(&cfg.burst, "burst", 60, "uploads in the burst")
-	flag.Float64Var(&cfg.seconds, "seconds", 300, "length of the burst's videos")
-	flag.Float64Var(&cfg.patience, "patience", 1, "factor on the time that each step may take")
+	flag.IntVar(&cfg.rounds, "rounds", 10, "number of cold starts to measure")
+	flag.IntVar(&cfg.burst, "burst", 60, "number of uploads in the burst")
+	flag.Float64Var(&cfg.seconds, "seconds", 300, "duration of the burst's videos")
+	flag.Float64Var(&cfg.timeoutFactor, "timeout-factor", 1, "factor for the timeout of each step, for a busy machine")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -50,42 +51,43 @@ func main() {
 	}
 }
 
-// A step is one claim about the service. What it measures, it notes in the report.
+// step tests one property of the service.
 type step struct {
-	name string
-	what string
-	do   func(context.Context, *bench) error
-	time time.Duration // it must not take longer
+	name        string
+	description string
+	run         func(context.Context, *suite) error
+	timeout     time.Duration
 }
 
-// steps are in an order in which each leaves the cluster as the next expects it.
+// steps run in this order. Each expects the state in which the previous one leaves
+// the cluster.
 var steps = []step{
-	{"rest", "nothing runs while nobody asks", rest, 4 * time.Minute},
-	{"session", "the README's curl lines: a token, a job, an MP3", session, 3 * time.Minute},
-	{"cold", "from zero: the first answer, and a video being worked on", cold, 20 * time.Minute},
-	{"bare", "the same videos with ffmpeg alone, for comparison", bare, 10 * time.Minute},
-	{"burst", "a burst from nothing: every job done, never a 5xx, and back to zero", burst, 15 * time.Minute},
-	{"rollout", "a new revision of the converter in mid-burst loses nothing", rollout, 10 * time.Minute},
-	{"broker", "the end of RabbitMQ's pod in mid-burst loses nothing", broker, 12 * time.Minute},
-	{"large", "uploads of 1 GB and at 1 MB/s pass, and a refusal arrives", large, 10 * time.Minute},
-	{"idle", "back at nothing, and what the cluster then takes", idle, 5 * time.Minute},
+	{"rest", "no function runs before the first request", checkNoPods, 4 * time.Minute},
+	{"session", "the curl session of the README", runSession, 3 * time.Minute},
+	{"cold", "cold starts of the gateway and the converter", runColdStarts, 20 * time.Minute},
+	{"bare", "the burst's videos with ffmpeg alone, for comparison", runFFmpegAlone, 10 * time.Minute},
+	{"burst", "a burst from zero: every job is done, no 5xx, and back to zero", runBurst, 15 * time.Minute},
+	{"rollout", "a new revision of the converter during a burst loses no job", runRollout, 10 * time.Minute},
+	{"broker", "deleting RabbitMQ's pod during a burst loses no job", runBrokerFailure, 12 * time.Minute},
+	{"large", "uploads of 1 GB and at 1 MB/s succeed, and a refusal reaches the client", runUploads, 10 * time.Minute},
+	{"idle", "all functions scale to zero; memory of the idle cluster", measureIdle, 5 * time.Minute},
 }
 
 func run(ctx context.Context, cfg config) error {
-	b, err := newBench(ctx, cfg)
+	s, err := newSuite(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	defer b.close()
+	defer s.close()
 	var failed []string
-	for _, s := range steps {
-		if cfg.only != "" && !strings.Contains(","+cfg.only+",", ","+s.name+",") {
+	for _, step := range steps {
+		if cfg.only != "" && !strings.Contains(","+cfg.only+",", ","+step.name+",") {
 			continue
 		}
-		if err := b.step(ctx, s); err != nil {
-			failed = append(failed, s.name)
+		if err := s.runStep(ctx, step); err != nil {
+			failed = append(failed, step.name)
 		}
-		if err := b.report.write(cfg.report); err != nil {
+		if err := s.report.write(cfg.report); err != nil {
 			return err
 		}
 		if ctx.Err() != nil {
@@ -98,26 +100,26 @@ func run(ctx context.Context, cfg config) error {
 	return nil
 }
 
-// step runs one step within its time, and tells how it went.
-func (b *bench) step(ctx context.Context, s step) error {
-	fmt.Printf("== %s: %s\n", s.name, s.what)
+// runStep runs one step with its timeout, and prints and reports the result.
+func (s *suite) runStep(ctx context.Context, step step) error {
+	fmt.Printf("== %s: %s\n", step.name, step.description)
 	start := time.Now()
-	limit := time.Duration(float64(s.time) * b.patience)
-	within, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("took longer than %v", limit))
+	timeout := time.Duration(float64(step.timeout) * s.timeoutFactor)
+	stepCtx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("timed out after %v", timeout))
 	defer cancel()
-	err := s.do(within, b)
-	if err != nil && within.Err() != nil {
-		err = errors.Join(err, context.Cause(within))
+	err := step.run(stepCtx, s)
+	if err != nil && stepCtx.Err() != nil {
+		err = errors.Join(err, context.Cause(stepCtx))
 	}
-	took := time.Since(start)
-	outcome := stepReport{Name: s.name, What: s.what, Seconds: took.Seconds(), OK: err == nil}
+	seconds := time.Since(start).Seconds()
+	result := stepReport{Name: step.name, What: step.description, Seconds: seconds, OK: err == nil}
 	if err != nil {
-		outcome.Error = err.Error()
-		fmt.Printf("   FAILED after %.0f s: %v\n", took.Seconds(), err)
-		b.keepLogs(ctx, s.name)
+		result.Error = err.Error()
+		fmt.Printf("   FAILED after %.0f s: %v\n", seconds, err)
+		s.saveLogs(ctx, step.name)
 	} else {
-		fmt.Printf("   ok, %.0f s\n", took.Seconds())
+		fmt.Printf("   ok, %.0f s\n", seconds)
 	}
-	b.report.Steps = append(b.report.Steps, outcome)
+	s.report.Steps = append(s.report.Steps, result)
 	return err
 }

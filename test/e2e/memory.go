@@ -9,8 +9,9 @@ import (
 	"strings"
 )
 
-// memory is the working set of all pods in the cluster, as the kubelets see it.
-func (c *cluster) memory(ctx context.Context) (float64, error) {
+// podMemory returns the working set of all pods in the cluster, in bytes, as the
+// kubelets report it.
+func (c *cluster) podMemory(ctx context.Context) (float64, error) {
 	var nodes struct {
 		Items []struct{ Metadata struct{ Name string } }
 	}
@@ -32,34 +33,35 @@ func (c *cluster) memory(ctx context.Context) (float64, error) {
 		}
 	}
 	if sum == 0 {
-		return 0, fmt.Errorf("the kubelets tell nothing of memory")
+		return 0, fmt.Errorf("the kubelets report no memory")
 	}
 	return sum, nil
 }
 
-// daemons is the memory of the processes that hack/cluster started on this
-// machine: control plane, kubelet, containerd, registry. It is false elsewhere.
-func daemons() (float64, bool) {
-	notes, err := filepath.Glob("/run/mp3converter-cluster/*.pid")
-	if err != nil || len(notes) == 0 {
+// daemonMemory returns the memory of the processes that hack/cluster started on
+// this machine: control plane, kubelet, containerd, registry. It is false for any
+// other cluster.
+func daemonMemory() (float64, bool) {
+	pidFiles, err := filepath.Glob("/run/mp3converter-cluster/*.pid")
+	if err != nil || len(pidFiles) == 0 {
 		return 0, false
 	}
 	var sum float64
-	for _, note := range notes {
-		content, err := os.ReadFile(note)
+	for _, pidFile := range pidFiles {
+		content, err := os.ReadFile(pidFile)
 		if err != nil {
 			continue
 		}
 		var pid int
 		if _, err := fmt.Sscan(string(content), &pid); err == nil {
-			sum += resident(pid)
+			sum += processMemory(pid)
 		}
 	}
 	return sum, sum > 0
 }
 
-// resident is a process's share of the memory.
-func resident(pid int) float64 {
+// processMemory returns the proportional set size of a process, in bytes.
+func processMemory(pid int) float64 {
 	f, err := os.Open(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
 	if err != nil {
 		return 0

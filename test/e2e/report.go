@@ -10,15 +10,15 @@ import (
 	"time"
 )
 
-// report is what a run leaves behind.
+// report is the result of a run, written as e2e.json.
 type report struct {
 	Began      time.Time          `json:"began"`
 	Machine    string             `json:"machine"`
 	Steps      []stepReport       `json:"steps"`
 	Figures    map[string]float64 `json:"figures"`
-	Logins     []float64          `json:"logins,omitempty"`     // seconds, of each cold start
-	Converters []float64          `json:"converters,omitempty"` // likewise
-	Burst      []moment           `json:"burst,omitempty"`
+	Logins     []float64          `json:"logins,omitempty"`     // seconds, one for each cold start
+	Converters []float64          `json:"converters,omitempty"` // the same
+	Burst      []sample           `json:"burst,omitempty"`
 }
 
 type stepReport struct {
@@ -29,32 +29,32 @@ type stepReport struct {
 	Error   string  `json:"error,omitempty"`
 }
 
-// keepLogs saves what the pods have said, which is lost when they end: they do so
-// soon. It goes beside the report.
-func (b *bench) keepLogs(ctx context.Context, step string) {
-	names, err := b.cluster.kubectl(ctx, "get", "pods", "-o", "name")
+// saveLogs saves the logs of all pods beside the report, because Kubernetes deletes
+// them with the pods.
+func (s *suite) saveLogs(ctx context.Context, step string) {
+	names, err := s.cluster.kubectl(ctx, "get", "pods", "-o", "name")
 	if err != nil {
-		fmt.Println("   no logs kept:", err)
+		fmt.Println("   logs not saved:", err)
 		return
 	}
-	dir := filepath.Join(b.config.report, "logs", step)
+	dir := filepath.Join(s.config.report, "logs", step)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		fmt.Println("   no logs kept:", err)
+		fmt.Println("   logs not saved:", err)
 		return
 	}
 	for name := range strings.FieldsSeq(names) {
-		text, err := b.cluster.kubectl(ctx, "logs", name, "--all-containers", "--prefix", "--timestamps", "--since=30m")
+		text, err := s.cluster.kubectl(ctx, "logs", name, "--all-containers", "--prefix", "--timestamps", "--since=30m")
 		if err == nil {
 			err = os.WriteFile(filepath.Join(dir, filepath.Base(name)+".log"), []byte(text), 0o644)
 		}
 		if err != nil {
-			fmt.Printf("   no log of %s: %v\n", name, err)
+			fmt.Printf("   log of %s not saved: %v\n", name, err)
 		}
 	}
-	fmt.Println("   the pods' logs are in", dir)
+	fmt.Println("   pod logs are in", dir)
 }
 
-// write puts the report, and the picture if there was a burst, into a directory.
+// write writes the report, and the chart of the burst if there was one.
 func (r *report) write(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -69,8 +69,8 @@ func (r *report) write(dir string) error {
 	if len(r.Burst) == 0 {
 		return nil
 	}
-	if err := os.WriteFile(filepath.Join(dir, "burst.svg"), []byte(picture(r.Burst)), 0o644); err != nil {
-		return fmt.Errorf("picture: %w", err)
+	if err := os.WriteFile(filepath.Join(dir, "burst.svg"), []byte(drawChart(r.Burst)), 0o644); err != nil {
+		return fmt.Errorf("write burst.svg: %w", err)
 	}
 	return nil
 }

@@ -14,8 +14,8 @@ import (
 	"mp3converter/test/samples"
 )
 
-// lines are what the README tells users to type, with this cluster's host.
-const lines = `
+// curlSession is the curl session of the README, with the cluster's host name.
+const curlSession = `
 set -eu
 curl() { command curl -sS --fail-with-body --connect-to "::$INGRESS" "$@"; }
 curl -o register.json -H 'Content-Type: application/json' -d "{\"email\":\"$EMAIL\",\"password\":\"$PASSWORD\"}" $HOST/register
@@ -26,20 +26,20 @@ echo "$TOKEN" | cut -c1-3
 echo "$ID"
 `
 
-// session runs them and looks at the MP3.
-func session(ctx context.Context, b *bench) error {
+// runSession runs the curl session and checks the downloaded MP3.
+func runSession(ctx context.Context, s *suite) error {
 	const length = 20
-	dir, err := os.MkdirTemp(b.dir, "session-")
+	dir, err := os.MkdirTemp(s.dir, "session-")
 	if err != nil {
 		return err
 	}
 	if _, err := (samples.Spec{Name: "holiday.mp4", Seconds: length}).Path(dir); err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, "sh", "-c", lines)
+	cmd := exec.CommandContext(ctx, "sh", "-c", curlSession)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "HOST="+b.client.base, "INGRESS="+b.client.ingress,
-		"EMAIL=session-"+b.client.email, "PASSWORD="+b.client.password)
+	cmd.Env = append(os.Environ(), "HOST="+s.user.BaseURL, "INGRESS="+s.user.ingress,
+		"EMAIL=session-"+s.user.email, "PASSWORD="+s.user.password)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("curl: %w: %s", err, bytes.TrimSpace(out))
@@ -54,33 +54,34 @@ func session(ctx context.Context, b *bench) error {
 	}
 	fields := strings.Fields(string(out))
 	if len(fields) != 2 || fields[0] != "mp3" {
-		return fmt.Errorf("ffprobe sees %q", fields)
+		return fmt.Errorf("ffprobe reports %q, want codec mp3 and a duration", fields)
 	}
 	if seconds, err := strconv.ParseFloat(fields[1], 64); err != nil || seconds < length-0.2 || seconds > length+0.2 {
-		return fmt.Errorf("the MP3 lasts %s s, the video %d s", fields[1], length)
+		return fmt.Errorf("the MP3 has a duration of %s s, the video of %d s", fields[1], length)
 	}
 	return nil
 }
 
-// rest checks that there is nothing before anything was asked for.
-func rest(ctx context.Context, b *bench) error {
-	return b.cluster.empty(ctx)
+// checkNoPods checks that no function runs before the first request.
+func checkNoPods(ctx context.Context, s *suite) error {
+	return s.cluster.waitNoPods(ctx)
 }
 
-// idle checks the same afterwards, and weighs what is left.
-func idle(ctx context.Context, b *bench) error {
+// measureIdle waits until all functions are scaled to zero, and measures the memory
+// that the cluster then uses.
+func measureIdle(ctx context.Context, s *suite) error {
 	start := time.Now()
-	if err := b.cluster.empty(ctx); err != nil {
+	if err := s.cluster.waitNoPods(ctx); err != nil {
 		return err
 	}
-	fmt.Printf("   empty after %.0f s\n", time.Since(start).Seconds())
-	pods, err := b.cluster.memory(ctx)
+	fmt.Printf("   no pods after %.0f s\n", time.Since(start).Seconds())
+	pods, err := s.cluster.podMemory(ctx)
 	if err != nil {
 		return err
 	}
-	b.figure("idle: memory of all pods, MB", pods/1e6)
-	if daemons, ok := daemons(); ok {
-		b.figure("idle: memory of Kubernetes itself, MB", daemons/1e6)
+	s.recordFigure("idle: memory of all pods, MB", pods/1e6)
+	if daemons, ok := daemonMemory(); ok {
+		s.recordFigure("idle: memory of Kubernetes, MB", daemons/1e6)
 	}
 	return nil
 }

@@ -1,9 +1,8 @@
-// Command ferretdb is a MongoDB for tests: FerretDB over SQLite, which needs
-// nothing installed. It has no transactions and no TTL indexes, scans whole
-// collections, and is not for anybody's data.
+// Command ferretdb is a MongoDB substitute for tests: FerretDB with SQLite, which needs
+// no installation. It has no transactions and no TTL indexes, scans whole collections,
+// and is not for production data.
 //
-// It prints its address as a mongodb:// URI on a line of its own once it
-// listens.
+// When it listens, it prints its address as a mongodb:// URI on one line.
 package main
 
 import (
@@ -32,8 +31,8 @@ func main() {
 
 func run() error {
 	listen := flag.String("listen", "127.0.0.1:0", "TCP `address` to listen on")
-	dir := flag.String("dir", "", "`directory` of the data; empty means one that is removed at the end")
-	untilEOF := flag.Bool("until-eof", false, "stop when the standard input ends, as it does when its other end dies")
+	dir := flag.String("dir", "", "data `directory`; if empty, a temporary one")
+	untilEOF := flag.Bool("until-eof", false, "exit when standard input ends, as it does when the parent process exits")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -61,8 +60,7 @@ func run() error {
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return err
 	}
-	// It is the process that tests kill, not the machine: the system's memory
-	// is durable enough, and waiting for the disk would only slow them down.
+	// Tests kill the process, not the machine, so data need not be flushed to disk.
 	db, err := ferretdb.New(&ferretdb.Config{
 		Listener:  ferretdb.ListenerConfig{TCP: "127.0.0.1:0"},
 		Logger:    slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),

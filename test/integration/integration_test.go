@@ -6,62 +6,55 @@ import (
 	"testing"
 	"time"
 
+	"mp3converter/test/client"
 	"mp3converter/test/samples"
 )
 
-func TestWired(t *testing.T) {
-	s := start(t)
-	t.Run("a session", s.session)
-	t.Run("nobody else sees it", s.stranger)
-	t.Run("a burst with everything going wrong", s.burst)
+func TestService(t *testing.T) {
+	h := start(t)
+	t.Run("a session", h.testSession)
+	t.Run("jobs of other users", h.testOtherUser)
+	t.Run("a burst with crashes", h.testCrashes)
 }
 
-// session: from an account to the MP3, and the operator is told once.
-func (s *services) session(t *testing.T) {
-	u := s.register(t, "one@example.com")
-	j := u.upload(t, video(t, samples.Spec{Name: "song.mp4"}))
-	s.eventually(t, "job done", calm, func() bool { return u.job(t, j.ID).State == "done" })
-	r, err := http.NewRequest("GET", u.url+"/jobs/"+j.ID+"/audio", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	status, mp3 := u.send(t, r)
+// testSession goes from a new account to the MP3. The webhook is called once for
+// each job.
+func (h *harness) testSession(t *testing.T) {
+	u := h.register(t, "one@example.com")
+	j := u.upload(t, samples.Spec{Name: "song.mp4"})
+	h.waitFor(t, "the job is done", janitorDelay, func() bool { return u.job(t, j.ID).State == "done" })
+	status, mp3 := u.getAudio(t, j.ID, nil)
 	if status != http.StatusOK || int64(len(mp3)) != u.job(t, j.ID).Audio.Bytes || !strings.HasPrefix(mp3, "ID3") {
-		t.Errorf("download: %d, %d bytes", status, len(mp3))
+		t.Errorf("download: status %d, %d bytes", status, len(mp3))
 	}
-	r.Header.Set("Range", "bytes=-10")
-	if status, part := u.send(t, r); status != http.StatusPartialContent || !strings.HasSuffix(mp3, part) {
-		t.Errorf("range: %d, %d bytes", status, len(part))
+	if status, part := u.getAudio(t, j.ID, http.Header{"Range": {"bytes=-10"}}); status != http.StatusPartialContent || !strings.HasSuffix(mp3, part) {
+		t.Errorf("range: status %d, %d bytes", status, len(part))
 	}
-	bad := u.upload(t, video(t, samples.Spec{Name: "silent.mp4", Audio: "none"}))
-	s.eventually(t, "job failed", calm, func() bool { return u.job(t, bad.ID).Error.Code == "no_audio" })
-	for _, id := range []string{j.ID, bad.ID} {
-		s.eventually(t, "operator told", calm, func() bool { return s.told.count(id) == 1 })
-	}
-}
-
-func (s *services) stranger(t *testing.T) {
-	owner, stranger := s.register(t, "two@example.com"), s.register(t, "three@example.com")
-	j := owner.upload(t, video(t, samples.Spec{Name: "private.mp4"}))
-	r, err := http.NewRequest("GET", s.gateway+"/jobs/"+j.ID, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if status, _ := stranger.send(t, r); status != http.StatusNotFound {
-		t.Errorf("status %d", status)
+	silent := u.upload(t, samples.Spec{Name: "silent.mp4", Audio: "none"})
+	h.waitFor(t, "the job is failed", janitorDelay, func() bool { return u.job(t, silent.ID).Error.Code == "no_audio" })
+	for _, id := range []string{j.ID, silent.ID} {
+		h.waitFor(t, "the webhook is called", janitorDelay, func() bool { return h.webhook.count(id) == 1 })
 	}
 }
 
-// burst: the converter is shot twice and the broker once while jobs wait and
-// run; every one of them ends well, with one MP3, and the operator is told.
-func (s *services) burst(t *testing.T) {
-	u := s.register(t, "four@example.com")
-	path := video(t, samples.Spec{Name: "short.mp4", Seconds: 20})
+func (h *harness) testOtherUser(t *testing.T) {
+	owner, other := h.register(t, "two@example.com"), h.register(t, "three@example.com")
+	j := owner.upload(t, samples.Spec{Name: "private.mp4"})
+	if _, err := other.Job(t.Context(), j.ID); client.StatusCode(err) != http.StatusNotFound {
+		t.Errorf("GET /jobs/{id} by another user: %v, want status 404", err)
+	}
+}
+
+// testCrashes kills the converter twice and RabbitMQ once while jobs wait and run.
+// Every job must be done in the end, and the webhook called for it.
+func (h *harness) testCrashes(t *testing.T) {
+	u := h.register(t, "four@example.com")
+	video := samples.Spec{Name: "short.mp4", Seconds: 20}
 	var ids []string
 	for range 12 {
-		ids = append(ids, u.upload(t, path).ID)
+		ids = append(ids, u.upload(t, video).ID)
 	}
-	done := func() (n int) {
+	countDone := func() (n int) {
 		for _, id := range ids {
 			j := u.job(t, id)
 			if j.Error.Code != "" {
@@ -73,39 +66,37 @@ func (s *services) burst(t *testing.T) {
 		}
 		return n
 	}
-	for _, at := range []int{1, 4} {
-		s.eventually(t, "jobs done", calm, func() bool { return done() >= at })
-		s.convert.kill()
-		s.launch(t, s.convert, "converter")
+	for _, n := range []int{1, 4} {
+		h.waitFor(t, "jobs are done", janitorDelay, func() bool { return countDone() >= n })
+		h.converter.kill()
+		h.startProcess(t, h.converter, "converter")
 	}
-	s.broker.Kill(t)
-	accepted := u.upload(t, path) // without a broker
-	ids = append(ids, accepted.ID)
-	s.broker.Restart(t)
-	s.eventually(t, "all jobs done", 0, func() bool { return done() == len(ids) })
+	h.broker.Kill(t)
+	ids = append(ids, u.upload(t, video).ID) // accepted without RabbitMQ
+	h.broker.Restart(t)
+	h.waitFor(t, "all jobs are done", 0, func() bool { return countDone() == len(ids) })
 	for _, id := range ids {
-		s.eventually(t, "operator told", 0, func() bool { return s.told.count(id) > 0 })
+		h.waitFor(t, "the webhook is called", 0, func() bool { return h.webhook.count(id) > 0 })
 	}
 }
 
-// calm is how long the functions get along without the janitor while nothing
-// goes wrong. On a machine so busy that a lease of five seconds runs out, they
-// do not.
-const calm = 30 * time.Second
+// janitorDelay is how long the functions must make progress without the janitor
+// while nothing fails. A machine so busy that a lease of 5 s expires needs it after
+// all.
+const janitorDelay = 30 * time.Second
 
-// eventually waits for what the functions are to bring about. The janitor comes
-// by after a while, as the CronJob does.
-func (s *services) eventually(t *testing.T, what string, alone time.Duration, ok func() bool) {
+// waitFor waits for a condition. After delay it runs the janitor every 2 seconds,
+// as the CronJob does every minute.
+func (h *harness) waitFor(t *testing.T, what string, delay time.Duration, condition func() bool) {
 	t.Helper()
-	visit := time.Now().Add(alone)
-	eventually(t, what, 4*time.Minute, func() bool {
-		if ok() {
-			return true
+	next := time.Now().Add(delay)
+	for deadline := time.Now().Add(4 * time.Minute); !condition(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("timed out waiting until %s", what)
 		}
-		if time.Now().After(visit) {
-			s.janitor(t)
-			visit = time.Now().Add(2 * time.Second)
+		if time.Now().After(next) {
+			h.runJanitor(t)
+			next = time.Now().Add(2 * time.Second)
 		}
-		return false
-	})
+	}
 }

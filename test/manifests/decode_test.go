@@ -14,21 +14,21 @@ import (
 	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
 )
 
-func TestEveryDocumentIsWhatItSaysItIs(t *testing.T) {
+func TestObjectsAreUniqueAndInNamespace(t *testing.T) {
 	seen := map[string]string{}
 	for _, o := range all(t) {
 		if o.kind == "v1/Namespace" {
 			if o.GetName() != namespace {
-				t.Errorf("%v: the namespace is %s", o, namespace)
+				t.Errorf("%v: want namespace %s", o, namespace)
 			}
 			continue
 		}
 		if o.GetNamespace() != namespace {
-			t.Errorf("%v: is in namespace %q; without the right one it would land wherever kubectl points", o, o.GetNamespace())
+			t.Errorf("%v: is in namespace %q", o, o.GetNamespace())
 		}
 		key := o.kind + " " + o.GetName()
 		if other := seen[key]; other != "" {
-			t.Errorf("%v: is in %s too", o, other)
+			t.Errorf("%v: is also in %s", o, other)
 		}
 		seen[key] = o.file
 	}
@@ -42,13 +42,13 @@ func TestUnknownFieldsAreErrors(t *testing.T) {
 		"kind":    "apiVersion: v1\nkind: Pod",
 	} {
 		if _, err := decode(name, []byte(text)); err == nil {
-			t.Errorf("%s: was accepted", name)
+			t.Errorf("%s: decode returned no error", name)
 		}
 	}
 }
 
-// Each folder can be applied first, so each brings the namespace, and it is the
-// same: otherwise each would undo what the other says.
+// Each folder contains the namespace, because each may be applied first. If they
+// differed, each would undo changes of the others.
 func TestNamespaceIsTheSameEverywhere(t *testing.T) {
 	var first []byte
 	for _, folder := range []string{"rabbitmq", "databases", "knative"} {
@@ -66,8 +66,9 @@ func TestNamespaceIsTheSameEverywhere(t *testing.T) {
 	}
 }
 
-// What Knative's webhook would say, with the settings that this product asks for.
-func TestKnativeAcceptsThem(t *testing.T) {
+// TestKnativeValidation runs the validation of Knative's webhook with the settings that
+// the service requires.
+func TestKnativeValidation(t *testing.T) {
 	ctx := apis.WithinCreate(servingconfig.ToContext(context.Background(), &servingconfig.Config{
 		Defaults: defaults(t), Features: features(t),
 	}))
@@ -81,7 +82,7 @@ func TestKnativeAcceptsThem(t *testing.T) {
 			continue
 		}
 		if s, ok := o.Object.(*servingv1.Service); ok {
-			published(s)
+			setImage(s)
 		}
 		resource.SetDefaults(ctx)
 		if err := resource.Validate(ctx); err != nil {
@@ -90,12 +91,12 @@ func TestKnativeAcceptsThem(t *testing.T) {
 		checked++
 	}
 	if checked < 7 {
-		t.Errorf("only %d resources of Knative's were found", checked)
+		t.Errorf("found only %d Knative resources", checked)
 	}
 }
 
-// published puts in place of the reference to the source what ko makes of it.
-func published(s *servingv1.Service) {
+// setImage replaces the ko:// reference with an image reference, as ko does.
+func setImage(s *servingv1.Service) {
 	for i := range s.Spec.Template.Spec.Containers {
 		c := &s.Spec.Template.Spec.Containers[i]
 		c.Image = "registry.example.com/image@sha256:" + strings.Repeat("0", 64)
@@ -111,7 +112,7 @@ func defaults(t *testing.T) *servingconfig.Defaults {
 	return d
 }
 
-// features are Knative's own defaults: the manifests need none to be turned on.
+// features returns Knative's defaults: the manifests need no feature flag.
 func features(t *testing.T) *servingconfig.Features {
 	t.Helper()
 	f, err := servingconfig.NewFeaturesConfigFromMap(map[string]string{})
@@ -121,7 +122,7 @@ func features(t *testing.T) *servingconfig.Features {
 	return f
 }
 
-// settings returns a ConfigMap of Knative's as `make cluster` sets it.
+// settings returns a ConfigMap of Knative as `make cluster` configures it.
 func settings(t *testing.T, name string) map[string]string {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(root, "hack", "cluster", "manifests", "serving-settings.yaml"))

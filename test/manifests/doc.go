@@ -1,4 +1,4 @@
-// Package manifests holds what is in knative/, rabbitmq/ and databases/ to what
-// Kubernetes, Knative and the functions' own code expect of it, without a cluster.
-// All of it is tests.
+// Package manifests tests the manifests in knative/, rabbitmq/ and databases/ without a
+// cluster, against the types of Kubernetes and Knative and the configuration of the
+// functions.
 package manifests

@@ -8,63 +8,63 @@ import (
 	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
 )
 
-// every runs a check on all containers of ours and of the stores.
-func every(t *testing.T, check func(p pod, c corev1.Container) (complaint string)) {
+// checkContainers calls check for every container of the functions and the stores.
+func checkContainers(t *testing.T, check func(p pod, c corev1.Container) (problem string)) {
 	t.Helper()
 	n := 0
 	for _, p := range pods(all(t)) {
 		for _, c := range p.containers() {
 			n++
-			if complaint := check(p, c); complaint != "" {
-				t.Errorf("%s, container %s: %s", p.name, c.Name, complaint)
+			if problem := check(p, c); problem != "" {
+				t.Errorf("%s, container %s: %s", p.name, c.Name, problem)
 			}
 		}
 	}
 	if n < 9 {
-		t.Errorf("only %d containers were found", n)
+		t.Errorf("found only %d containers", n)
 	}
 }
 
 func TestContainersAreHardened(t *testing.T) {
-	every(t, func(p pod, c corev1.Container) string {
-		s, of := c.SecurityContext, p.spec.SecurityContext
+	checkContainers(t, func(p pod, c corev1.Container) string {
+		s, podContext := c.SecurityContext, p.spec.SecurityContext
 		if s == nil {
 			return "has no securityContext"
 		}
-		if of == nil {
-			of = &corev1.PodSecurityContext{}
+		if podContext == nil {
+			podContext = &corev1.PodSecurityContext{}
 		}
 		switch {
 		case s.AllowPrivilegeEscalation == nil || *s.AllowPrivilegeEscalation:
-			return "may gain privileges"
+			return "allows privilege escalation"
 		case s.ReadOnlyRootFilesystem == nil || !*s.ReadOnlyRootFilesystem:
-			return "may write to its image"
+			return "has a writable root file system"
 		case s.Capabilities == nil || len(s.Capabilities.Drop) != 1 || s.Capabilities.Drop[0] != "ALL" || len(s.Capabilities.Add) != 0:
 			return "keeps capabilities"
-		case !is(s.RunAsNonRoot) && !is(of.RunAsNonRoot):
-			return "may be root"
-		case s.RunAsUser == nil && of.RunAsUser == nil:
-			// An image may name its user by a word, which cannot be told from root.
+		case !isTrue(s.RunAsNonRoot) && !isTrue(podContext.RunAsNonRoot):
+			return "may run as root"
+		case s.RunAsUser == nil && podContext.RunAsUser == nil:
+			// Kubernetes cannot check that a user given by name is not root.
 			return "has no numeric user"
-		case s.SeccompProfile == nil && of.SeccompProfile == nil,
+		case s.SeccompProfile == nil && podContext.SeccompProfile == nil,
 			s.SeccompProfile != nil && s.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault,
-			s.SeccompProfile == nil && of.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault:
+			s.SeccompProfile == nil && podContext.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault:
 			return "has no seccomp profile"
 		}
 		return ""
 	})
 }
 
-func is(b *bool) bool { return b != nil && *b }
+func isTrue(b *bool) bool { return b != nil && *b }
 
 func TestContainersHaveResources(t *testing.T) {
-	every(t, func(p pod, c corev1.Container) string {
+	checkContainers(t, func(p pod, c corev1.Container) string {
 		r := c.Resources
 		switch {
 		case r.Requests.Cpu().IsZero() || r.Requests.Memory().IsZero():
-			return "requests no CPU or no memory"
+			return "has no CPU or memory request"
 		case r.Limits.Memory().IsZero():
-			return "has no limit on memory"
+			return "has no memory limit"
 		case r.Limits.Memory().Cmp(*r.Requests.Memory()) < 0:
 			return "requests more memory than its limit"
 		}
@@ -72,28 +72,28 @@ func TestContainersHaveResources(t *testing.T) {
 	})
 }
 
-// A temporary directory without a limit fills the node's disk.
-func TestTemporaryDirectoriesAreBounded(t *testing.T) {
+// A temporary directory without a limit can fill the disk of the node.
+func TestTemporaryDirectoriesHaveLimits(t *testing.T) {
 	for _, p := range pods(all(t)) {
 		for _, v := range p.spec.Volumes {
 			if e := v.EmptyDir; e != nil && e.SizeLimit == nil && v.Name != "configdb" {
-				t.Errorf("%s: volume %s has no limit", p.name, v.Name)
+				t.Errorf("%s: volume %s has no sizeLimit", p.name, v.Name)
 			}
 		}
 	}
 }
 
-// Knative's controller in the adapters needs a token; nothing of ours does.
-func TestNoTokensOfKubernetes(t *testing.T) {
+// The source adapters of Knative need a service account token, the functions do not.
+func TestNoServiceAccountTokens(t *testing.T) {
 	for _, p := range pods(all(t)) {
 		if strings.HasPrefix(p.name, "source ") {
 			continue
 		}
 		if a := p.spec.AutomountServiceAccountToken; a == nil || *a {
-			t.Errorf("%s: gets a token of Kubernetes", p.name)
+			t.Errorf("%s: gets a service account token", p.name)
 		}
 		if l := p.spec.EnableServiceLinks; l == nil || *l {
-			t.Errorf("%s: gets a variable for every service, which may be taken for a setting", p.name)
+			t.Errorf("%s: enableServiceLinks sets environment variables that may be read as configuration", p.name)
 		}
 	}
 }
@@ -102,21 +102,21 @@ func TestFunctionsAreProbed(t *testing.T) {
 	for name, s := range of[*servingv1.Service](all(t)) {
 		c := s.Spec.Template.Spec.Containers[0]
 		if c.StartupProbe != nil {
-			// Knative then sends nothing before Kubernetes has asked.
-			t.Errorf("%s: a startup probe makes cold starts slow", name)
+			// Knative would wait for it before it sends a request.
+			t.Errorf("%s: a startup probe slows down cold starts", name)
 		}
-		// Asked every 50 ms with a patience of 100 ms, it must not ask further.
+		// The probe runs every 50 ms with a timeout of 100 ms, so it must not query the stores.
 		if p := c.ReadinessProbe; p == nil || p.HTTPGet == nil || p.HTTPGet.Path != "/healthz" {
-			t.Errorf("%s: readiness is not asked at /healthz", name)
+			t.Errorf("%s: the readiness probe is not /healthz", name)
 		} else if p.PeriodSeconds != 0 {
-			// With a period Kubernetes asks, once a second at best.
-			t.Errorf("%s: a period for the readiness probe makes cold starts slow", name)
+			// With a period Kubernetes probes, at most once a second.
+			t.Errorf("%s: a periodSeconds of the readiness probe slows down cold starts", name)
 		}
 		if p := c.LivenessProbe; p == nil || p.HTTPGet == nil || p.HTTPGet.Path != "/healthz" {
-			t.Errorf("%s: liveness is not asked at /healthz", name)
+			t.Errorf("%s: the liveness probe is not /healthz", name)
 		}
 		if len(c.Ports) != 1 || c.Ports[0].ContainerPort != 8080 {
-			t.Errorf("%s: does not serve on 8080", name)
+			t.Errorf("%s: has no port 8080", name)
 		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// function is a pod that runs one of our programs.
+// function is a pod that runs a program of functions/.
 type function struct {
 	pod
 	function  string // its folder in functions/
@@ -43,7 +43,7 @@ func TestImagesArePrograms(t *testing.T) {
 		main := filepath.Join(root, "functions", f.function, "main.go")
 		content, err := os.ReadFile(main)
 		if err != nil || !regexp.MustCompile(`(?m)^package main$`).Match(content) {
-			t.Errorf("%s: its image is made of functions/%s, which is no program (%v)", f.name, f.function, err)
+			t.Errorf("%s: its image is built from functions/%s, which has no package main (%v)", f.name, f.function, err)
 		}
 	}
 	programs, err := filepath.Glob(filepath.Join(root, "functions", "*", "main.go"))
@@ -51,14 +51,13 @@ func TestImagesArePrograms(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, main := range programs {
-		// local is all of them in one, for a laptop.
-		if name := filepath.Base(filepath.Dir(main)); name != "local" && !deployed[name] {
+		if name := filepath.Base(filepath.Dir(main)); !deployed[name] {
 			t.Errorf("functions/%s is not deployed", name)
 		}
 	}
 }
 
-// Images of others name a version: with none, or `latest`, a restart is an upgrade.
+// Other images need a version: without one, or with `latest`, a restart may upgrade.
 func TestOtherImagesHaveVersions(t *testing.T) {
 	version := regexp.MustCompile(`^[a-z0-9./-]+:[0-9][\w.-]*$`)
 	for _, p := range pods(all(t)) {
@@ -89,12 +88,12 @@ func TestKoConfiguration(t *testing.T) {
 		t.Fatalf("ko.yaml: %v", err)
 	}
 	if c.BaseImageOverrides["mp3converter/functions/converter"] == "" || len(c.BaseImageOverrides) != 1 {
-		t.Error("ko.yaml: the converter, and it alone, needs a base image of its own")
+		t.Error("ko.yaml: baseImageOverrides must be for the converter only")
 	}
 	if strings.Join(c.DefaultPlatforms, ",") != "linux/amd64,linux/arm64" {
 		t.Errorf("ko.yaml: platforms are %v", c.DefaultPlatforms)
 	}
 	if target, err := os.Readlink(filepath.Join(root, ".ko.yaml")); err != nil || target != "ko.yaml" {
-		t.Errorf(".ko.yaml must be a link to ko.yaml: it is what `ko apply` reads (%q, %v)", target, err)
+		t.Errorf(".ko.yaml must be a link to ko.yaml, because ko reads only .ko.yaml (%q, %v)", target, err)
 	}
 }

@@ -9,8 +9,9 @@ import (
 	"testing"
 )
 
-// What Minikube gets is what these tests check against.
-func TestMinikubeGetsTheTestedVersions(t *testing.T) {
+// TestMinikubeVersions checks that Minikube uses the version of Knative in go.mod, and
+// the settings of the cluster.
+func TestMinikubeVersions(t *testing.T) {
 	read := func(name ...string) string {
 		content, err := os.ReadFile(filepath.Join(append([]string{root}, name...)...))
 		if err != nil {
@@ -18,9 +19,9 @@ func TestMinikubeGetsTheTestedVersions(t *testing.T) {
 		}
 		return string(content)
 	}
-	// Knative's releases are called 1.N, its modules 0.(N+27).
+	// Knative release 1.N has modules of version 0.(N+27).
 	var minor, patch int
-	module := regexp.MustCompile(`knative.dev/serving v0\.\d+\.\d+`).FindString(read("hack", "manifests", "go.mod"))
+	module := regexp.MustCompile(`knative.dev/serving v0\.\d+\.\d+`).FindString(read("go.mod"))
 	if _, err := fmt.Sscanf(module, "knative.dev/serving v0.%d.%d", &minor, &patch); err != nil {
 		t.Fatalf("go.mod: %v", err)
 	}

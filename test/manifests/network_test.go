@@ -9,30 +9,30 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// place is one end of a connection: a pod, or with an empty namespace the world.
-type place struct {
+// endpoint is one end of a connection: a pod, or the Internet if namespace is empty.
+type endpoint struct {
 	namespace string
 	labels    labels.Set
 }
 
-// policies decide as a network plugin would: a connection needs the leave of the
-// policies that select its origin and of those that select its destination. Where
-// none selects a pod, everything is allowed.
+// policies evaluates NetworkPolicies as a network plugin does: a connection must be
+// allowed by the egress policies that select its source and by the ingress policies
+// that select its destination. A pod that no policy selects is not restricted.
 type policies []*networkingv1.NetworkPolicy
 
-func (ps policies) allow(from, to place, port int) bool {
-	return ps.leave(from, to, port) && ps.enter(from, to, port)
+func (ps policies) allow(from, to endpoint, port int) bool {
+	return ps.allowEgress(from, to, port) && ps.allowIngress(from, to, port)
 }
 
-func (ps policies) leave(from, to place, port int) bool {
+func (ps policies) allowEgress(from, to endpoint, port int) bool {
 	selected := false
 	for _, p := range ps {
-		if from.namespace != p.Namespace || !has(p.Spec.PolicyTypes, networkingv1.PolicyTypeEgress) || !matches(&p.Spec.PodSelector, from.labels) {
+		if from.namespace != p.Namespace || !hasType(p.Spec.PolicyTypes, networkingv1.PolicyTypeEgress) || !matches(&p.Spec.PodSelector, from.labels) {
 			continue
 		}
 		selected = true
 		for _, rule := range p.Spec.Egress {
-			if ports(rule.Ports, port) && peers(rule.To, p.Namespace, to) {
+			if matchesPort(rule.Ports, port) && matchesPeer(rule.To, p.Namespace, to) {
 				return true
 			}
 		}
@@ -40,15 +40,15 @@ func (ps policies) leave(from, to place, port int) bool {
 	return !selected
 }
 
-func (ps policies) enter(from, to place, port int) bool {
+func (ps policies) allowIngress(from, to endpoint, port int) bool {
 	selected := false
 	for _, p := range ps {
-		if to.namespace != p.Namespace || !has(p.Spec.PolicyTypes, networkingv1.PolicyTypeIngress) || !matches(&p.Spec.PodSelector, to.labels) {
+		if to.namespace != p.Namespace || !hasType(p.Spec.PolicyTypes, networkingv1.PolicyTypeIngress) || !matches(&p.Spec.PodSelector, to.labels) {
 			continue
 		}
 		selected = true
 		for _, rule := range p.Spec.Ingress {
-			if ports(rule.Ports, port) && peers(rule.From, p.Namespace, from) {
+			if matchesPort(rule.Ports, port) && matchesPeer(rule.From, p.Namespace, from) {
 				return true
 			}
 		}
@@ -56,21 +56,21 @@ func (ps policies) enter(from, to place, port int) bool {
 	return !selected
 }
 
-func peers(list []networkingv1.NetworkPolicyPeer, home string, who place) bool {
+func matchesPeer(list []networkingv1.NetworkPolicyPeer, policyNamespace string, other endpoint) bool {
 	for _, peer := range list {
 		switch {
 		case peer.IPBlock != nil:
-			if who.namespace == "" && (peer.IPBlock.CIDR == "0.0.0.0/0" || peer.IPBlock.CIDR == "::/0") {
+			if other.namespace == "" && (peer.IPBlock.CIDR == "0.0.0.0/0" || peer.IPBlock.CIDR == "::/0") {
 				return true
 			}
-		case who.namespace == "":
+		case other.namespace == "":
 		case peer.NamespaceSelector == nil:
-			if who.namespace == home && matches(peer.PodSelector, who.labels) {
+			if other.namespace == policyNamespace && matches(peer.PodSelector, other.labels) {
 				return true
 			}
 		default:
-			name := labels.Set{"kubernetes.io/metadata.name": who.namespace}
-			if matches(peer.NamespaceSelector, name) && (peer.PodSelector == nil || matches(peer.PodSelector, who.labels)) {
+			name := labels.Set{"kubernetes.io/metadata.name": other.namespace}
+			if matches(peer.NamespaceSelector, name) && (peer.PodSelector == nil || matches(peer.PodSelector, other.labels)) {
 				return true
 			}
 		}
@@ -78,7 +78,7 @@ func peers(list []networkingv1.NetworkPolicyPeer, home string, who place) bool {
 	return len(list) == 0
 }
 
-func ports(list []networkingv1.NetworkPolicyPort, port int) bool {
+func matchesPort(list []networkingv1.NetworkPolicyPort, port int) bool {
 	for _, p := range list {
 		if p.Port == nil || *p.Port == intstr.FromInt32(int32(port)) {
 			return true
@@ -87,7 +87,7 @@ func ports(list []networkingv1.NetworkPolicyPort, port int) bool {
 	return len(list) == 0
 }
 
-func has(types []networkingv1.PolicyType, t networkingv1.PolicyType) bool {
+func hasType(types []networkingv1.PolicyType, t networkingv1.PolicyType) bool {
 	for _, have := range types {
 		if have == t {
 			return true
@@ -101,14 +101,14 @@ func matches(selector *metav1.LabelSelector, set labels.Set) bool {
 	return err == nil && s.Matches(set)
 }
 
-func TestWhoReachesWhom(t *testing.T) {
+func TestAllowedConnections(t *testing.T) {
 	objects := all(t)
 	var ps policies
 	for _, p := range of[*networkingv1.NetworkPolicy](objects) {
 		ps = append(ps, p)
 	}
-	at := map[string]place{
-		"world":      {},
+	at := map[string]endpoint{
+		"internet":   {},
 		"activator":  {"knative-serving", labels.Set{"app": "activator"}},
 		"ingress":    {"traefik", labels.Set{"app": "traefik"}},
 		"dns":        {"kube-system", labels.Set{"k8s-app": "kube-dns"}},
@@ -116,7 +116,7 @@ func TestWhoReachesWhom(t *testing.T) {
 		"stranger":   {namespace, labels.Set{"app": "stranger"}},
 	}
 	for _, p := range pods(objects) {
-		at[p.name] = place{namespace, p.labels}
+		at[p.name] = endpoint{namespace, p.labels}
 	}
 	const (
 		mongodb, rabbitmq, mysql = 27017, 5672, 3306
@@ -127,16 +127,16 @@ func TestWhoReachesWhom(t *testing.T) {
 		port     int
 		want     bool
 	}{
-		// What each function is for.
+		// Connections that the service needs.
 		{"gateway", "mongodb", mongodb, true},
 		{"gateway", "rabbitmq", rabbitmq, true},
-		{"gateway", "ingress", private, true}, // on the way to auth
+		{"gateway", "ingress", private, true}, // to auth
 		{"auth", "mysql", mysql, true},
 		{"converter", "mongodb", mongodb, true},
 		{"converter", "rabbitmq", rabbitmq, true},
 		{"notification", "mongodb", mongodb, true},
-		{"notification", "world", 587, true},
-		{"notification", "world", 443, true},
+		{"notification", "internet", 587, true},
+		{"notification", "internet", 443, true},
 		{"janitor-wake", "mongodb", mongodb, true},
 		{"janitor-wake", "rabbitmq", rabbitmq, true},
 		{"janitor-orphans", "mongodb", mongodb, true},
@@ -155,9 +155,9 @@ func TestWhoReachesWhom(t *testing.T) {
 		{"converter", "dns", 53, true},
 		{"source mp3", "dns", 5353, true},
 
-		// What a function that was taken over cannot do. The converter is the one
-		// that reads hostile files.
-		{"converter", "world", 443, false},
+		// Connections that a compromised pod must not be able to make. The converter
+		// is the most exposed, because it parses uploaded files.
+		{"converter", "internet", 443, false},
 		{"converter", "mysql", mysql, false},
 		{"converter", "ingress", private, false},
 		{"converter", "gateway", proxy, false},
@@ -165,13 +165,13 @@ func TestWhoReachesWhom(t *testing.T) {
 		{"converter", "rabbitmq", 15672, false},
 		{"converter", "activator", 8012, false},
 		{"gateway", "mysql", mysql, false},
-		{"gateway", "world", 443, false},
+		{"gateway", "internet", 443, false},
 		{"auth", "mongodb", mongodb, false},
-		{"auth", "world", 443, false},
+		{"auth", "internet", 443, false},
 		{"notification", "rabbitmq", rabbitmq, false},
 		{"notification", "mysql", mysql, false},
 		{"janitor-wake", "mysql", mysql, false},
-		{"janitor-wake", "world", 443, false},
+		{"janitor-wake", "internet", 443, false},
 		{"source video", "mongodb", mongodb, false},
 		{"stranger", "mongodb", mongodb, false},
 		{"stranger", "rabbitmq", rabbitmq, false},
@@ -179,41 +179,40 @@ func TestWhoReachesWhom(t *testing.T) {
 		{"ingress", "mongodb", mongodb, false},
 		{"ingress", "converter", 8080, false},
 		{"activator", "mysql", mysql, false},
-		{"mysql", "world", 443, false},
-		{"rabbitmq", "world", 443, false},
+		{"mysql", "internet", 443, false},
+		{"rabbitmq", "internet", 443, false},
 	} {
 		from, ok := at[c.from]
 		to, there := at[c.to]
 		if !ok || !there {
-			t.Errorf("no manifest makes a pod %s or %s", c.from, c.to)
+			t.Errorf("no manifest creates a pod %s or %s", c.from, c.to)
 			continue
 		}
 		if got := ps.allow(from, to, c.port); got != c.want {
-			t.Errorf("%s to %s, port %d: allowed is %v, want %v", c.from, c.to, c.port, got, c.want)
+			t.Errorf("%s to %s, port %d: allowed = %v, want %v", c.from, c.to, c.port, got, c.want)
 		}
 	}
 }
 
-// The table above goes by the manifests' own labels; this holds them to the
-// credentials: who has a store's, reaches it, and nobody else does.
+// A function can connect to a store if and only if it has credentials for it.
 func TestCredentialsAndNetworkAgree(t *testing.T) {
 	objects := all(t)
 	var ps policies
 	for _, p := range of[*networkingv1.NetworkPolicy](objects) {
 		ps = append(ps, p)
 	}
-	stores := map[string]place{}
+	stores := map[string]endpoint{}
 	for _, p := range pods(objects) {
-		stores[p.name] = place{namespace, p.labels}
+		stores[p.name] = endpoint{namespace, p.labels}
 	}
 	for _, f := range functions(t) {
 		for store, port := range map[string]int{"mongodb": 27017, "rabbitmq": 5672, "mysql": 3306} {
-			holds := false
+			hasCredentials := false
 			for _, r := range references(f.spec, f.containers()) {
-				holds = holds || r.kind == "secret" && r.name == store
+				hasCredentials = hasCredentials || r.kind == "secret" && r.name == store
 			}
-			if reaches := ps.allow(place{namespace, f.labels}, stores[store], port); reaches != holds {
-				t.Errorf("%s: has credentials of %s: %v, reaches it: %v", f.name, store, holds, reaches)
+			if allowed := ps.allow(endpoint{namespace, f.labels}, stores[store], port); allowed != hasCredentials {
+				t.Errorf("%s: %s: has credentials = %v, can connect = %v", f.name, store, hasCredentials, allowed)
 			}
 		}
 	}

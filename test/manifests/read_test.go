@@ -23,16 +23,16 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// namespace is where everything lives.
+// namespace is that of all manifests.
 const namespace = "mp3converter"
 
-// root is the repository's.
+// root is the root directory of the repository.
 var root = filepath.Join("..", "..")
 
-// folders are what a user applies, in this order.
+// folders are applied in this order.
 var folders = []string{"rabbitmq", "databases", "knative", "knative/domain"}
 
-// kinds are the types that the manifests may be of.
+// kinds are the types that manifests may have.
 var kinds = map[string]func() metav1.Object{
 	"v1/Namespace":                              func() metav1.Object { return new(corev1.Namespace) },
 	"v1/ServiceAccount":                         func() metav1.Object { return new(corev1.ServiceAccount) },
@@ -50,16 +50,16 @@ var kinds = map[string]func() metav1.Object{
 	},
 }
 
-// object is one document of a file.
+// object is one document of a manifest file.
 type object struct {
-	file string // within the repository
-	kind string // with group and version
+	file string // path in the repository
+	kind string // with API group and version
 	metav1.Object
 }
 
 func (o object) String() string { return fmt.Sprintf("%s: %s %s", o.file, o.kind, o.GetName()) }
 
-// all reads every manifest, strictly.
+// all decodes every manifest.
 func all(t *testing.T) []object {
 	t.Helper()
 	var objects []object
@@ -69,7 +69,7 @@ func all(t *testing.T) []object {
 			t.Fatal(err)
 		}
 		if len(files) == 0 {
-			t.Fatalf("%s holds no manifest", folder)
+			t.Fatalf("no manifest in %s", folder)
 		}
 		for _, file := range files {
 			name, _ := filepath.Rel(root, file)
@@ -87,8 +87,7 @@ func all(t *testing.T) []object {
 	return objects
 }
 
-// decode reads the documents of a file into their types. A field that the type
-// does not have, or that is there twice, is an error.
+// decode decodes the documents of a file. Unknown and duplicate fields are errors.
 func decode(file string, content []byte) ([]object, error) {
 	var objects []object
 	documents := yamlv3.NewDecoder(bytes.NewReader(content))
@@ -145,14 +144,15 @@ func of[T metav1.Object](objects []object) map[string]T {
 	return found
 }
 
-// pods returns the specification and the labels of every kind of pod that the
-// manifests lead to, under a name to speak of it.
+// pod is the template of the pods that a Knative Service, StatefulSet, CronJob or
+// RabbitmqSource creates.
 type pod struct {
 	name   string
 	labels map[string]string
 	spec   corev1.PodSpec
 }
 
+// pods returns the pod templates of all objects.
 func pods(objects []object) []pod {
 	var found []pod
 	for _, o := range objects {
@@ -165,7 +165,7 @@ func pods(objects []object) []pod {
 			found = append(found, pod{w.Name, w.Spec.JobTemplate.Spec.Template.Labels, w.Spec.JobTemplate.Spec.Template.Spec})
 		case *sourcesv1alpha1.RabbitmqSource:
 			// The labels are those that the source's controller sets; the
-			// containers are Knative's.
+			// containers are Knative's own.
 			found = append(found, pod{"source " + w.Name, map[string]string{
 				"eventing.knative.dev/source":     "rabbitmq-source-controller",
 				"eventing.knative.dev/SourceName": w.Name,
@@ -175,7 +175,7 @@ func pods(objects []object) []pod {
 	return found
 }
 
-// containers returns those that are prepared and those that stay.
+// containers returns the init containers and the containers.
 func (p pod) containers() []corev1.Container {
 	return append(append([]corev1.Container{}, p.spec.InitContainers...), p.spec.Containers...)
 }

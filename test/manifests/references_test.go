@@ -15,12 +15,12 @@ import (
 	servingv1beta1 "knative.dev/serving/pkg/apis/serving/v1beta1"
 )
 
-// elsewhere are the things that pods refer to and that are in no manifest.
-var elsewhere = map[string]bool{
-	"configmap mysql-init": true, // hack/secrets makes it of init.sql
+// external lists objects that pods refer to and that no manifest contains.
+var external = map[string]bool{
+	"configmap mysql-init": true, // created by hack/secrets from init.sql
 }
 
-// A reference to a key of a Secret or ConfigMap; key is empty for all of it.
+// reference is a reference to a Secret or ConfigMap, or to one key of it.
 type reference struct{ kind, name, key string }
 
 func references(spec corev1.PodSpec, containers []corev1.Container) []reference {
@@ -92,17 +92,17 @@ func TestSecretsAndConfigMapsExist(t *testing.T) {
 	checked := 0
 	for _, p := range pods(objects) {
 		for _, r := range references(p.spec, p.containers()) {
-			if elsewhere[r.kind+" "+r.name] {
+			if external[r.kind+" "+r.name] {
 				continue
 			}
 			if !have[r] {
-				t.Errorf("%s: there is no %s %s with the key %q", p.name, r.kind, r.name, r.key)
+				t.Errorf("%s: %s %s with key %q does not exist", p.name, r.kind, r.name, r.key)
 			}
 			checked++
 		}
 	}
 	if checked < 20 {
-		t.Errorf("only %d references were found", checked)
+		t.Errorf("found only %d references", checked)
 	}
 }
 
@@ -112,19 +112,19 @@ func TestServiceAccountsExist(t *testing.T) {
 	for _, p := range pods(objects) {
 		name := p.spec.ServiceAccountName
 		if name == "" {
-			// The stores run as the namespace's default account, without its token.
+			// The stores use the default service account, without its token.
 			if a := p.spec.AutomountServiceAccountToken; a == nil || *a {
-				t.Errorf("%s: has the token of the default account", p.name)
+				t.Errorf("%s: gets the token of the default service account", p.name)
 			}
 			continue
 		}
 		if accounts[name] == nil {
-			t.Errorf("%s: there is no service account %s", p.name, name)
+			t.Errorf("%s: service account %s does not exist", p.name, name)
 		}
 	}
 }
 
-// definitions is what RabbitMQ loads when it starts.
+// definitions is the part of RabbitMQ's definitions.json that is checked.
 type definitions struct {
 	Queues []struct {
 		Name      string
@@ -156,17 +156,17 @@ func TestSourcesReadDeclaredQueues(t *testing.T) {
 	for _, queue := range []string{"video", "mp3"} {
 		s, ok := sources[queue]
 		if !ok || s.Spec.RabbitmqResourcesConfig.QueueName != queue {
-			t.Errorf("nobody reads the queue %s", queue)
+			t.Errorf("no source reads the queue %s", queue)
 			continue
 		}
 		if !s.Spec.RabbitmqResourcesConfig.Predeclared {
-			t.Errorf("source %s: would declare its queue, in its own way", queue)
+			t.Errorf("source %s: must not declare its queue", queue)
 		}
-		// Without a place for the dead, the source's refusals delete messages.
+		// Without a dead-letter queue, messages that the source rejects are lost.
 		arguments := declared[queue]
 		dead, _ := arguments["x-dead-letter-routing-key"].(string)
 		if arguments["x-dead-letter-exchange"] != "" || declared[dead] == nil {
-			t.Errorf("queue %s has no dead-letter queue among the declared", queue)
+			t.Errorf("queue %s has no declared dead-letter queue", queue)
 		}
 		if arguments["x-dead-letter-strategy"] == "at-least-once" && arguments["x-overflow"] != "reject-publish" {
 			t.Errorf("queue %s: at-least-once needs reject-publish", queue)
@@ -180,17 +180,16 @@ func TestSinksAreServices(t *testing.T) {
 	for name, s := range of[*sourcesv1alpha1.RabbitmqSource](objects) {
 		ref := s.Spec.Sink.Ref
 		if ref == nil || ref.Kind != "Service" || ref.APIVersion != "serving.knative.dev/v1" || services[ref.Name] == nil {
-			t.Errorf("source %s: its sink is none of our functions", name)
+			t.Errorf("source %s: its sink is not a function", name)
 		}
 	}
 	for name, d := range of[*servingv1beta1.DomainMapping](objects) {
 		if services[d.Spec.Ref.Name] == nil || d.Spec.Ref.Name != "gateway" {
-			t.Errorf("domain %s: must lead to the gateway", name)
+			t.Errorf("domain %s: must refer to the gateway", name)
 		}
 	}
 }
 
-// The gateway is the only door.
 func TestOnlyTheGatewayIsPublic(t *testing.T) {
 	for name, s := range of[*servingv1.Service](all(t)) {
 		local := s.Labels["networking.knative.dev/visibility"] == "cluster-local"
@@ -200,16 +199,17 @@ func TestOnlyTheGatewayIsPublic(t *testing.T) {
 	}
 }
 
-func TestGatewayFindsAuth(t *testing.T) {
+func TestAuthURL(t *testing.T) {
 	services := of[*servingv1.Service](all(t))
 	host, ok := strings.CutPrefix(value(t, services["gateway"].Spec.Template.Spec.PodSpec, "AUTH_URL"), "http://")
 	name, inside := strings.CutSuffix(host, "."+namespace+".svc.cluster.local")
 	if !ok || !inside || services[name] == nil || name != "auth" {
-		t.Errorf("AUTH_URL leads to %q", host)
+		t.Errorf("AUTH_URL has host %q, want that of auth", host)
 	}
 }
 
-// value returns what a manifest says for a variable, or nothing.
+// value returns the value of an environment variable in a manifest, or "" if it has
+// none.
 func value(t *testing.T, spec corev1.PodSpec, name string) string {
 	t.Helper()
 	for _, e := range spec.Containers[0].Env {
@@ -220,11 +220,11 @@ func value(t *testing.T, spec corev1.PodSpec, name string) string {
 	return ""
 }
 
-// A selector that fits nothing is a spelling mistake.
-func TestSelectorsFit(t *testing.T) {
+// Every selector must match something; otherwise it is probably misspelled.
+func TestSelectorsMatch(t *testing.T) {
 	objects := all(t)
 	sets := of[*appsv1.StatefulSet](objects)
-	fits := func(selector labels.Selector) bool {
+	matchesAny := func(selector labels.Selector) bool {
 		for _, s := range sets {
 			if selector.Matches(labels.Set(s.Spec.Template.Labels)) {
 				return true
@@ -233,22 +233,22 @@ func TestSelectorsFit(t *testing.T) {
 		return false
 	}
 	for name, s := range of[*corev1.Service](objects) {
-		if !fits(labels.SelectorFromSet(s.Spec.Selector)) {
+		if !matchesAny(labels.SelectorFromSet(s.Spec.Selector)) {
 			t.Errorf("service %s selects nothing", name)
 		}
 	}
 	for name, s := range sets {
 		if !labels.SelectorFromSet(s.Spec.Selector.MatchLabels).Matches(labels.Set(s.Spec.Template.Labels)) {
-			t.Errorf("stateful set %s does not select its own pods", name)
+			t.Errorf("stateful set %s does not select its pods", name)
 		}
 		service := of[*corev1.Service](objects)[s.Spec.ServiceName]
 		if service == nil {
-			t.Errorf("stateful set %s: there is no service %s to name its pods", name, s.Spec.ServiceName)
+			t.Errorf("stateful set %s: service %s does not exist", name, s.Spec.ServiceName)
 		}
 	}
 	for name, b := range of[*policyv1.PodDisruptionBudget](objects) {
 		selector, err := metav1.LabelSelectorAsSelector(b.Spec.Selector)
-		if err != nil || !fits(selector) {
+		if err != nil || !matchesAny(selector) {
 			t.Errorf("disruption budget %s selects nothing (%v)", name, err)
 		}
 	}

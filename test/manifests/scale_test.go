@@ -66,20 +66,21 @@ func TestEverythingScalesToZero(t *testing.T) {
 			t.Errorf("%s: min-scale is not 0", name)
 		}
 		if number(t, s, autoscaling+"max-scale") < 1 {
-			t.Errorf("%s: nothing bounds the number of pods", name)
+			t.Errorf("%s: max-scale is not set", name)
 		}
 		if c := s.Spec.Template.Spec.ContainerConcurrency; c == nil || *c < 1 {
-			t.Errorf("%s: nothing bounds the requests in one pod", name)
+			t.Errorf("%s: containerConcurrency is not set", name)
 		}
-		// 021-network-functions.yaml lets nobody else in.
+		// 021-network-functions.yaml allows requests from the activator only.
 		if number(t, s, autoscaling+"target-burst-capacity") != -1 {
-			t.Errorf("%s: requests do not always come from the activator", name)
+			t.Errorf("%s: target-burst-capacity must be -1, so that all requests pass the activator", name)
 		}
 	}
 }
 
-// With fewer a burst leaves pods idle, with more videos wait while their time runs.
-func TestSourcesDeliverWhatThePodsTake(t *testing.T) {
+// With a lower parallelism pods are idle during a burst. With a higher one videos wait
+// in the activator while their timeout runs.
+func TestSourceParallelism(t *testing.T) {
 	objects := all(t)
 	services := of[*servingv1.Service](objects)
 	for name, source := range of[*sourcesv1alpha1.RabbitmqSource](objects) {
@@ -89,7 +90,7 @@ func TestSourcesDeliverWhatThePodsTake(t *testing.T) {
 			t.Errorf("source %s: parallelism %d, but max-scale × containerConcurrency of %s is %d", name, got, sink.Name, want)
 		}
 		if number(t, sink, autoscaling+"target-utilization-percentage") != 100 {
-			t.Errorf("%s: would start more pods than its source fills", sink.Name)
+			t.Errorf("%s: target-utilization-percentage must be 100, or Knative starts more pods than the source uses", sink.Name)
 		}
 		if d := source.Spec.Delivery; d == nil || d.Retry == nil || *d.Retry < 1 {
 			t.Errorf("source %s: without retries the first 503 goes to the dead-letter queue", name)
@@ -100,31 +101,31 @@ func TestSourcesDeliverWhatThePodsTake(t *testing.T) {
 func TestOneConversionInEachPod(t *testing.T) {
 	f, s := running(t, "converter")
 	if c := *s.Spec.Template.Spec.ContainerConcurrency; strconv.FormatInt(c, 10) != f.setting(t, "CONVERSIONS") {
-		t.Errorf("containerConcurrency %d, CONVERSIONS %s: what differs is refused or idle", c, f.setting(t, "CONVERSIONS"))
+		t.Errorf("containerConcurrency is %d, CONVERSIONS is %s; want the same", c, f.setting(t, "CONVERSIONS"))
 	}
 }
 
 func TestTimeLimits(t *testing.T) {
-	most := time.Duration(defaults(t).MaxRevisionTimeoutSeconds) * time.Second
+	limitOfKnative := time.Duration(defaults(t).MaxRevisionTimeoutSeconds) * time.Second
 	for _, test := range []struct {
 		function string
 		least    time.Duration // of one request
 	}{
 		{"auth", 10 * time.Second},
-		// The largest upload at 1 MB/s, and an hour at that.
+		// The largest upload at 1 MB/s, but at least an hour.
 		{"gateway", max(time.Hour, largestUpload(t))},
 		{"converter", longestConversion(t) + 5*time.Minute},
-		{"notification", longestNotice(t) + 30*time.Second},
+		{"notification", longestNotification(t) + 30*time.Second},
 	} {
 		_, s := running(t, test.function)
 		limit := seconds(s.Spec.Template.Spec.TimeoutSeconds)
 		if limit < test.least {
 			t.Errorf("%s: timeoutSeconds is %v, a request may take %v", test.function, limit, test.least)
 		}
-		if limit > most {
-			t.Errorf("%s: timeoutSeconds is %v, Knative accepts %v", test.function, limit, most)
+		if limit > limitOfKnative {
+			t.Errorf("%s: timeoutSeconds is %v, Knative accepts %v", test.function, limit, limitOfKnative)
 		}
-		// Unset it is 300 s, whatever timeoutSeconds says.
+		// The default is 300 s, independent of timeoutSeconds.
 		start := seconds(s.Spec.Template.Spec.ResponseStartTimeoutSeconds)
 		if start != limit && limit > 300*time.Second {
 			t.Errorf("%s: responseStartTimeoutSeconds is %v, timeoutSeconds %v", test.function, start, limit)
@@ -142,12 +143,12 @@ func longestConversion(t *testing.T) time.Duration {
 	return duration(t, f.setting(t, "MAX_CONVERSION"))
 }
 
-func longestNotice(t *testing.T) time.Duration {
+func longestNotification(t *testing.T) time.Duration {
 	f, _ := running(t, "notification")
 	return duration(t, f.setting(t, "SMTP_TIMEOUT")) + duration(t, f.setting(t, "WEBHOOK_TIMEOUT"))
 }
 
-// A function must not cut requests off sooner than the platform does.
+// A function must not end requests earlier than Knative does.
 func TestGraceOutlastsRequests(t *testing.T) {
 	for name, s := range of[*servingv1.Service](all(t)) {
 		f, _ := running(t, name)
@@ -157,9 +158,9 @@ func TestGraceOutlastsRequests(t *testing.T) {
 	}
 }
 
-// The source takes 100 messages at a time. RabbitMQ must wait for the last of them
-// while the others are converted, each taking half an hour.
-func TestBrokerWaitsForThePrefetched(t *testing.T) {
+// The source prefetches 100 messages. RabbitMQ must wait for the acknowledgement of the
+// last one while the others are converted, for up to half an hour each.
+func TestConsumerTimeout(t *testing.T) {
 	const prefetch = 100
 	objects := all(t)
 	conf := of[*corev1.ConfigMap](objects)["rabbitmq"].Data["rabbitmq.conf"]
@@ -174,11 +175,11 @@ func TestBrokerWaitsForThePrefetched(t *testing.T) {
 	}
 	parallelism := *of[*sourcesv1alpha1.RabbitmqSource](objects)["video"].Spec.RabbitmqResourcesConfig.Parallelism
 	if least := time.Duration(prefetch/parallelism) * 30 * time.Minute; timeout < least {
-		t.Errorf("consumer_timeout is %v; with %d at a time the last of %d waits %v", timeout, parallelism, prefetch, least)
+		t.Errorf("consumer_timeout is %v; with parallelism %d the last of %d messages waits %v", timeout, parallelism, prefetch, least)
 	}
 }
 
-func TestGatewayHasMemoryForItsUploads(t *testing.T) {
+func TestGatewayMemory(t *testing.T) {
 	const each = 16 << 20 // GridFS's buffer
 	f, s := running(t, "gateway")
 	uploads := integer(t, f.setting(t, "MAX_UPLOADS"))
@@ -186,11 +187,11 @@ func TestGatewayHasMemoryForItsUploads(t *testing.T) {
 		t.Errorf("memory limit %d MiB for %d uploads", limit>>20, uploads)
 	}
 	if c := *s.Spec.Template.Spec.ContainerConcurrency; c > uploads {
-		t.Errorf("containerConcurrency %d, MAX_UPLOADS %d: the gateway would refuse what Knative sends it", c, uploads)
+		t.Errorf("containerConcurrency %d, MAX_UPLOADS %d: the gateway would reject requests from Knative", c, uploads)
 	}
 }
 
-func TestTheLongestMP3FitsIntoTmp(t *testing.T) {
+func TestLongestMP3FitsTempDir(t *testing.T) {
 	f, _ := running(t, "converter")
 	kbit := integer(t, f.setting(t, "BITRATE"))
 	size := int64(duration(t, f.setting(t, "MAX_DURATION")).Seconds()) * kbit * 1000 / 8
@@ -202,16 +203,16 @@ func TestTheLongestMP3FitsIntoTmp(t *testing.T) {
 		for _, v := range f.spec.Volumes {
 			if v.Name == m.Name && v.EmptyDir != nil && v.EmptyDir.SizeLimit != nil {
 				if limit := v.EmptyDir.SizeLimit.Value(); limit < size+(64<<20) {
-					t.Errorf("%s holds %d bytes, the longest MP3 has %d", dir, limit, size)
+					t.Errorf("%s is limited to %d bytes, the longest MP3 has %d", dir, limit, size)
 				}
 				return
 			}
 		}
 	}
-	t.Errorf("TEMP_DIR %q is no emptyDir with a limit", dir)
+	t.Errorf("TEMP_DIR %q is not an emptyDir with a sizeLimit", dir)
 }
 
-// The collector must know of the container's limit, and stay below it.
+// GOMEMLIMIT must be set and at most 90 % of the memory limit.
 func TestMemoryLimits(t *testing.T) {
 	for _, f := range functions(t) {
 		limit := f.container.Resources.Limits.Memory().Value()
@@ -222,7 +223,7 @@ func TestMemoryLimits(t *testing.T) {
 			continue
 		}
 		if soft := integer(t, found[1]) << 20; soft > limit*9/10 {
-			t.Errorf("%s: GOMEMLIMIT %s of %d MiB leaves no room", f.name, text, limit>>20)
+			t.Errorf("%s: GOMEMLIMIT %s of %d MiB is more than 90 %%", f.name, text, limit>>20)
 		}
 	}
 }

@@ -15,12 +15,11 @@ import (
 	sourcesv1alpha1 "knative.dev/eventing-rabbitmq/pkg/apis/sources/v1alpha1"
 )
 
-// generated runs the script behind `make secrets` against a kubectl that only
-// writes down what it is given.
+// generated runs hack/secrets with a fake kubectl that records its input.
 func generated(t *testing.T) map[string]*corev1.Secret {
 	t.Helper()
 	if _, err := exec.LookPath("openssl"); err != nil {
-		t.Fatal("openssl is not installed; hack/secrets makes credentials with it")
+		t.Fatal("openssl is not installed; hack/secrets needs it")
 	}
 	dir := t.TempDir()
 	const kubectl = `#!/bin/sh
@@ -50,18 +49,19 @@ esac
 	return of[*corev1.Secret](objects)
 }
 
-// A source puts the password into an address as it is, and its `uri` is a host.
+// A source inserts the password into a URL without escaping it, and expects `uri` to
+// be a host name.
 func TestSourcesCanUseTheirSecret(t *testing.T) {
 	secrets := generated(t)
 	alphanumeric := regexp.MustCompile(`^[A-Za-z0-9]{24,}$`)
 	for name, s := range of[*sourcesv1alpha1.RabbitmqSource](all(t)) {
 		ref := s.Spec.RabbitmqClusterReference
 		if ref.Namespace != namespace || ref.Name != "" {
-			t.Errorf("source %s: refers to %q in %q, not to a secret here", name, ref.Name, ref.Namespace)
+			t.Errorf("source %s: refers to cluster %q in namespace %q, want only namespace %q", name, ref.Name, ref.Namespace, namespace)
 		}
 		secret, ok := secrets[ref.ConnectionSecret.Name]
 		if !ok {
-			t.Errorf("source %s: hack/secrets makes no secret %q", name, ref.ConnectionSecret.Name)
+			t.Errorf("source %s: hack/secrets does not create secret %q", name, ref.ConnectionSecret.Name)
 			continue
 		}
 		if password := secret.StringData["password"]; !alphanumeric.MatchString(password) {
@@ -77,12 +77,12 @@ func TestSourcesCanUseTheirSecret(t *testing.T) {
 		password, _ := u.User.Password()
 		if u.Scheme != "amqp" || u.Hostname() != secret.StringData["uri"] || u.Port() != secret.StringData["port"] ||
 			u.User.Username() != secret.StringData["username"] || password != secret.StringData["password"] {
-			t.Errorf("secret %s: url and the other keys disagree", secret.Name)
+			t.Errorf("secret %s: url differs from the other keys", secret.Name)
 		}
 	}
 }
 
-// The hosts in the generated secrets are services that the manifests make.
+// The hosts in the generated secrets are Services in the manifests.
 func TestSecretsPointAtServices(t *testing.T) {
 	secrets := generated(t)
 	services := of[*corev1.Service](all(t))
@@ -106,8 +106,8 @@ func TestSecretsPointAtServices(t *testing.T) {
 
 var dsn = regexp.MustCompile(`^(?:[a-z]+://)?[^@/]+@(?:tcp\()?([a-z0-9.-]+):(\d+)\)?/`)
 
-// address finds host and port in a connection string, without telling what else
-// is in it.
+// address returns host and port of a connection string. Its errors do not include the
+// string, which contains a password.
 func address(t *testing.T, text string) (host, port string) {
 	t.Helper()
 	found := dsn.FindStringSubmatch(text)
@@ -125,7 +125,7 @@ func TestTokenKeysAreLongEnough(t *testing.T) {
 	}
 }
 
-// Two runs must not make the same credentials.
+// Each run must generate different credentials.
 func TestCredentialsAreRandom(t *testing.T) {
 	first, second := generated(t), generated(t)
 	for name, s := range first {
@@ -135,7 +135,7 @@ func TestCredentialsAreRandom(t *testing.T) {
 				continue // names
 			}
 			if second[name].StringData[key] == value {
-				t.Errorf("secret %s: %s is the same each time", name, key)
+				t.Errorf("secret %s: %s is the same in two runs", name, key)
 			}
 		}
 	}
@@ -144,7 +144,7 @@ func TestCredentialsAreRandom(t *testing.T) {
 func TestNoSecretIsInTheRepository(t *testing.T) {
 	for _, o := range all(t) {
 		if o.kind == "v1/Secret" {
-			t.Errorf("%v: secrets are made by `make secrets`", o)
+			t.Errorf("%v: secrets must be created by `make secrets`", o)
 		}
 	}
 	secret := regexp.MustCompile(`(?i)password|secret|_keys?$|token|_dsn|_uri|rabbitmq_url`)
@@ -152,7 +152,7 @@ func TestNoSecretIsInTheRepository(t *testing.T) {
 		for _, c := range p.containers() {
 			for _, e := range c.Env {
 				if secret.MatchString(e.Name) && e.Value != "" {
-					t.Errorf("%s: %s has its value in the manifest", p.name, e.Name)
+					t.Errorf("%s: %s must not have a value in the manifest", p.name, e.Name)
 				}
 			}
 		}

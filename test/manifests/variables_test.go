@@ -12,22 +12,22 @@ import (
 	"testing"
 )
 
-// variable is a setting that a function reads from its environment.
+// variable is an environment variable of a function.
 type variable struct {
-	standard string
-	required bool
+	defaultValue string
+	required     bool
 }
 
-// known returns every variable of a function: the tagged fields of the struct
-// `config` in its package main, and of the product's structs within it.
-func known(t *testing.T, function string) map[string]variable {
+// variables returns the environment variables of a function: the tagged fields of the
+// struct config in its package main, and of the structs of this module within it.
+func variables(t *testing.T, function string) map[string]variable {
 	t.Helper()
 	found := map[string]variable{}
 	collect(t, filepath.Join("functions", function), "config", found)
 	return found
 }
 
-// collect finds a struct in a package and goes through its fields.
+// collect adds the variables of a struct.
 func collect(t *testing.T, dir, name string, found map[string]variable) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(root, dir, "*.go"))
@@ -41,12 +41,12 @@ func collect(t *testing.T, dir, name string, found map[string]variable) {
 		}
 		if fields := structOf(file, name); fields != nil {
 			for _, field := range fields.List {
-				visit(t, dir, file, field, found)
+				collectField(t, dir, file, field, found)
 			}
 			return
 		}
 	}
-	t.Fatalf("%s: there is no struct %s", dir, name)
+	t.Fatalf("%s: no struct %s", dir, name)
 }
 
 func structOf(file *ast.File, name string) *ast.FieldList {
@@ -66,7 +66,7 @@ func structOf(file *ast.File, name string) *ast.FieldList {
 	return nil
 }
 
-func visit(t *testing.T, dir string, file *ast.File, field *ast.Field, found map[string]variable) {
+func collectField(t *testing.T, dir string, file *ast.File, field *ast.Field, found map[string]variable) {
 	t.Helper()
 	if field.Tag != nil {
 		text, _ := strconv.Unquote(field.Tag.Value)
@@ -92,12 +92,12 @@ func visit(t *testing.T, dir string, file *ast.File, field *ast.Field, found map
 	}
 }
 
-// runtime are the variables that Go itself, and whoever looks for a program, read.
+// runtime are variables that the Go runtime and os/exec read.
 var runtime = map[string]bool{"GOMEMLIMIT": true, "GOMAXPROCS": true, "PATH": true}
 
-func TestVariablesAreThoseTheCodeReads(t *testing.T) {
+func TestVariables(t *testing.T) {
 	for _, f := range functions(t) {
-		known := known(t, f.function)
+		known := variables(t, f.function)
 		set := map[string]bool{}
 		for _, e := range f.container.Env {
 			if set[e.Name] {
@@ -105,34 +105,33 @@ func TestVariablesAreThoseTheCodeReads(t *testing.T) {
 			}
 			set[e.Name] = true
 			if _, ok := known[e.Name]; !ok && !runtime[e.Name] {
-				t.Errorf("%s: nothing in functions/%s reads %s", f.name, f.function, e.Name)
+				t.Errorf("%s: functions/%s does not read %s", f.name, f.function, e.Name)
 			}
 		}
 		for name, v := range known {
 			if v.required && !set[name] {
-				t.Errorf("%s: %s is required and not set", f.name, name)
+				t.Errorf("%s: %s is required but not set", f.name, name)
 			}
 		}
 	}
 }
 
-// setting returns what holds for a function: what its manifest says, or else the
-// code's default.
+// setting returns the value of a variable in the function's manifest, or its default.
 func (f function) setting(t *testing.T, name string) string {
 	t.Helper()
-	v, ok := known(t, f.function)[name]
+	v, ok := variables(t, f.function)[name]
 	if !ok {
 		t.Fatalf("functions/%s does not read %s", f.function, name)
 	}
-	if said := value(t, f.spec, name); said != "" {
-		return said
+	if set := value(t, f.spec, name); set != "" {
+		return set
 	}
-	return v.standard
+	return v.defaultValue
 }
 
-// The commands that a comment shows must be right, too.
+// The variables in the command of the comment must exist.
 func TestOptionalSecretOfNotification(t *testing.T) {
-	known := known(t, "notification")
+	known := variables(t, "notification")
 	content, err := os.ReadFile(filepath.Join(root, "knative", "130-notification.yaml"))
 	if err != nil {
 		t.Fatal(err)
@@ -142,12 +141,12 @@ func TestOptionalSecretOfNotification(t *testing.T) {
 		if literal, ok := strings.CutPrefix(word, "--from-literal="); ok {
 			name, _, _ := strings.Cut(literal, "=")
 			if _, ok := known[name]; !ok {
-				t.Errorf("the comment names %s, which nothing reads", name)
+				t.Errorf("the comment sets %s, which functions/notification does not read", name)
 			}
 			shown++
 		}
 	}
 	if shown == 0 {
-		t.Error("the comment shows no variable")
+		t.Error("the comment contains no variable")
 	}
 }

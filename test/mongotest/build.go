@@ -13,10 +13,10 @@ import (
 	"syscall"
 )
 
-// build returns the path of FerretDB's program, which it builds unless it is
-// in the user's cache. The first build takes a minute or more.
+// build returns the path of the FerretDB program, which it builds unless it is in
+// the user's cache. The first build takes a minute or more.
 func build() (string, error) {
-	source, err := source()
+	source, err := sourceDir()
 	if err != nil {
 		return "", err
 	}
@@ -34,7 +34,7 @@ func build() (string, error) {
 	}
 	path := filepath.Join(dir, "ferretdb-"+version)
 
-	// The tests of several packages run at once: one builds, the rest wait.
+	// Tests of several packages run at the same time: one builds, the others wait.
 	unlock, err := lock(filepath.Join(dir, "ferretdb.lock"))
 	if err != nil {
 		return "", err
@@ -51,20 +51,20 @@ func build() (string, error) {
 	return path, os.Rename(path+".part", path)
 }
 
-// source is the directory of FerretDB's main package in this repository.
-func source() (string, error) {
+// sourceDir returns test/ferretdb, the directory of the FerretDB main package.
+func sourceDir() (string, error) {
 	out, err := exec.Command("go", "env", "GOMOD").Output()
 	if err != nil {
 		return "", fmt.Errorf("find the module: %w", err)
 	}
-	dir := filepath.Join(filepath.Dir(strings.TrimSpace(string(out))), "hack", "ferretdb")
+	dir := filepath.Join(filepath.Dir(strings.TrimSpace(string(out))), "test", "ferretdb")
 	if _, err := os.Stat(dir); err != nil {
 		return "", fmt.Errorf("find the module: %w", err)
 	}
 	return dir, nil
 }
 
-// fingerprint is different for everything that makes a different program.
+// fingerprint returns a hash of everything that the program is built from.
 func fingerprint(source string) (string, error) {
 	sum := sha256.New()
 	fmt.Fprintln(sum, runtime.Version(), runtime.GOOS, runtime.GOARCH)
@@ -82,7 +82,7 @@ func fingerprint(source string) (string, error) {
 	return fmt.Sprintf("%x", sum.Sum(nil)[:8]), nil
 }
 
-// lock waits until no other process has the file locked.
+// lock locks a file, waiting until no other process has it locked.
 func lock(path string) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package mongotest gives tests a MongoDB: the one that MONGODB_URI names, or
-// else FerretDB, which it builds from test/ferretdb and starts on a free port
-// of this machine. Nothing else needs to be installed.
+// Package mongotest provides a MongoDB for tests: the one that MONGODB_URI names, or
+// FerretDB, which it builds from test/ferretdb and starts on a free port. Nothing
+// else needs to be installed.
 package mongotest
 
 import (
@@ -14,19 +14,19 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
-// URI returns where the MongoDB for tests is, until the test ends. Tests that
-// run at the same time share it, so each should keep to names from Database.
+// URI returns the address of a MongoDB that is available until the test ends. Tests
+// share it, so each should only use databases from Database.
 func URI(t testing.TB) string {
 	t.Helper()
 	if uri := os.Getenv("MONGODB_URI"); uri != "" {
 		return uri
 	}
-	uri, err := shared.join()
+	uri, err := shared.acquire()
 	if err != nil {
-		t.Fatalf("mongotest: set MONGODB_URI to a MongoDB for tests, or make this work: %v", err)
+		t.Fatalf("mongotest: MONGODB_URI is not set and FerretDB did not start: %v", err)
 	}
 	t.Cleanup(func() {
-		if err := shared.leave(); err != nil {
+		if err := shared.release(); err != nil {
 			t.Errorf("mongotest: %v", err)
 		}
 	})
@@ -49,8 +49,7 @@ func Database(t testing.TB) string {
 	return name
 }
 
-// Client returns a connection of the test's own, which closes when the test
-// ends.
+// Client returns a new client, which is closed when the test ends.
 func Client(t testing.TB, uri string) *mongo.Client {
 	t.Helper()
 	client, err := mongo.Connect(options.Client().ApplyURI(uri))

@@ -13,7 +13,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
-func TestDatabaseIsOfTheTestsOwn(t *testing.T) {
+func TestDatabaseIsUnique(t *testing.T) {
 	client := Client(t, URI(t))
 	var names [2]string
 	t.Run("in use", func(t *testing.T) {
@@ -27,13 +27,13 @@ func TestDatabaseIsOfTheTestsOwn(t *testing.T) {
 	if names[0] == names[1] {
 		t.Errorf("two databases have the name %s", names[0])
 	}
-	left, err := client.ListDatabaseNames(t.Context(), bson.D{})
+	existing, err := client.ListDatabaseNames(t.Context(), bson.D{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range left {
+	for _, name := range existing {
 		if name == names[0] || name == names[1] {
-			t.Errorf("%s is still there after its test", name)
+			t.Errorf("%s still exists after its test", name)
 		}
 	}
 }
@@ -48,37 +48,37 @@ func TestServerKeepsItsDataWhenKilled(t *testing.T) {
 	s.Kill(t)
 	s.Restart(t)
 	if s.URI != uri {
-		t.Errorf("the server moved from %s to %s", uri, s.URI)
+		t.Errorf("the address changed from %s to %s", uri, s.URI)
 	}
 	if n, err := c.CountDocuments(t.Context(), bson.D{}); n != 1 || err != nil {
-		t.Errorf("found %d documents, %v; want 1", n, err)
+		t.Errorf("%d documents, %v; want 1", n, err)
 	}
 }
 
-// TestOwner is run by the test below, in a process that is then killed.
-func TestOwner(t *testing.T) {
-	if os.Getenv("MONGOTEST_OWNER") == "" {
+// TestStartAndBlock runs in a process of its own, which the test below kills.
+func TestStartAndBlock(t *testing.T) {
+	if os.Getenv("MONGOTEST_BLOCK") == "" {
 		return
 	}
 	os.Stdout.WriteString(URI(t) + "\n")
 	select {}
 }
 
-func TestServerEndsWithItsOwner(t *testing.T) {
-	owner := exec.Command(os.Args[0], "-test.run=^TestOwner$")
-	owner.Env = append(os.Environ(), "MONGOTEST_OWNER=1", "MONGODB_URI=")
-	out, err := owner.StdoutPipe()
+func TestServerExitsWithTestProcess(t *testing.T) {
+	testProcess := exec.Command(os.Args[0], "-test.run=^TestStartAndBlock$")
+	testProcess.Env = append(os.Environ(), "MONGOTEST_BLOCK=1", "MONGODB_URI=")
+	out, err := testProcess.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := owner.Start(); err != nil {
+	if err := testProcess.Start(); err != nil {
 		t.Fatal(err)
 	}
 	uri, err := bufio.NewReader(out).ReadString('\n')
-	owner.Process.Kill()
-	owner.Wait()
+	testProcess.Process.Kill()
+	testProcess.Wait()
 	if err != nil {
-		t.Fatalf("the owner said %q, %v", uri, err)
+		t.Fatalf("the test process printed %q, %v", uri, err)
 	}
 	u, err := url.Parse(strings.TrimSpace(uri))
 	if err != nil {
@@ -89,7 +89,7 @@ func TestServerEndsWithItsOwner(t *testing.T) {
 			return
 		}
 		if time.Now().After(end) {
-			t.Fatalf("a server still listens at %s after its owner was killed", u.Host)
+			t.Fatalf("a server still listens at %s after the test process was killed", u.Host)
 		}
 	}
 }

@@ -14,11 +14,11 @@ import (
 // process is a running FerretDB.
 type process struct {
 	cmd   *exec.Cmd
-	stdin io.Closer // its end is the end of the process
+	stdin io.Closer // the process exits when it is closed
 	uri   string
 }
 
-// start runs the program until this process ends, or stop or kill is called.
+// start runs the program until stop or kill is called, or this process ends.
 func start(path string, args ...string) (*process, error) {
 	cmd := exec.Command(path, append([]string{"-until-eof"}, args...)...)
 	stdin, err := cmd.StdinPipe()
@@ -29,8 +29,7 @@ func start(path string, args ...string) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Never the test's own output: go test would wait for the child to let
-	// go of it.
+	// Not the output of the test: go test waits until all its writers have exited.
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	if err := cmd.Start(); err != nil {
@@ -48,30 +47,30 @@ func start(path string, args ...string) (*process, error) {
 	case <-time.After(2 * time.Minute):
 	}
 	if p.uri == "" {
-		p.kill() // afterwards nobody writes to stderr
+		p.kill() // and wait, so that stderr is complete
 		return nil, fmt.Errorf("FerretDB did not start: %s", stderr.Bytes())
 	}
 	return p, nil
 }
 
-// kill ends the process as a power cut does.
+// kill ends the process with SIGKILL.
 func (p *process) kill() error {
 	if err := p.cmd.Process.Kill(); err != nil {
 		return err
 	}
-	return ended(p.cmd.Wait())
+	return ignoreExitError(p.cmd.Wait())
 }
 
-// stop ends the process and lets it clean up, for a while.
+// stop asks the process to exit and kills it after a minute.
 func (p *process) stop() error {
 	p.stdin.Close()
-	late := time.AfterFunc(time.Minute, func() { p.cmd.Process.Kill() })
-	defer late.Stop()
-	return ended(p.cmd.Wait())
+	timer := time.AfterFunc(time.Minute, func() { p.cmd.Process.Kill() })
+	defer timer.Stop()
+	return ignoreExitError(p.cmd.Wait())
 }
 
-// ended passes over the way in which a process has ended.
-func ended(err error) error {
+// ignoreExitError returns nil for an exit status other than 0.
+func ignoreExitError(err error) error {
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		return nil

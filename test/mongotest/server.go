@@ -5,16 +5,16 @@ import (
 	"testing"
 )
 
-// Server is a FerretDB of one test's own, to be killed and brought back.
+// Server is a FerretDB for one test, which may kill and restart it.
 type Server struct {
 	URI string
 
 	path, dir string
-	process   *process // nil while it is dead
+	process   *process // nil while it is not running
 }
 
-// Start starts a server that stops when the test ends. Unlike URI it takes no
-// notice of MONGODB_URI: nobody else's server is to be killed.
+// Start starts a server that stops when the test ends. Unlike URI it ignores
+// MONGODB_URI, so that no other server is killed.
 func Start(t testing.TB) *Server {
 	t.Helper()
 	path, err := build()
@@ -42,7 +42,7 @@ func (s *Server) start(t testing.TB, address string) {
 	s.process, s.URI = p, p.uri
 }
 
-// Kill ends the server without warning.
+// Kill ends the server with SIGKILL.
 func (s *Server) Kill(t testing.TB) {
 	t.Helper()
 	if err := s.process.kill(); err != nil {
@@ -51,7 +51,7 @@ func (s *Server) Kill(t testing.TB) {
 	s.process = nil
 }
 
-// Restart brings a killed server back, with its data, at the same address.
+// Restart starts a killed server again, with its data, at the same address.
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
 	u, err := url.Parse(s.URI)

@@ -1,6 +1,6 @@
-// Package mysqltest gives tests a real MySQL-compatible server with the schema
-// of init.sql: Debian's MariaDB, on a Unix socket and in a directory of its
-// own, that ends with the test. It is for tests alone.
+// Package mysqltest runs a MySQL-compatible server for tests, with the schema of
+// init.sql: Debian's MariaDB, on a Unix socket and in a temporary directory. It stops
+// when the test ends.
 package mysqltest
 
 import (
@@ -17,13 +17,13 @@ import (
 	"mp3converter/test/testproc"
 )
 
-// bootTimeout bounds each step of the start. Both take 2 seconds on an idle
-// machine.
+// bootTimeout is the limit for the installation and for the start. Each takes 2
+// seconds on an idle machine.
 const bootTimeout = 2 * time.Minute
 
 // Server is one database server.
 type Server struct {
-	DSN string // of a database with the schema
+	DSN string // of the database mp3converter
 
 	dir     string
 	args    []string
@@ -34,7 +34,7 @@ type Server struct {
 // Start runs a server until the test ends.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	// Not t.TempDir: the path of a socket has at most 107 bytes.
+	// The path of a socket is limited to 107 bytes, so t.TempDir may be too long.
 	dir, err := os.MkdirTemp("", "mysql")
 	if err != nil {
 		t.Fatal(err)
@@ -69,15 +69,16 @@ func Start(t testing.TB) *Server {
 	cfg.MultiStatements = true
 	s.Restart(t)
 	t.Cleanup(func() { s.Kill(t) })
-	setup(t, cfg)
+	createSchema(t, cfg)
 	cfg.MultiStatements = false
 	cfg.DBName = "mp3converter"
 	s.DSN = cfg.FormatDSN()
 	return s
 }
 
-// setup makes the database and its tables, twice: init.sql must not mind.
-func setup(t testing.TB, cfg *mysql.Config) {
+// createSchema creates the database and runs init.sql twice, because it must be
+// idempotent.
+func createSchema(t testing.TB, cfg *mysql.Config) {
 	t.Helper()
 	schema, err := os.ReadFile(filepath.Join(testproc.Root(t), "init.sql"))
 	if err != nil {
@@ -88,7 +89,7 @@ func setup(t testing.TB, cfg *mysql.Config) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	db.SetMaxOpenConns(1) // so that USE holds
+	db.SetMaxOpenConns(1) // so that all statements run after USE
 	for _, q := range []string{"CREATE DATABASE mp3converter", "USE mp3converter", string(schema), string(schema)} {
 		if _, err := db.Exec(q); err != nil {
 			t.Fatalf("%.60s: %v", q, err)
@@ -96,13 +97,13 @@ func setup(t testing.TB, cfg *mysql.Config) {
 	}
 }
 
-// Kill ends the server at once, as a power cut would.
+// Kill ends the server with SIGKILL.
 func (s *Server) Kill(t testing.TB) {
 	t.Helper()
 	s.process.Kill()
 }
 
-// Restart brings the server back, with the same data, and waits for it.
+// Restart starts the server again, with its data, and waits until it answers.
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
 	log := filepath.Join(s.dir, "log")
@@ -127,10 +128,10 @@ func (s *Server) Restart(t testing.TB) {
 		select {
 		case <-s.process.Exited():
 			out, _ := os.ReadFile(log)
-			t.Fatalf("mariadbd ended while starting:\n%s", out)
+			t.Fatalf("mariadbd exited during startup:\n%s", out)
 		case <-deadline:
 			out, _ := os.ReadFile(log)
-			t.Fatalf("mariadbd takes no connections after %v: %v\n%s", bootTimeout, err, out)
+			t.Fatalf("mariadbd accepts no connections after %v: %v\n%s", bootTimeout, err, out)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

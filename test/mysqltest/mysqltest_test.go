@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Data survive Kill, and the tables are there.
+// TestServer: the tables exist, and data survives Kill.
 func TestServer(t *testing.T) {
 	s := Start(t)
 	db, err := sql.Open("mysql", s.DSN)

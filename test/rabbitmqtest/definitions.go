@@ -13,14 +13,14 @@ import (
 	"mp3converter/test/testproc"
 )
 
-// The user that tests connect as.
+// Credentials of the test user.
 const (
 	User     = "test"
 	Password = "test"
 )
 
-// definitions returns what the broker is told at its first start: what is
-// deployed in a cluster, and the tests' user instead of those of the Secret.
+// definitions returns the definitions that the cluster loads, with the test user
+// instead of the users of the Secret.
 func definitions(t testing.TB) string {
 	t.Helper()
 	const path = "rabbitmq/010-configuration.yaml"

@@ -8,7 +8,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// Channel opens a channel on a connection of its own, both until the test ends.
+// Channel opens a channel on a new connection. Both are closed when the test ends.
 func Channel(t testing.TB, url string) *amqp.Channel {
 	t.Helper()
 	conn, err := amqp.Dial(url)
@@ -23,8 +23,8 @@ func Channel(t testing.TB, url string) *amqp.Channel {
 	return ch
 }
 
-// Declare makes a queue as the product's are, with its dead-letter queue, and
-// removes both when the test ends.
+// Declare declares a queue with the arguments of the service's queues, and its
+// dead-letter queue. Both are deleted when the test ends.
 func Declare(t testing.TB, url, queue string) {
 	t.Helper()
 	ch := Channel(t, url)
@@ -46,9 +46,9 @@ func Declare(t testing.TB, url, queue string) {
 			t.Fatal(err)
 		}
 	}
-	// RabbitMQ 3.10 writes the name of a new quorum queue to the disk late: at
-	// the next declaration, or seconds after. One that is declared last before
-	// kill -9 never elects a leader again. So another one comes last.
+	// RabbitMQ 3.10 writes the name of a new quorum queue to disk only at the next
+	// declaration, or seconds later. If the broker is killed before, the queue never
+	// elects a leader again. So another queue is declared last.
 	last := queue + ".last"
 	if _, err := ch.QueueDeclare(last, true, false, false, false, amqp.Table{"x-queue-type": "quorum"}); err != nil {
 		t.Fatal(err)
@@ -59,7 +59,7 @@ func Declare(t testing.TB, url, queue string) {
 	t.Cleanup(func() {
 		conn, err := amqp.Dial(url)
 		if err != nil {
-			return // the broker is gone, and the queues with it
+			return // the broker has stopped
 		}
 		defer conn.Close()
 		ch, err := conn.Channel()
@@ -75,8 +75,7 @@ func Declare(t testing.TB, url, queue string) {
 	})
 }
 
-// Receive takes the next message from a queue, or fails the test when none
-// comes within a minute.
+// Receive returns the next message of a queue, or fails the test after a minute.
 func Receive(t testing.TB, ch *amqp.Channel, queue string) amqp.Delivery {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
@@ -88,6 +87,6 @@ func Receive(t testing.TB, ch *amqp.Channel, queue string) amqp.Delivery {
 			return d
 		}
 	}
-	t.Fatalf("no message came on %s", queue)
+	t.Fatalf("no message arrived on %s", queue)
 	return amqp.Delivery{}
 }

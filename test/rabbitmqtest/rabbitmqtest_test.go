@@ -9,9 +9,8 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// The tests of the publisher lean on what is proved here: that a message which
-// the broker has confirmed is there after kill -9, and that one which is
-// refused goes to the dead-letter queue.
+// TestBroker checks what the tests of the publisher rely on: a confirmed message
+// survives SIGKILL, and a rejected one is moved to the dead-letter queue.
 func TestBroker(t *testing.T) {
 	s := Start(t)
 	const queue = "rabbitmqtest"
@@ -36,7 +35,7 @@ func TestBroker(t *testing.T) {
 	s.Kill(t)
 	if conn, err := amqp.Dial(s.URL); err == nil {
 		conn.Close()
-		t.Fatal("the broker answers after Kill")
+		t.Fatal("the broker accepts a connection after Kill")
 	}
 	s.Restart(t)
 
@@ -54,7 +53,7 @@ func TestBroker(t *testing.T) {
 			t.Fatal(err)
 		}
 	case <-ctx.Done():
-		t.Fatal("the confirmed message did not survive")
+		t.Fatal("the confirmed message was lost")
 	}
 	if d := Receive(t, ch, queue+".dead"); d.MessageId != "one" {
 		t.Errorf("dead letter %q", d.MessageId)

@@ -1,6 +1,6 @@
-// Package rabbitmqtest gives tests a real RabbitMQ with the queues of this
-// product: Debian's rabbitmq-server, on ports and directories of its own, that
-// ends with the test. It is for tests alone.
+// Package rabbitmqtest runs a real RabbitMQ for tests, with the queues of
+// rabbitmq/010-configuration.yaml: Debian's rabbitmq-server, on free ports and in a
+// temporary directory. It stops when the test ends.
 package rabbitmqtest
 
 import (
@@ -18,13 +18,12 @@ import (
 	"mp3converter/test/testproc"
 )
 
-// bootTimeout bounds one start. It takes 5 seconds on an idle machine.
+// bootTimeout is the limit for one start, which takes 5 seconds on an idle machine.
 const bootTimeout = 2 * time.Minute
 
-// Server is one broker. Its methods fail the test when they cannot do their
-// work.
+// Server is one broker. Its methods fail the test on errors.
 type Server struct {
-	URL string // of the default vhost, with a user that may do everything
+	URL string // of the default vhost, with an administrator's credentials
 
 	dir     string
 	env     []string
@@ -34,9 +33,8 @@ type Server struct {
 	broker  *testproc.Process
 }
 
-// URL returns the address of a broker with this product's queues: what
-// RABBITMQ_URL says, or a server started for this test. Tests that break the
-// broker use Start.
+// URL returns the address of a broker with the service's queues: RABBITMQ_URL, or a
+// server started for this test. Tests that kill the broker use Start.
 func URL(t testing.TB) string {
 	t.Helper()
 	if url := os.Getenv("RABBITMQ_URL"); url != "" {
@@ -48,8 +46,8 @@ func URL(t testing.TB) string {
 // Start runs a broker until the test ends.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	// The programs in PATH are Debian's wrappers, which change to the system's
-	// own user and directories. What they wrap does not.
+	// The programs in PATH are wrappers that switch to the user and directories of
+	// the system's broker. The programs in bin do not.
 	testproc.Find(t, "rabbitmq-server", "rabbitmq-server")
 	const bin = "/usr/lib/rabbitmq/bin/"
 	s := &Server{
@@ -62,10 +60,10 @@ func Start(t testing.TB) *Server {
 	s.URL = fmt.Sprintf("amqp://%s:%s@127.0.0.1:%d/", User, Password, listen)
 	s.env = environment(s.dir, distribution, epmd, ctl)
 
-	write(t, filepath.Join(s.dir, ".erlang.cookie"), "rabbitmqtest", 0o400)
-	write(t, filepath.Join(s.dir, "plugins"), "[].\n", 0o600)
-	write(t, filepath.Join(s.dir, "definitions.json"), definitions(t), 0o600)
-	write(t, filepath.Join(s.dir, "rabbitmq.conf"), fmt.Sprintf(`
+	writeFile(t, filepath.Join(s.dir, ".erlang.cookie"), "rabbitmqtest", 0o400)
+	writeFile(t, filepath.Join(s.dir, "plugins"), "[].\n", 0o600)
+	writeFile(t, filepath.Join(s.dir, "definitions.json"), definitions(t), 0o600)
+	writeFile(t, filepath.Join(s.dir, "rabbitmq.conf"), fmt.Sprintf(`
 listeners.tcp.1 = 127.0.0.1:%d
 load_definitions = %s/definitions.json
 vm_memory_high_watermark.absolute = 1GB
@@ -73,7 +71,7 @@ disk_free_limit.absolute = 50MB
 log.file.level = info
 `, listen, s.dir), 0o600)
 
-	// Erlang would start its name server as a daemon and leave it behind.
+	// Without an epmd to connect to, Erlang would start one as a daemon.
 	var err error
 	s.epmd, err = testproc.Start(filepath.Join(s.dir, "epmd.log"), s.env, testproc.Find(t, "epmd", "erlang-base"),
 		"-address", "127.0.0.1", "-port", fmt.Sprint(epmd))
@@ -93,7 +91,7 @@ func environment(dir string, distribution, epmd, ctl int) []string {
 		"LC_ALL=C.UTF-8",
 		"ERL_EPMD_PORT=" + fmt.Sprint(epmd),
 		"ERL_EPMD_ADDRESS=127.0.0.1",
-		"RUNNING_UNDER_SYSTEMD=true", // the script becomes the server: no process between
+		"RUNNING_UNDER_SYSTEMD=true", // the script executes the server instead of starting a child
 		"RABBITMQ_NODENAME=rabbit@localhost",
 		"RABBITMQ_DIST_PORT=" + fmt.Sprint(distribution),
 		"RABBITMQ_CONF_ENV_FILE=" + dir + "/none",
@@ -109,8 +107,8 @@ func environment(dir string, distribution, epmd, ctl int) []string {
 	}
 }
 
-// boot starts the broker and waits until it takes connections, which it does
-// once the definitions are in place.
+// boot starts the broker and waits until it accepts connections. By then the
+// definitions are loaded.
 func (s *Server) boot(t testing.TB) {
 	t.Helper()
 	var err error
@@ -127,15 +125,15 @@ func (s *Server) boot(t testing.TB) {
 		}
 		select {
 		case <-s.broker.Exited():
-			t.Fatalf("rabbitmq-server ended while starting:\n%s", s.tail())
+			t.Fatalf("rabbitmq-server exited during startup:\n%s", s.logTail())
 		case <-deadline:
-			t.Fatalf("rabbitmq-server takes no connections after %v: %v\n%s", bootTimeout, err, s.tail())
+			t.Fatalf("rabbitmq-server accepts no connections after %v: %v\n%s", bootTimeout, err, s.logTail())
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
 }
 
-// Kill ends the broker at once, as a power cut would.
+// Kill ends the broker with SIGKILL.
 func (s *Server) Kill(t testing.TB) {
 	t.Helper()
 	if s.broker != nil {
@@ -143,14 +141,14 @@ func (s *Server) Kill(t testing.TB) {
 	}
 }
 
-// Stop ends the broker in good order.
+// Stop shuts the broker down.
 func (s *Server) Stop(t testing.TB) {
 	t.Helper()
 	s.broker.Terminate(time.Minute)
 }
 
-// Restart brings a broker that was stopped or killed back, at the same address
-// and with the same data.
+// Restart starts a stopped or killed broker again, at the same address and with its
+// data.
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
 	s.boot(t)
@@ -171,8 +169,8 @@ func (s *Server) Ctl(t testing.TB, args ...string) string {
 	return string(out)
 }
 
-// tail returns the end of what the broker wrote.
-func (s *Server) tail() string {
+// logTail returns the end of the broker's logs.
+func (s *Server) logTail() string {
 	var all strings.Builder
 	for _, name := range []string{"console.log", "log/rabbit@localhost.log"} {
 		b, _ := os.ReadFile(filepath.Join(s.dir, name))
@@ -181,7 +179,7 @@ func (s *Server) tail() string {
 	return all.String()
 }
 
-func write(t testing.TB, path, content string, mode os.FileMode) {
+func writeFile(t testing.TB, path, content string, mode os.FileMode) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(content), mode); err != nil {
 		t.Fatal(err)

@@ -1,5 +1,5 @@
-// Package samples makes the videos that tests and benchmarks use, with ffmpeg,
-// when they are needed. Nothing recorded is kept in the repository.
+// Package samples generates the videos of tests and benchmarks with ffmpeg, when they
+// are needed, and caches them. The repository contains no recordings.
 package samples
 
 import (
@@ -14,21 +14,21 @@ import (
 	"strings"
 )
 
-// Spec describes a video. The zero value of a field is its usual one.
+// Spec describes a video. A zero field has the default given in its comment.
 type Spec struct {
-	Name    string   // file name; its extension chooses the container
+	Name    string   // file name; the extension determines the container
 	Seconds float64  // 3
-	Rate    int      // samples a second: 44100
+	Rate    int      // sample rate in Hz: 44100
 	Layout  string   // stereo
 	Video   string   // encoder and options: small H.264; "none" for none
 	Audio   string   // encoder and options: AAC at 128 kbit/s; "none" for none
-	Format  []string // further options of the output
+	Format  []string // additional output options
 	Tags    map[string]string
-	Picture string // size: 320x180
+	Picture string // picture size: 320x180
 }
 
-// Path makes the video in dir, unless it is there already, and returns its
-// path. A sample made elsewhere by an earlier run is taken from the cache.
+// Path puts the video into dir, as a link to the user's cache, and returns its path. It
+// generates videos that are not in the cache.
 func (s Spec) Path(dir string) (string, error) {
 	out := filepath.Join(dir, s.Name)
 	args := s.args()
@@ -40,7 +40,7 @@ func (s Spec) Path(dir string) (string, error) {
 	cached := filepath.Join(cache, hex.EncodeToString(sum[:8])+filepath.Ext(s.Name))
 	if _, err := os.Stat(cached); err != nil {
 		if err := generate(args, cached); err != nil {
-			return "", fmt.Errorf("make %s: %w", s.Name, err)
+			return "", fmt.Errorf("generate %s: %w", s.Name, err)
 		}
 	}
 	os.Remove(out)
@@ -50,8 +50,8 @@ func (s Spec) Path(dir string) (string, error) {
 	return out, os.Symlink(cached, out)
 }
 
-// generate writes to a temporary name first: tests of several packages may make
-// the same sample at the same time.
+// generate writes to a temporary file first, because tests of several packages may
+// generate the same sample at the same time.
 func generate(args []string, path string) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "new-*"+filepath.Ext(path))
 	if err != nil {
@@ -99,7 +99,7 @@ func (s Spec) args() []string {
 		args = append(args, "-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=%s:rate=25:duration=%g", s.Picture, s.Seconds))
 	}
 	if s.Audio != "none" {
-		// Chords over noise: something for an encoder to do.
+		// Chords and noise are harder to encode than silence or a pure tone.
 		args = append(args, "-f", "lavfi", "-i", fmt.Sprintf(
 			"aevalsrc=exprs=0.2*sin(2*PI*220*t)+0.15*sin(2*PI*277*t)+0.1*sin(2*PI*(330+40*sin(t))*t)+0.05*(random(0)-0.5):s=%d:d=%g,aformat=channel_layouts=%s",
 			s.Rate, s.Seconds, s.Layout))
@@ -110,7 +110,7 @@ func (s Spec) args() []string {
 	if s.Audio != "none" {
 		args = append(args, append([]string{"-c:a"}, strings.Fields(s.Audio)...)...)
 	}
-	for _, k := range slices.Sorted(maps.Keys(s.Tags)) { // in order: the cache goes by it
+	for _, k := range slices.Sorted(maps.Keys(s.Tags)) { // sorted: the cache key depends on the order
 		args = append(args, "-metadata", k+"="+s.Tags[k])
 	}
 	return append(args, s.Format...)

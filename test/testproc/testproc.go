@@ -1,6 +1,5 @@
-// Package testproc runs the real servers that tests need, so that none
-// outlives the test: not when it fails, and not when its process is killed.
-// It is for tests alone.
+// Package testproc runs servers for tests and kills them, with their children, when
+// the test ends, fails, or is itself killed.
 package testproc
 
 import (
@@ -16,73 +15,74 @@ import (
 	"time"
 )
 
-// leash becomes the server, after leaving a watcher in the server's process
-// group. The watcher reads from a pipe that only the test holds; when the test
-// is gone, however it went, it kills the group.
-const leash = `{ cat <&3; kill -9 0; } >/dev/null 2>&1 & exec "$@" 3<&-`
+// watchdogScript starts a watchdog in the server's process group and then executes
+// the server. The watchdog reads from a pipe whose other end only the test has open;
+// at its end, when the test has exited or was killed, it kills the process group.
+const watchdogScript = `{ cat <&3; kill -9 0; } >/dev/null 2>&1 & exec "$@" 3<&-`
 
-// Process is a running server and whatever it starts.
+// Process is a running server, with its child processes.
 type Process struct {
 	cmd    *exec.Cmd
-	hold   *os.File
+	pipe   *os.File
 	exited chan struct{}
 	once   sync.Once
 }
 
-// Start runs a command, with its output appended to the file log. The caller
-// must Kill it.
+// Start runs a command and appends its output to the file log. The caller must call
+// Kill.
 func Start(log string, env []string, name string, args ...string) (*Process, error) {
 	out, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	defer out.Close()
-	watched, hold, err := os.Pipe()
+	reader, writer, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
-	defer watched.Close()
+	defer reader.Close()
 
-	cmd := exec.Command("/bin/sh", append([]string{"-c", leash, "sh", name}, args...)...)
+	cmd := exec.Command("/bin/sh", append([]string{"-c", watchdogScript, "sh", name}, args...)...)
 	cmd.Dir = filepath.Dir(log)
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Stdout, cmd.Stderr = out, out
-	cmd.ExtraFiles = []*os.File{watched} // the child's descriptor 3
+	cmd.ExtraFiles = []*os.File{reader} // file descriptor 3
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
-		hold.Close()
+		writer.Close()
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
-	p := &Process{cmd: cmd, hold: hold, exited: make(chan struct{})}
+	p := &Process{cmd: cmd, pipe: writer, exited: make(chan struct{})}
 	go func() { cmd.Wait(); close(p.exited) }()
 	return p, nil
 }
 
-// Exited is closed when the server has ended.
+// Exited returns a channel that is closed when the server has exited.
 func (p *Process) Exited() <-chan struct{} { return p.exited }
 
-// Terminate asks the server to end, and kills it if it has not after d.
-func (p *Process) Terminate(d time.Duration) {
+// Terminate sends SIGTERM and kills the process group when the server has exited, or
+// after the timeout.
+func (p *Process) Terminate(timeout time.Duration) {
 	p.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-p.exited:
-	case <-time.After(d):
+	case <-time.After(timeout):
 	}
 	p.Kill()
 }
 
-// Kill ends the server and what it started as kill -9 does, and waits until it
-// is gone. To kill it again is no error.
+// Kill sends SIGKILL to the process group and waits until the server has exited.
+// Further calls do nothing.
 func (p *Process) Kill() {
 	p.once.Do(func() {
 		syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 		<-p.exited
-		p.hold.Close()
+		p.pipe.Close()
 	})
 }
 
-// Find returns the path of a program, also from where Debian keeps servers, or
-// fails the test with a sentence that says how to get it.
+// Find returns the path of a program, which it also looks for in Debian's directories
+// for servers. It fails the test if the program is not installed.
 func Find(t testing.TB, name, debianPackage string) string {
 	t.Helper()
 	dirs := append(filepath.SplitList(os.Getenv("PATH")), "/usr/sbin", "/usr/local/sbin")
@@ -99,9 +99,9 @@ func Find(t testing.TB, name, debianPackage string) string {
 	return ""
 }
 
-// FreePorts returns n different loopback ports that nobody listens on. A server
-// takes its port seconds later, so they are not of those that the system gives
-// to whoever asks for any, which are many while tests run.
+// FreePorts returns n different loopback ports that are not in use. They are outside
+// the ephemeral range, because the server takes its port only seconds later and
+// other tests use many ephemeral ports.
 func FreePorts(t testing.TB, n int) []int {
 	t.Helper()
 	const first, last = 12000, 29999
@@ -109,18 +109,18 @@ func FreePorts(t testing.TB, n int) []int {
 	for range 100 * n {
 		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", first+rand.IntN(last-first+1)))
 		if err != nil {
-			continue // taken
+			continue // in use
 		}
-		defer l.Close() // after all are chosen, so that they differ
+		defer l.Close() // not before all are chosen, so that they differ
 		if ports = append(ports, l.Addr().(*net.TCPAddr).Port); len(ports) == n {
 			return ports
 		}
 	}
-	t.Fatalf("no %d free ports between %d and %d", n, first, last)
+	t.Fatalf("found fewer than %d free ports between %d and %d", n, first, last)
 	return nil
 }
 
-// Root returns the directory of go.mod, in or below which every test runs.
+// Root returns the root directory of the repository, where go.mod is.
 func Root(t testing.TB) string {
 	t.Helper()
 	dir, err := os.Getwd()
@@ -132,7 +132,7 @@ func Root(t testing.TB) string {
 			return dir
 		}
 		if dir == filepath.Dir(dir) {
-			t.Fatal("go.mod is not in any directory above the test's")
+			t.Fatal("no go.mod in a parent directory")
 		}
 		dir = filepath.Dir(dir)
 	}

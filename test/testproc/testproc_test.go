@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// script starts a shell that starts a child, and returns the pids of both.
-func script(t *testing.T, dir string) (*Process, []int) {
+// startShell starts a shell that starts a child, and returns the pids of both.
+func startShell(t *testing.T, dir string) (*Process, []int) {
 	t.Helper()
 	log := filepath.Join(dir, "log")
 	p, err := Start(log, nil, "/bin/sh", "-c", `sleep 600 & echo "$$ $!"; wait`)
@@ -45,12 +45,11 @@ func wait(t *testing.T, what string, until func() bool) {
 			return
 		}
 	}
-	t.Fatalf("waited too long for %s", what)
+	t.Fatalf("timed out waiting for %s", what)
 }
 
-// gone reports whether a process has ended, a zombie that nobody has collected
-// included.
-func gone(pid int) bool {
+// exited reports whether a process has exited. A zombie has.
+func exited(pid int) bool {
 	if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
 		return true
 	}
@@ -58,33 +57,33 @@ func gone(pid int) bool {
 	return err != nil || strings.Contains(string(stat), ") Z ")
 }
 
-func TestKillEndsTheChildrenToo(t *testing.T) {
-	p, pids := script(t, t.TempDir())
+func TestKillIncludesChildren(t *testing.T) {
+	p, pids := startShell(t, t.TempDir())
 	p.Kill()
 	for _, pid := range pids {
-		wait(t, "process "+strconv.Itoa(pid), func() bool { return gone(pid) })
+		wait(t, "process "+strconv.Itoa(pid), func() bool { return exited(pid) })
 	}
 	p.Kill()
 }
 
-func TestTerminateEndsTheChildrenToo(t *testing.T) {
-	p, pids := script(t, t.TempDir())
+func TestTerminateIncludesChildren(t *testing.T) {
+	p, pids := startShell(t, t.TempDir())
 	p.Terminate(time.Minute)
 	for _, pid := range pids {
-		wait(t, "process "+strconv.Itoa(pid), func() bool { return gone(pid) })
+		wait(t, "process "+strconv.Itoa(pid), func() bool { return exited(pid) })
 	}
 }
 
-// The test runs itself in another process, which starts a server and is killed.
-func TestServerDoesNotOutliveAKilledTest(t *testing.T) {
+// The test runs itself in another process, which starts a server, and kills it.
+func TestServerIsKilledWithTest(t *testing.T) {
 	if dir := os.Getenv("TESTPROC_DIR"); dir != "" {
-		script(t, dir)
+		startShell(t, dir)
 		select {}
 	}
 	dir := t.TempDir()
-	victim := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
-	victim.Env = append(os.Environ(), "TESTPROC_DIR="+dir)
-	if err := victim.Start(); err != nil {
+	testProcess := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+	testProcess.Env = append(os.Environ(), "TESTPROC_DIR="+dir)
+	if err := testProcess.Start(); err != nil {
 		t.Fatal(err)
 	}
 	var pids []string
@@ -93,14 +92,14 @@ func TestServerDoesNotOutliveAKilledTest(t *testing.T) {
 		pids = strings.Fields(string(b))
 		return strings.HasSuffix(string(b), "\n")
 	})
-	victim.Process.Kill()
-	victim.Wait()
+	testProcess.Process.Kill()
+	testProcess.Wait()
 	for _, f := range pids {
 		pid, err := strconv.Atoi(f)
 		if err != nil {
 			t.Fatal(err)
 		}
-		wait(t, "process "+f, func() bool { return gone(pid) })
+		wait(t, "process "+f, func() bool { return exited(pid) })
 	}
 }
 
@@ -113,6 +112,6 @@ func TestExited(t *testing.T) {
 	select {
 	case <-p.Exited():
 	case <-time.After(time.Minute):
-		t.Error("the end of the server went unnoticed")
+		t.Error("Exited was not closed")
 	}
 }

@@ -10,15 +10,14 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 
+	"mp3converter/functions/converter/ffmpeg"
 	"mp3converter/functions/converter/sandbox/sandboxtest"
-	"mp3converter/shared/conversion"
 	"mp3converter/shared/events"
 	"mp3converter/shared/id"
 	"mp3converter/shared/jobs"
@@ -31,16 +30,14 @@ func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("never happened: %s", what)
+			t.Fatalf("timeout waiting for %s", what)
 		}
 	}
 }
 
-// hang replaces ffmpeg by a program that never ends, and returns its path.
-func (b *bench) hang(t testing.TB) (program string) {
-	t.Helper()
-	b.config.FFmpeg = sandboxtest.Program(t, "hang")
-	return b.config.FFmpeg
+// program returns an option that replaces ffmpeg by a test program.
+func program(path string) func(*ffmpeg.Config) {
+	return func(cfg *ffmpeg.Config) { cfg.FFmpeg = path }
 }
 
 func waitForProcess(t testing.TB, program string) {
@@ -73,57 +70,56 @@ func shortVideo(t testing.TB) string {
 	return makeSample(t, samples.Spec{Name: "short.mp4"})
 }
 
-func TestCancelledJobEndsFFmpegAndLeavesNothing(t *testing.T) {
-	b := newBench(t)
-	program := b.hang(t)
+func TestCancellationKillsFFmpegAndRemovesFiles(t *testing.T) {
+	hang := sandboxtest.Program(t, "hang")
+	b := newBench(t, program(hang))
 	j := b.upload(t, shortVideo(t), "short.mp4")
 	done := make(chan error, 1)
 	go func() { done <- b.Convert(context.Background(), j.ID) }()
-	waitForProcess(t, program)
+	waitForProcess(t, hang)
 	if _, err := b.jobs.Update(t.Context(), j.ID, func(j *jobs.Job) error { return j.Cancel(policy, time.Now()) }); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-done; err != nil {
-		t.Errorf("a cancelled job asks for another wake-up: %v", err)
+		t.Errorf("redelivery of a cancelled job: %v", err)
 	}
-	allDead(t, program)
+	allDead(t, hang)
 	if got := b.get(t, j.ID); got.State != jobs.Cancelled {
 		t.Errorf("state %s", got.State)
 	}
-	if err := b.videos.Delete(t.Context(), j.Video.ID); err != nil { // the gateway's part
+	if err := b.videos.Delete(t.Context(), j.Video.ID); err != nil { // as the gateway does
 		t.Fatal(err)
 	}
 	b.nothingLeft(t, 0)
 }
 
-func TestStoppingConverterGivesItsJobsBack(t *testing.T) {
-	b := newBench(t)
+func TestStopReleasesJobs(t *testing.T) {
+	hang := sandboxtest.Program(t, "hang")
+	b := newBench(t, program(hang))
 	stop, cancel := context.WithCancel(context.Background())
 	b.stop = stop
-	program := b.hang(t)
 	j := b.upload(t, shortVideo(t), "short.mp4")
 	done := make(chan error, 1)
 	go func() { done <- b.Convert(context.Background(), j.ID) }()
-	waitForProcess(t, program)
+	waitForProcess(t, hang)
 	cancel()
 	if err := <-done; err == nil {
-		t.Error("no other wake-up asked for")
+		t.Error("no redelivery")
 	}
-	allDead(t, program)
+	allDead(t, hang)
 	if got := b.get(t, j.ID); got.State != jobs.Queued || got.Attempts != 0 {
 		t.Errorf("state %s after %d attempts, want queued after none", got.State, got.Attempts)
 	}
 }
 
 func TestTimeLimit(t *testing.T) {
-	b := newBench(t)
-	program := b.hang(t)
-	b.config.MaxTime = 300 * time.Millisecond
+	hang := sandboxtest.Program(t, "hang")
+	b := newBench(t, program(hang), func(cfg *ffmpeg.Config) { cfg.MaxTime = time.Second })
 	j := b.upload(t, shortVideo(t), "short.mp4")
 	if err := b.Convert(t.Context(), j.ID); err != nil {
 		t.Fatal(err)
 	}
-	allDead(t, program)
+	allDead(t, hang)
 	if got := b.get(t, j.ID); got.State != jobs.Failed || got.Failure.Code != "time_limit" {
 		t.Errorf("state %s, failure %v", got.State, got.Failure)
 	}
@@ -131,8 +127,7 @@ func TestTimeLimit(t *testing.T) {
 }
 
 func TestTooLong(t *testing.T) {
-	b := newBench(t)
-	b.config.MaxDuration = 2 * time.Second
+	b := newBench(t, func(cfg *ffmpeg.Config) { cfg.MaxDuration = 2 * time.Second })
 	j := b.upload(t, shortVideo(t), "short.mp4")
 	if err := b.Convert(t.Context(), j.ID); err != nil {
 		t.Fatal(err)
@@ -143,7 +138,7 @@ func TestTooLong(t *testing.T) {
 	b.nothingLeft(t, 0)
 }
 
-func TestWakeUpsThatHaveNothingToDo(t *testing.T) {
+func TestNothingToDo(t *testing.T) {
 	b := newBench(t)
 	leased := b.upload(t, shortVideo(t), "a.mp4")
 	if _, err := b.jobs.Update(t.Context(), leased.ID, func(j *jobs.Job) error { return j.Claim(policy, "other", time.Now()) }); err != nil {
@@ -163,8 +158,8 @@ func TestWakeUpsThatHaveNothingToDo(t *testing.T) {
 	}
 }
 
-// Many wake-ups for one job at once are one conversion.
-func TestDoubledWakeUps(t *testing.T) {
+// Concurrent wake-ups for one job start one conversion.
+func TestConcurrentWakeUps(t *testing.T) {
 	b := newBench(t)
 	j := b.upload(t, shortVideo(t), "short.mp4")
 	var wg sync.WaitGroup
@@ -182,13 +177,13 @@ func TestDoubledWakeUps(t *testing.T) {
 	b.nothingLeft(t, 1)
 }
 
-// A worker that was taken for dead comes second: its MP3 goes.
-func TestLoserOfTheRaceDeletesItsMP3(t *testing.T) {
+// The lease was lost while the MP3 was stored.
+func TestWorkerWithoutLeaseDeletesItsMP3(t *testing.T) {
 	b := newBench(t)
 	j := b.upload(t, shortVideo(t), "short.mp4")
-	b.audio2(afterPut{b.Converter.audio, func() {
+	b.replaceAudio(afterPut{b.Worker.audio, func() {
 		if _, err := b.jobs.Update(t.Context(), j.ID, func(j *jobs.Job) error {
-			j.Lease.Holder = "the winner"
+			j.Lease.Holder = "another worker"
 			return nil
 		}); err != nil {
 			t.Error(err)
@@ -198,7 +193,7 @@ func TestLoserOfTheRaceDeletesItsMP3(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := b.get(t, j.ID); got.State != jobs.Converting || got.Audio.ID != "" {
-		t.Errorf("the loser changed the record: %+v", got)
+		t.Errorf("record changed without the lease: %+v", got)
 	}
 	if err := b.videos.Delete(t.Context(), j.Video.ID); err != nil {
 		t.Fatal(err)
@@ -206,7 +201,7 @@ func TestLoserOfTheRaceDeletesItsMP3(t *testing.T) {
 	b.nothingLeft(t, 0)
 }
 
-func (b *bench) audio2(s media.Store) { b.Converter.audio = s }
+func (b *bench) replaceAudio(s media.Store) { b.Worker.audio = s }
 
 type afterPut struct {
 	media.Store
@@ -222,18 +217,7 @@ func (s afterPut) Put(ctx context.Context, o media.Object, r io.Reader) (media.O
 type brokenPut struct{ media.Store }
 
 func (brokenPut) Put(context.Context, media.Object, io.Reader) (media.Object, error) {
-	return media.Object{}, errors.New("store is away")
-}
-
-// served hides that a video is a file, as a store without files does.
-type served struct{ media.Store }
-
-func (s served) Open(ctx context.Context, id string) (media.Object, io.ReadSeekCloser, error) {
-	o, r, err := s.Store.Open(ctx, id)
-	if err != nil {
-		return o, nil, err
-	}
-	return o, struct{ io.ReadSeekCloser }{r}, nil
+	return media.Object{}, errors.New("store is unreachable")
 }
 
 // breaking fails in the middle of a video.
@@ -254,90 +238,29 @@ type breakingReader struct {
 
 func (r *breakingReader) Read(p []byte) (int, error) {
 	if r.n > 4096 {
-		return 0, errors.New("database is away")
+		return 0, errors.New("database is unreachable")
 	}
 	n, err := r.ReadSeekCloser.Read(p[:min(len(p), 1024)])
 	r.n += n
 	return n, err
 }
 
-// halved fails in the second half of a video.
-type halved struct{ media.Store }
-
-func (s halved) Open(ctx context.Context, id string) (media.Object, io.ReadSeekCloser, error) {
-	o, r, err := s.Store.Open(ctx, id)
-	if err != nil {
-		return o, nil, err
-	}
-	return o, halvedReader{r, o.Size / 2}, nil
-}
-
-type halvedReader struct {
-	io.ReadSeekCloser
-	until int64
-}
-
-func (r halvedReader) Read(p []byte) (int, error) {
-	at, err := r.Seek(0, io.SeekCurrent)
-	if err == nil && at >= r.until {
-		err = errors.New("database is away")
-	}
-	if err != nil {
-		return 0, err
-	}
-	return r.ReadSeekCloser.Read(p[:min(int64(len(p)), r.until-at)])
-}
-
-// A stream does not say how long it is: half of it looks like a whole one.
-func TestHalfAVideoIsNotTakenForAWholeOne(t *testing.T) {
-	b := newBench(t)
-	b.Converter.videos = halved{b.Converter.videos}
-	j := b.upload(t, makeSample(t, samples.Spec{Name: "stream.ts", Video: "mpeg2video", Audio: "mp2", Rate: 48000}), "stream.ts")
-	if err := b.Convert(t.Context(), j.ID); err == nil {
-		t.Error("no other wake-up asked for")
-	}
-	if got := b.get(t, j.ID); got.State != jobs.Queued {
-		t.Errorf("state %s, failure %v", got.State, got.Failure)
-	}
-}
-
-func TestVideoServedToFFmpeg(t *testing.T) {
-	for _, spec := range []samples.Spec{
-		{Name: "index at the end.mp4", Seconds: 8, Picture: "1280x720"},
-		{Name: "stream.ts", Video: "mpeg2video", Audio: "mp2", Rate: 48000},
-		{Name: "a.mkv"},
-	} {
-		t.Run(spec.Name, func(t *testing.T) {
-			b := newBench(t)
-			b.Converter.videos = served{b.Converter.videos}
-			j := b.upload(t, makeSample(t, spec), spec.Name)
-			if err := b.Convert(t.Context(), j.ID); err != nil {
-				t.Fatal(err)
-			}
-			if got := b.get(t, j.ID); got.State != jobs.Done {
-				t.Errorf("state %s, failure %v", got.State, got.Failure)
-			}
-			b.nothingLeft(t, 1)
-		})
-	}
-}
-
-// What is not the video's fault is tried again, and not for ever.
-func TestPassingErrorsAreRetriedAndThenGivenUp(t *testing.T) {
-	for name, breakIt := range map[string]func(*bench){
-		"store away while reading": func(b *bench) { b.Converter.videos = breaking{b.Converter.videos} },
-		"store away while writing": func(b *bench) { b.Converter.audio = brokenPut{b.Converter.audio} },
-		"ffmpeg shot": func(b *bench) {
-			b.config.FFmpeg = sandboxtest.Program(t, "shot")
-		},
+func TestTransientErrorsAreRetriedUntilExhausted(t *testing.T) {
+	for name, c := range map[string]struct {
+		program string
+		breakIt func(*bench)
+	}{
+		"read error":    {"ffmpeg", func(b *bench) { b.Worker.videos = breaking{b.Worker.videos} }},
+		"write error":   {"ffmpeg", func(b *bench) { b.Worker.audio = brokenPut{b.Worker.audio} }},
+		"ffmpeg killed": {sandboxtest.Program(t, "shot"), func(*bench) {}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := newBench(t)
-			breakIt(b)
+			b := newBench(t, program(c.program))
+			c.breakIt(b)
 			j := b.upload(t, makeSample(t, samples.Spec{Name: "a.mkv", Seconds: 5}), "a.mkv")
 			for n := 1; n <= policy.MaxAttempts; n++ {
 				if err := b.Convert(t.Context(), j.ID); err == nil {
-					t.Fatalf("attempt %d: no other wake-up asked for", n)
+					t.Fatalf("attempt %d: no redelivery", n)
 				}
 				if got := b.get(t, j.ID); got.State != jobs.Queued || got.Attempts != n {
 					t.Fatalf("state %s, failure %v after %d attempts, want queued after %d", got.State, got.Failure, got.Attempts, n)
@@ -354,7 +277,7 @@ func TestPassingErrorsAreRetriedAndThenGivenUp(t *testing.T) {
 	}
 }
 
-func TestVideoGone(t *testing.T) {
+func TestVideoMissing(t *testing.T) {
 	b := newBench(t)
 	j := b.upload(t, shortVideo(t), "short.mp4")
 	if err := b.videos.Delete(t.Context(), j.Video.ID); err != nil {
@@ -368,7 +291,6 @@ func TestVideoGone(t *testing.T) {
 	}
 }
 
-// What the source of the queue is told.
 func TestHandlerStatus(t *testing.T) {
 	b := newBench(t)
 	good := b.upload(t, shortVideo(t), "short.mp4")
@@ -413,7 +335,6 @@ func TestHandlerStatus(t *testing.T) {
 	}
 }
 
-// The request may go; the work goes on.
 func TestConversionOutlivesItsRequest(t *testing.T) {
 	b := newBench(t)
 	j := b.upload(t, shortVideo(t), "short.mp4")
@@ -429,46 +350,4 @@ func TestConversionOutlivesItsRequest(t *testing.T) {
 	if got := b.get(t, j.ID); got.State != jobs.Done {
 		t.Errorf("state %s", got.State)
 	}
-}
-
-func FuzzParseProbe(f *testing.F) {
-	f.Add([]byte(`{"streams":[{"index":1,"codec_type":"audio","codec_name":"aac","sample_rate":"44100","channels":2,"duration":"1.0"}],"format":{"format_name":"mov,mp4","duration":"1.0"}}`))
-	f.Add([]byte(`{"streams":[],"format":{}}`))
-	f.Add([]byte(`{"streams":[{"codec_type":"audio","sample_rate":"1e9","channels":-1,"tags":{"DURATION":"99999:99:1e300"}}]}`))
-	f.Fuzz(func(t *testing.T, answer []byte) {
-		p, err := parseProbe(answer, "")
-		if err != nil {
-			var failure *conversion.Failure
-			if !errors.As(err, &failure) {
-				t.Fatalf("error without a code: %v", err)
-			}
-			return
-		}
-		if p.duration() < 0 || p.expected() < 0 || p.audio.rate() <= 0 || p.audio.Channels <= 0 {
-			t.Errorf("nonsense let through: %+v", p)
-		}
-		plan, err := newPlan(p, conversion.Options{}, 192, 2)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, arg := range plan.tagArgs("title") {
-			if strings.ContainsRune(arg, 0) || len(arg) > maxTag+20 {
-				t.Errorf("argument %q", arg)
-			}
-		}
-	})
-}
-
-func FuzzProgress(f *testing.F) {
-	f.Add([]byte("out_time_us=1500000\nprogress=continue\n"))
-	f.Fuzz(func(t *testing.T, lines []byte) {
-		p := &progressLines{total: 3 * time.Second, set: func(part float64) {
-			if !(part >= 0 && part <= 1) {
-				t.Errorf("progress %v", part)
-			}
-		}}
-		if _, err := p.Write(lines); err != nil {
-			t.Error(err)
-		}
-	})
 }

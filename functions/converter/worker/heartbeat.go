@@ -10,17 +10,17 @@ import (
 	"mp3converter/shared/jobs"
 )
 
-// errStopping ends the attempts of a process that has to go.
+// errStopping cancels the attempts of a process that shuts down.
 var errStopping = errors.New("the converter is stopping")
 
-// heartbeat renews the lease, and writes the progress with it, until ctx ends.
-// It ends the attempt when the lease is lost: by cancellation, or because the
-// store has been out of reach for so long that another may have the job.
-func (a *attempt) heartbeat(ctx context.Context, end context.CancelCauseFunc) {
-	lease := a.config.Policy.Lease
-	ticker := time.NewTicker(min(lease/4, 2*time.Second))
+// heartbeat renews the lease and records the progress until ctx ends. It cancels
+// the attempt if the lease is lost: the job was cancelled or deleted, or the
+// store was unreachable for so long that another worker may have claimed it.
+func (a *attempt) heartbeat(ctx context.Context, cancelAttempt context.CancelCauseFunc) {
+	policy := a.worker.config.Policy
+	ticker := time.NewTicker(min(policy.Lease/4, 2*time.Second))
 	defer ticker.Stop()
-	held := time.Now().Add(lease)
+	leasedUntil := time.Now().Add(policy.Lease)
 	for {
 		select {
 		case <-ctx.Done():
@@ -28,21 +28,21 @@ func (a *attempt) heartbeat(ctx context.Context, end context.CancelCauseFunc) {
 		case <-ticker.C:
 		}
 		now := time.Now()
-		beat, cancel := context.WithDeadline(ctx, held)
-		_, err := a.jobs.Update(beat, a.job.ID, func(j *jobs.Job) error {
-			return j.Renew(a.config.Policy, a.holder, int(a.progress.Load()), now)
+		renewCtx, cancel := context.WithDeadline(ctx, leasedUntil)
+		_, err := a.worker.jobs.Update(renewCtx, a.job.ID, func(j *jobs.Job) error {
+			return j.Renew(policy, a.holder, int(a.progress.Load()), now)
 		})
 		cancel()
 		switch {
 		case err == nil:
-			held = now.Add(lease)
-		case errors.Is(err, jobs.ErrLeaseLost), errors.Is(err, jobs.ErrNotFound):
-			end(jobs.ErrLeaseLost)
+			leasedUntil = now.Add(policy.Lease)
+		case jobs.NothingToDo(err):
+			cancelAttempt(jobs.ErrLeaseLost)
 			return
 		case ctx.Err() != nil:
 			return
-		case time.Now().After(held):
-			end(fmt.Errorf("no sign of life could be written for %v: %w", lease, err))
+		case time.Now().After(leasedUntil):
+			cancelAttempt(fmt.Errorf("lease not renewed for %v: %w", policy.Lease, err))
 			return
 		default:
 			slog.WarnContext(ctx, "lease not renewed", "error", err)

@@ -15,11 +15,11 @@ import (
 
 type userHandler func(w http.ResponseWriter, r *http.Request, user token.Claims) error
 
-// signedIn lets only requests with a valid token through. It reads nothing of
-// the body.
-func (g *Gateway) signedIn(h userHandler) http.Handler {
+// requireUser is middleware that rejects requests without a valid token, before
+// any of the body is read.
+func (g *Gateway) requireUser(h userHandler) http.Handler {
 	return problem.Handler(func(w http.ResponseWriter, r *http.Request) error {
-		user, err := g.user(r)
+		user, err := g.authenticate(r)
 		if err != nil {
 			return err
 		}
@@ -28,7 +28,8 @@ func (g *Gateway) signedIn(h userHandler) http.Handler {
 	})
 }
 
-func (g *Gateway) user(r *http.Request) (token.Claims, error) {
+// authenticate verifies the bearer token of a request.
+func (g *Gateway) authenticate(r *http.Request) (token.Claims, error) {
 	scheme, raw, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") || strings.TrimSpace(raw) == "" {
 		return token.Claims{}, problem.NoToken
@@ -43,8 +44,9 @@ func (g *Gateway) user(r *http.Request) (token.Claims, error) {
 	return user, nil
 }
 
-// own returns a job of the user. Another's job is as good as none.
-func (g *Gateway) own(r *http.Request, user token.Claims, id string) (jobs.Job, error) {
+// ownedJob returns a job of the user. It does not reveal whether a job of
+// another user exists.
+func (g *Gateway) ownedJob(r *http.Request, user token.Claims, id string) (jobs.Job, error) {
 	j, err := g.Jobs.Get(r.Context(), id)
 	switch {
 	case errors.Is(err, jobs.ErrNotFound):

@@ -12,7 +12,7 @@ import (
 )
 
 func TestTokens(t *testing.T) {
-	s := open(t, nil)
+	s := startGateway(t, nil)
 	now := time.Now()
 	issue := func(fill byte, at time.Time) string {
 		raw, _, err := testKeys(t, fill).Issue("anna", "", time.Hour, at)
@@ -44,7 +44,7 @@ func TestTokens(t *testing.T) {
 			for _, route := range []string{"POST /upload", "GET /jobs", "GET /jobs/" + id.New(), "DELETE /jobs/" + id.New(), "GET /jobs/" + id.New() + "/audio", "GET /download?fid=" + id.New()} {
 				method, path, _ := strings.Cut(route, " ")
 				res, b := s.do(t, method, path, nil, "Authorization", c.header)
-				refused(t, res, b, c.want)
+				checkProblem(t, res, b, c.want)
 				if got := res.Header.Get("WWW-Authenticate"); !strings.HasPrefix(got, "Bearer ") {
 					t.Errorf("%s: WWW-Authenticate %q", route, got)
 				}
@@ -54,7 +54,7 @@ func TestTokens(t *testing.T) {
 }
 
 func TestSchemeIsCaseInsensitive(t *testing.T) {
-	s := open(t, nil)
+	s := startGateway(t, nil)
 	if res, b := s.do(t, "GET", "/jobs", nil, "Authorization", "bearer  "+s.token); res.StatusCode != 200 {
 		t.Errorf("%d %s", res.StatusCode, b)
 	}
@@ -62,8 +62,8 @@ func TestSchemeIsCaseInsensitive(t *testing.T) {
 
 // Whoever asks for another's job must not even learn that there is one.
 func TestAnothersJobIsAsGoodAsNone(t *testing.T) {
-	s := open(t, nil)
-	j := s.done(t, "a.mp4", []byte("mp3"))
+	s := startGateway(t, nil)
+	j := s.mustConvert(t, "a.mp4", []byte("mp3"))
 	bert := "Bearer " + s.tokenOf(t, "bert")
 	for _, route := range []string{"GET /jobs/%s", "GET /jobs/%s?wait=1", "DELETE /jobs/%s", "GET /jobs/%s/audio", "GET /download?fid=%s", "HEAD /download?fid=%s"} {
 		method, path, _ := strings.Cut(route, " ")
@@ -73,7 +73,7 @@ func TestAnothersJobIsAsGoodAsNone(t *testing.T) {
 				t.Errorf("%s of %s: %d %s", route, job, res.StatusCode, b)
 			}
 			if method != "HEAD" {
-				refused(t, res, b, problem.JobNotFound)
+				checkProblem(t, res, b, problem.JobNotFound)
 			}
 			res.Header.Del("Date")
 			requestID := res.Header.Get(problem.RequestIDHeader)

@@ -16,7 +16,7 @@ import (
 // The gateway passes on what the auth function answers; the description holds
 // for that, too.
 func TestAccount(t *testing.T) {
-	s := open(t, func(g *Gateway) {
+	s := startGateway(t, func(g *setup) {
 		users, err := login.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "users.db"))
 		if err != nil {
 			t.Fatal(err)
@@ -43,7 +43,7 @@ func TestAccount(t *testing.T) {
 		`{"email":"` + strings.Repeat("a", 9<<10) + `@b.cc","`: problem.BadRequest,
 	} {
 		res, b := s.do(t, "POST", "/register", strings.NewReader(body), asJSON...)
-		refused(t, res, b, want)
+		checkProblem(t, res, b, want)
 	}
 
 	res, b := s.do(t, "POST", "/login", nil, "Authorization", credentials)
@@ -59,15 +59,15 @@ func TestAccount(t *testing.T) {
 		t.Errorf("as JSON: %d %s", res.StatusCode, b)
 	}
 	res, b = s.do(t, "POST", "/login", nil, "Authorization", "Basic YTpi")
-	refused(t, res, b, problem.BadCredentials)
+	checkProblem(t, res, b, problem.BadCredentials)
 	res, b = s.do(t, "POST", "/login", nil, "Authorization", "")
-	refused(t, res, b, problem.BadCredentials)
+	checkProblem(t, res, b, problem.BadCredentials)
 	for range 10 {
 		if res, b = s.do(t, "POST", "/login", nil, "Authorization", "Basic YTpi"); res.StatusCode == problem.TooManyRequests.Status {
 			break
 		}
 	}
-	refused(t, res, b, problem.TooManyRequests)
+	checkProblem(t, res, b, problem.TooManyRequests)
 }
 
 // What is too long to be passed on is the client's fault, not the auth
@@ -77,12 +77,12 @@ func TestLongCredentialsAreRefused(t *testing.T) {
 		io.Copy(io.Discard, r.Body)
 	}))
 	defer auth.Close()
-	s := open(t, func(g *Gateway) {
+	s := startGateway(t, func(g *setup) {
 		var err error
 		if g.Auth, err = AuthProxy(auth.URL); err != nil {
 			t.Fatal(err)
 		}
 	})
 	res, b := s.do(t, "POST", "/register", strings.NewReader(strings.Repeat("a", 2*maxAuthBody)), "Authorization", "")
-	refused(t, res, b, problem.BadRequest)
+	checkProblem(t, res, b, problem.BadRequest)
 }

@@ -5,9 +5,8 @@ import (
 	"strings"
 )
 
-// attachment returns a Content-Disposition (RFC 6266) under which every client
-// saves the file by its own name: in ASCII for old ones, in full (RFC 8187) for
-// the rest.
+// attachment returns a Content-Disposition header (RFC 6266) with the file name
+// in ASCII for old clients and in full (RFC 8187) for the others.
 func attachment(name string) string {
 	ascii := strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' || strings.ContainsRune(`"\%`, r) {
@@ -15,7 +14,7 @@ func attachment(name string) string {
 		}
 		return r
 	}, name)
-	// PathEscape leaves three characters that an extended value may not hold.
+	// PathEscape keeps three characters that RFC 8187 does not allow.
 	full := strings.NewReplacer(":", "%3A", "@", "%40", "=", "%3D").Replace(url.PathEscape(name))
 	return `attachment; filename="` + ascii + `"; filename*=UTF-8''` + full
 }

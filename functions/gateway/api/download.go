@@ -12,35 +12,35 @@ import (
 	"mp3converter/shared/token"
 )
 
-// audio answers with the MP3 of a job, whole or in ranges.
-func (g *Gateway) audio(w http.ResponseWriter, r *http.Request, user token.Claims) error {
-	j, err := g.await(r, user, r.PathValue("id"))
+// handleGetAudio responds with the MP3 of a job, or ranges of it.
+func (g *Gateway) handleGetAudio(w http.ResponseWriter, r *http.Request, user token.Claims) error {
+	j, err := g.waitForJob(r, user, r.PathValue("id"))
 	if err != nil {
 		return err
 	}
-	return g.send(w, r, j)
+	return g.serveAudio(w, r, j)
 }
 
-// download is the address that scripts for older converters know: fid is the
-// identifier of the job or of its MP3.
-func (g *Gateway) download(w http.ResponseWriter, r *http.Request, user token.Claims) error {
+// handleDownload is handleGetAudio at the address that existing scripts use. The
+// query parameter fid is the id of the job or of its MP3.
+func (g *Gateway) handleDownload(w http.ResponseWriter, r *http.Request, user token.Claims) error {
 	fid := r.URL.Query().Get("fid")
 	if fid == "" {
-		return problem.BadRequest.WithDetail("Name the file: /download?fid=ID.")
+		return problem.BadRequest.WithDetail("The parameter fid is missing: /download?fid=ID.")
 	}
-	j, err := g.await(r, user, fid)
+	j, err := g.waitForJob(r, user, fid)
 	if errors.Is(err, problem.JobNotFound) {
-		j, err = g.jobOf(r, user, fid)
+		j, err = g.jobByAudio(r, user, fid)
 	}
 	if err != nil {
 		return err
 	}
-	return g.send(w, r, j)
+	return g.serveAudio(w, r, j)
 }
 
-// jobOf returns the user's job whose MP3 is stored under the identifier.
-func (g *Gateway) jobOf(r *http.Request, user token.Claims, audio string) (jobs.Job, error) {
-	o, f, err := g.Audio.Open(r.Context(), audio)
+// jobByAudio returns the user's job whose MP3 has the given id.
+func (g *Gateway) jobByAudio(r *http.Request, user token.Claims, audioID string) (jobs.Job, error) {
+	o, f, err := g.Audio.Open(r.Context(), audioID)
 	switch {
 	case errors.Is(err, media.ErrNotFound):
 		return jobs.Job{}, problem.JobNotFound
@@ -48,14 +48,15 @@ func (g *Gateway) jobOf(r *http.Request, user token.Claims, audio string) (jobs.
 		return jobs.Job{}, problem.Unavailable.WithCause(err)
 	}
 	f.Close()
-	j, err := g.own(r, user, o.Job)
-	if err == nil && j.Audio.ID != audio {
+	j, err := g.ownedJob(r, user, o.Job)
+	if err == nil && j.Audio.ID != audioID {
 		err = problem.JobNotFound
 	}
 	return j, err
 }
 
-func (g *Gateway) send(w http.ResponseWriter, r *http.Request, j jobs.Job) error {
+// serveAudio responds with the MP3 of a job, or the reason why there is none.
+func (g *Gateway) serveAudio(w http.ResponseWriter, r *http.Request, j jobs.Job) error {
 	switch {
 	case !j.State.Final():
 		return problem.NotReady.WithRetryAfter(2 * time.Second)
@@ -64,7 +65,7 @@ func (g *Gateway) send(w http.ResponseWriter, r *http.Request, j jobs.Job) error
 	}
 	_, f, err := g.Audio.Open(r.Context(), j.Audio.ID)
 	switch {
-	case errors.Is(err, media.ErrNotFound): // deleted between two looks
+	case errors.Is(err, media.ErrNotFound): // deleted since the job was read
 		return problem.JobNotFound
 	case err != nil:
 		return problem.Unavailable.WithCause(err)
@@ -77,48 +78,49 @@ func (g *Gateway) send(w http.ResponseWriter, r *http.Request, j jobs.Job) error
 	h.Set("Cache-Control", "private, no-cache")
 	h.Set("ETag", `"`+j.Audio.ID+`"`)
 	h.Set("X-Content-Type-Options", "nosniff")
-	http.ServeContent(&download{ResponseWriter: w, r: r, stall: g.Config.Stall}, r, "", j.FinishedAt, f)
+	http.ServeContent(&downloadWriter{ResponseWriter: w, r: r, idleTimeout: g.config.IdleTimeout}, r, "", j.FinishedAt, f)
 	return nil
 }
 
-// download moves the deadline of the connection as long as the client keeps
-// taking, and puts a problem in place of ServeContent's plain refusals.
-type download struct {
+// downloadWriter moves the connection's write deadline on while the client keeps
+// reading, and replaces the plain errors of http.ServeContent with problems.
+type downloadWriter struct {
 	http.ResponseWriter
-	r       *http.Request
-	stall   time.Duration
-	refused bool
+	r           *http.Request
+	idleTimeout time.Duration
+	rejected    bool // the problem has been written
 }
 
-// stride is what a client must take within the stall time.
+// stride is how many bytes a client must read within the idle timeout.
 const stride = 256 << 10
 
-func (d *download) WriteHeader(status int) {
+func (d *downloadWriter) WriteHeader(status int) {
 	if status == http.StatusRequestedRangeNotSatisfiable {
-		d.refused = true
+		d.rejected = true
 		problem.Write(d.ResponseWriter, d.r, problem.BadRange)
 		return
 	}
 	d.ResponseWriter.WriteHeader(status)
 }
 
-func (d *download) Write(b []byte) (int, error) {
-	if d.refused {
+func (d *downloadWriter) Write(b []byte) (int, error) {
+	if d.rejected {
 		return len(b), nil
 	}
-	d.patience()
+	d.extendDeadline()
 	return d.ResponseWriter.Write(b)
 }
 
-// ReadFrom hands the file down in strides, bare, so that the kernel can copy it
-// to the socket.
-func (d *download) ReadFrom(src io.Reader) (total int64, err error) {
+// ReadFrom passes the file itself to the underlying writer, which lets the
+// kernel copy it to the socket (sendfile). It does so in strides, to extend the
+// deadline between them.
+func (d *downloadWriter) ReadFrom(src io.Reader) (total int64, err error) {
 	limited, ok := src.(*io.LimitedReader)
 	if !ok {
 		return io.Copy(struct{ io.Writer }{d}, src)
 	}
 	for limited.N > 0 {
-		d.patience()
+		d.extendDeadline()
 		n, err := io.CopyN(d.ResponseWriter, limited.R, min(stride, limited.N))
 		limited.N -= n
 		total += n
@@ -129,7 +131,7 @@ func (d *download) ReadFrom(src io.Reader) (total int64, err error) {
 	return total, nil
 }
 
-func (d *download) patience() {
-	// A writer without a connection, as in a test, has no deadlines.
-	_ = http.NewResponseController(d.ResponseWriter).SetWriteDeadline(time.Now().Add(d.stall))
+func (d *downloadWriter) extendDeadline() {
+	// Response writers without a connection, as in tests, have no deadlines.
+	_ = http.NewResponseController(d.ResponseWriter).SetWriteDeadline(time.Now().Add(d.idleTimeout))
 }

@@ -26,9 +26,9 @@ func randomBytes(n int) []byte {
 }
 
 func TestDownload(t *testing.T) {
-	s := open(t, nil)
+	s := startGateway(t, nil)
 	mp3 := randomBytes(3*stride + 17)
-	j := s.done(t, "🎵 \\\"a\\\" 100%.mp4", mp3)
+	j := s.mustConvert(t, "🎵 \\\"a\\\" 100%.mp4", mp3)
 	for _, path := range []string{"/jobs/" + j.ID + "/audio", "/download?fid=" + j.ID, "/download?fid=" + j.Audio.ID} {
 		for _, method := range []string{"GET", "HEAD"} {
 			res, b := s.do(t, method, path, nil)
@@ -58,9 +58,9 @@ func TestDownload(t *testing.T) {
 }
 
 func TestDownloadRanges(t *testing.T) {
-	s := open(t, nil)
+	s := startGateway(t, nil)
 	mp3 := randomBytes(10000)
-	j := s.done(t, "a.mp4", mp3)
+	j := s.mustConvert(t, "a.mp4", mp3)
 	etag := `"` + j.Audio.ID + `"`
 	for name, c := range map[string]struct {
 		header []string
@@ -94,9 +94,9 @@ func TestDownloadRanges(t *testing.T) {
 }
 
 func TestDownloadOfSeveralRanges(t *testing.T) {
-	s := open(t, nil)
+	s := startGateway(t, nil)
 	mp3 := randomBytes(10000)
-	j := s.done(t, "a.mp4", mp3)
+	j := s.mustConvert(t, "a.mp4", mp3)
 	res, b := s.do(t, "GET", "/jobs/"+j.ID+"/audio", nil, "Range", "bytes=0-9,5000-5009")
 	kind, params, err := mime.ParseMediaType(res.Header.Get("Content-Type"))
 	if err != nil || res.StatusCode != 206 || kind != "multipart/byteranges" {
@@ -115,11 +115,11 @@ func TestDownloadOfSeveralRanges(t *testing.T) {
 }
 
 func TestDownloadOutsideOfTheFile(t *testing.T) {
-	s := open(t, nil)
-	j := s.done(t, "a.mp4", randomBytes(100))
+	s := startGateway(t, nil)
+	j := s.mustConvert(t, "a.mp4", randomBytes(100))
 	for _, r := range []string{"bytes=100-", "bytes=200-300", "bytes=9-2", "bytes=x"} {
 		res, b := s.do(t, "GET", "/jobs/"+j.ID+"/audio", nil, "Range", r)
-		refused(t, res, b, problem.BadRange)
+		checkProblem(t, res, b, problem.BadRange)
 		for _, of := range []string{"Content-Disposition", "ETag"} {
 			if got := res.Header.Get(of); got != "" {
 				t.Errorf("%s: the refusal has %s %q", r, of, got)
@@ -133,26 +133,26 @@ func TestDownloadOutsideOfTheFile(t *testing.T) {
 }
 
 func TestDownloadRefuses(t *testing.T) {
-	s := open(t, nil)
-	queued := s.accepted(t, "queued.mp4")
-	cancelled := s.accepted(t, "cancelled.mp4")
+	s := startGateway(t, nil)
+	queued := s.mustUpload(t, "queued.mp4")
+	cancelled := s.mustUpload(t, "cancelled.mp4")
 	s.do(t, "DELETE", "/jobs/"+cancelled.ID, nil)
 	for _, path := range []string{"/jobs/%s/audio", "/download?fid=%s"} {
 		res, b := s.do(t, "GET", fmt.Sprintf(path, queued.ID), nil)
-		refused(t, res, b, problem.NotReady)
+		checkProblem(t, res, b, problem.NotReady)
 		if res.Header.Get("Retry-After") == "" {
 			t.Error("not ready, but when?")
 		}
 		res, b = s.do(t, "GET", fmt.Sprintf(path, cancelled.ID), nil)
-		refused(t, res, b, problem.NoMP3)
+		checkProblem(t, res, b, problem.NoMP3)
 	}
 	res, b := s.do(t, "GET", "/download", nil)
-	refused(t, res, b, problem.BadRequest)
+	checkProblem(t, res, b, problem.BadRequest)
 	res, b = s.do(t, "GET", "/jobs/"+queued.ID+"/audio?wait=soon", nil)
-	refused(t, res, b, problem.BadRequest)
+	checkProblem(t, res, b, problem.BadRequest)
 	// The identifier of a video is not that of an MP3.
 	res, b = s.do(t, "GET", "/download?fid="+queued.Video.ID, nil)
-	refused(t, res, b, problem.JobNotFound)
+	checkProblem(t, res, b, problem.JobNotFound)
 }
 
 // connections counts the connections that requests were made on: those of
@@ -162,7 +162,7 @@ type connections struct {
 	reused, made int
 }
 
-func count(s *site) *connections {
+func countConnections(s *testGateway) *connections {
 	c := &connections{RoundTripper: s.client.Transport}
 	s.client.Transport = c
 	return c
@@ -183,15 +183,15 @@ func (c *connections) RoundTrip(req *http.Request) (*http.Response, error) {
 // A download sets the deadline of its connection; the next request on it must
 // not inherit that.
 func TestConnectionOutlivesADownload(t *testing.T) {
-	const stall = 200 * time.Millisecond
-	s := open(t, func(g *Gateway) { g.Config.Stall = stall })
+	const idleTimeout = 200 * time.Millisecond
+	s := startGateway(t, func(g *setup) { g.Config.IdleTimeout = idleTimeout })
 	mp3 := randomBytes(1000)
-	j := s.done(t, "a.mp4", mp3)
-	used := count(s)
+	j := s.mustConvert(t, "a.mp4", mp3)
+	used := countConnections(s)
 	if res, b := s.do(t, "GET", "/jobs/"+j.ID+"/audio", nil); res.StatusCode != 200 || !bytes.Equal(b, mp3) {
 		t.Errorf("download: %d", res.StatusCode)
 	}
-	<-time.After(3 * stall)
+	<-time.After(3 * idleTimeout)
 	if res, b := s.do(t, "GET", "/jobs/"+j.ID, nil); res.StatusCode != 200 {
 		t.Errorf("afterwards: %d %s", res.StatusCode, b)
 	}
@@ -203,7 +203,7 @@ func TestConnectionOutlivesADownload(t *testing.T) {
 
 // get begins a download on a connection of its own and returns the answer with
 // its body unread.
-func (s *site) get(t testing.TB, path string) *http.Response {
+func (s *testGateway) get(t testing.TB, path string) *http.Response {
 	t.Helper()
 	c, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
 	if err != nil {
@@ -212,7 +212,7 @@ func (s *site) get(t testing.TB, path string) *http.Response {
 	t.Cleanup(func() { c.Close() })
 	c.(*net.TCPConn).SetReadBuffer(16 << 10)
 	c.SetDeadline(time.Now().Add(time.Minute))
-	fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n", path, s.authorization())
+	fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n", path, s.authorizationHeader())
 	res, err := http.ReadResponse(bufio.NewReaderSize(c, 4096), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -222,11 +222,11 @@ func (s *site) get(t testing.TB, path string) *http.Response {
 
 func TestStalledDownloadIsCut(t *testing.T) {
 	t.Parallel()
-	const stall = 300 * time.Millisecond
-	s := open(t, func(g *Gateway) { g.Config.Stall = stall })
-	j := s.done(t, "a.mp4", make([]byte, 64<<20))
+	const idleTimeout = 300 * time.Millisecond
+	s := startGateway(t, func(g *setup) { g.Config.IdleTimeout = idleTimeout })
+	j := s.mustConvert(t, "a.mp4", make([]byte, 64<<20))
 	res := s.get(t, "/jobs/"+j.ID+"/audio")
-	<-time.After(4 * stall)
+	<-time.After(4 * idleTimeout)
 	n, err := io.Copy(io.Discard, res.Body)
 	if !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("%d bytes came, then %v", n, err)
@@ -235,10 +235,10 @@ func TestStalledDownloadIsCut(t *testing.T) {
 
 func TestSlowDownloadPasses(t *testing.T) {
 	t.Parallel()
-	const stall = 500 * time.Millisecond
-	s := open(t, func(g *Gateway) { g.Config.Stall = stall })
+	const idleTimeout = 500 * time.Millisecond
+	s := startGateway(t, func(g *setup) { g.Config.IdleTimeout = idleTimeout })
 	const size = 24 << 20
-	j := s.done(t, "a.mp4", make([]byte, size))
+	j := s.mustConvert(t, "a.mp4", make([]byte, size))
 	res := s.get(t, "/jobs/"+j.ID+"/audio")
 	pace := time.NewTicker(50 * time.Millisecond)
 	defer pace.Stop()

@@ -24,14 +24,14 @@ import (
 
 var errBroken = errors.New("dial tcp 10.9.8.7:27017: connection refused")
 
-// full is a media store on which some bytes fit.
-type full struct {
+// fullStore is a media store on which some bytes fit.
+type fullStore struct {
 	media.Store
 	room int64
 	err  error
 }
 
-func (f full) Put(ctx context.Context, o media.Object, r io.Reader) (media.Object, error) {
+func (f fullStore) Put(ctx context.Context, o media.Object, r io.Reader) (media.Object, error) {
 	return f.Store.Put(ctx, o, io.MultiReader(io.LimitReader(r, f.room), iotest.ErrReader(f.err)))
 }
 
@@ -47,24 +47,24 @@ func TestVideoCannotBeStored(t *testing.T) {
 		"its i/o limit": {fmt.Errorf("read tcp: %w", os.ErrDeadlineExceeded), problem.Unavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := open(t, func(g *Gateway) { g.Videos = full{g.Videos, 100, c.err} })
-			res, b := s.send(t, form{file{"a.mp4", video}})
-			refused(t, res, b, c.want)
+			s := startGateway(t, func(g *setup) { g.Videos = fullStore{g.Videos, 100, c.err} })
+			res, b := s.upload(t, form{file{"a.mp4", video}})
+			checkProblem(t, res, b, c.want)
 			if strings.Contains(string(b), "10.9.8.7") {
 				t.Error("the cause reached the client")
 			}
-			s.untouched(t)
+			s.checkNothingLeft(t)
 		})
 	}
 }
 
-// lazy is a media store that needs long to be sure of what it has got.
-type lazy struct {
+// slowStore is a media store that needs long to be sure of what it has got.
+type slowStore struct {
 	media.Store
 	long time.Duration
 }
 
-func (l lazy) Put(ctx context.Context, o media.Object, r io.Reader) (media.Object, error) {
+func (l slowStore) Put(ctx context.Context, o media.Object, r io.Reader) (media.Object, error) {
 	o, err := l.Store.Put(ctx, o, r)
 	select {
 	case <-time.After(l.long):
@@ -74,14 +74,14 @@ func (l lazy) Put(ctx context.Context, o media.Object, r io.Reader) (media.Objec
 	}
 }
 
-// The stall time is the client's: what the store takes after the last byte does
+// The idleTimeout time is the client's: what the store takes after the last byte does
 // not count.
 func TestStoreMayTakeLong(t *testing.T) {
 	t.Parallel()
-	const stall = 200 * time.Millisecond
-	s := open(t, func(g *Gateway) {
-		g.Config.Stall = stall
-		g.Videos = lazy{g.Videos, 2*stall + 2*time.Second}
+	const idleTimeout = 200 * time.Millisecond
+	s := startGateway(t, func(g *setup) {
+		g.Config.IdleTimeout = idleTimeout
+		g.Videos = slowStore{g.Videos, 2*idleTimeout + 2*time.Second}
 	})
 	body, contentType := form{file{"a.mp4", video}}.encode(t)
 	for name, c := range map[string]struct {
@@ -98,21 +98,21 @@ func TestStoreMayTakeLong(t *testing.T) {
 	}
 }
 
-// records is a job store with a Create and a Get of the test's own.
-type records struct {
+// jobStore is a job store with a Create and a Get of the test's own.
+type jobStore struct {
 	jobs.Store
 	create func(ctx context.Context, j jobs.Job) error
 	get    func(ctx context.Context, id string) (jobs.Job, error)
 }
 
-func (r records) Create(ctx context.Context, j jobs.Job) error {
+func (r jobStore) Create(ctx context.Context, j jobs.Job) error {
 	if r.create == nil {
 		return r.Store.Create(ctx, j)
 	}
 	return r.create(ctx, j)
 }
 
-func (r records) Get(ctx context.Context, id string) (jobs.Job, error) {
+func (r jobStore) Get(ctx context.Context, id string) (jobs.Job, error) {
 	if r.get == nil {
 		return r.Store.Get(ctx, id)
 	}
@@ -120,23 +120,23 @@ func (r records) Get(ctx context.Context, id string) (jobs.Job, error) {
 }
 
 func TestRecordNotStored(t *testing.T) {
-	s := open(t, func(g *Gateway) {
-		g.Jobs = records{Store: g.Jobs, create: func(context.Context, jobs.Job) error { return errBroken }}
+	s := startGateway(t, func(g *setup) {
+		g.Jobs = jobStore{Store: g.Jobs, create: func(context.Context, jobs.Job) error { return errBroken }}
 	})
-	res, b := s.send(t, form{file{"a.mp4", video}})
-	refused(t, res, b, problem.Unavailable)
-	s.untouched(t)
+	res, b := s.upload(t, form{file{"a.mp4", video}})
+	checkProblem(t, res, b, problem.Unavailable)
+	s.checkNothingLeft(t)
 }
 
 // The record was stored, and only the answer lost: then the job is accepted.
 func TestRecordStoredWithAnError(t *testing.T) {
-	s := open(t, func(g *Gateway) {
+	s := startGateway(t, func(g *setup) {
 		kept := g.Jobs
-		g.Jobs = records{Store: g.Jobs, create: func(ctx context.Context, j jobs.Job) error {
+		g.Jobs = jobStore{Store: g.Jobs, create: func(ctx context.Context, j jobs.Job) error {
 			return errors.Join(kept.Create(ctx, j), errBroken)
 		}}
 	})
-	s.accepted(t, "a.mp4")
+	s.mustUpload(t, "a.mp4")
 	if n := s.queue.count(); n != 1 {
 		t.Errorf("%d events sent", n)
 	}
@@ -145,14 +145,14 @@ func TestRecordStoredWithAnError(t *testing.T) {
 // Nobody can tell whether the record was stored: then the video, which it may
 // need, stays for the janitor to judge.
 func TestRecordPerhapsStored(t *testing.T) {
-	s := open(t, func(g *Gateway) {
-		g.Jobs = records{Store: g.Jobs,
+	s := startGateway(t, func(g *setup) {
+		g.Jobs = jobStore{Store: g.Jobs,
 			create: func(context.Context, jobs.Job) error { return errBroken },
 			get:    func(context.Context, string) (jobs.Job, error) { return jobs.Job{}, errBroken },
 		}
 	})
-	res, b := s.send(t, form{file{"a.mp4", video}})
-	refused(t, res, b, problem.Unavailable)
+	res, b := s.upload(t, form{file{"a.mp4", video}})
+	checkProblem(t, res, b, problem.Unavailable)
 	if s.files(t, "videos") == 0 {
 		t.Error("the video is gone")
 	}
@@ -164,61 +164,61 @@ func TestRecordPerhapsStored(t *testing.T) {
 // A store that took all the time for Create still gets time to say what it did.
 func TestRecordThatTakesTooLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		queue := &wakeups{}
-		g := &Gateway{Queue: queue, Jobs: records{
+		queue := &recordingQueue{}
+		g := &Gateway{Deps: Deps{Queue: queue, Jobs: jobStore{
 			create: func(ctx context.Context, _ jobs.Job) error { <-ctx.Done(); return ctx.Err() },
 			get:    func(ctx context.Context, id string) (jobs.Job, error) { return jobs.Job{ID: id}, ctx.Err() },
-		}}
+		}}}
 		begun := time.Now()
-		if err := g.accept(t.Context(), jobs.Job{ID: "6650a1f2c4b8e90d1f3a7b21"}); err != nil {
+		if err := g.acceptJob(t.Context(), jobs.Job{ID: "6650a1f2c4b8e90d1f3a7b21"}); err != nil {
 			t.Error(err)
 		}
-		if took := time.Since(begun); took != settle || queue.count() != 1 {
+		if took := time.Since(begun); took != storeTimeout || queue.count() != 1 {
 			t.Errorf("%d events after %v", queue.count(), took)
 		}
 	})
 }
 
 func TestQueueOutOfReach(t *testing.T) {
-	s := open(t, nil)
+	s := startGateway(t, nil)
 	s.queue.fail = errBroken
-	j := s.accepted(t, "a.mp4")
-	if now := time.Now(); j.DueAt.After(now.Add(s.Config.Policy.Wake)) {
+	j := s.mustUpload(t, "a.mp4")
+	if now := time.Now(); j.DueAt.After(now.Add(s.config.Policy.Wake)) {
 		t.Errorf("the janitor will look only in %v", j.DueAt.Sub(now))
 	}
 }
 
 func TestStoresOutOfReach(t *testing.T) {
-	broken := records{get: func(context.Context, string) (jobs.Job, error) { return jobs.Job{}, errBroken }}
-	s := open(t, nil)
-	j := s.done(t, "a.mp4", []byte("mp3"))
+	broken := jobStore{get: func(context.Context, string) (jobs.Job, error) { return jobs.Job{}, errBroken }}
+	s := startGateway(t, nil)
+	j := s.mustConvert(t, "a.mp4", []byte("mp3"))
 	kept := s.Jobs
 	s.Jobs = broken
 	for _, route := range []string{"GET /jobs/" + j.ID, "DELETE /jobs/" + j.ID, "GET /jobs/" + j.ID + "/audio", "GET /download?fid=" + j.ID} {
 		method, path, _ := strings.Cut(route, " ")
 		res, b := s.do(t, method, path, nil)
-		refused(t, res, b, problem.Unavailable)
+		checkProblem(t, res, b, problem.Unavailable)
 	}
-	s.Jobs, s.Audio = kept, unreadable{s.Audio}
+	s.Jobs, s.Audio = kept, unreadableStore{s.Audio}
 	for _, path := range []string{"/jobs/" + j.ID + "/audio", "/download?fid=" + j.ID, "/download?fid=" + j.Audio.ID} {
 		res, b := s.do(t, "GET", path, nil)
-		refused(t, res, b, problem.Unavailable)
+		checkProblem(t, res, b, problem.Unavailable)
 	}
 }
 
-type unreadable struct{ media.Store }
+type unreadableStore struct{ media.Store }
 
-func (unreadable) Open(context.Context, string) (media.Object, io.ReadSeekCloser, error) {
+func (unreadableStore) Open(context.Context, string) (media.Object, io.ReadSeekCloser, error) {
 	return media.Object{}, nil, errBroken
 }
 
 // A record whose MP3 is not there any more is about to go, too.
 func TestMP3IsGone(t *testing.T) {
-	s := open(t, nil)
-	j := s.done(t, "a.mp4", []byte("mp3"))
+	s := startGateway(t, nil)
+	j := s.mustConvert(t, "a.mp4", []byte("mp3"))
 	if err := s.Audio.Delete(t.Context(), j.Audio.ID); err != nil {
 		t.Fatal(err)
 	}
 	res, b := s.do(t, "GET", "/jobs/"+j.ID+"/audio", nil)
-	refused(t, res, b, problem.JobNotFound)
+	checkProblem(t, res, b, problem.JobNotFound)
 }

@@ -30,7 +30,7 @@ func FuzzUpload(f *testing.F) {
 	}
 	f.Add([]byte("--x\r\nContent-Disposition: form-data; filename=\"\r\n\r\n"))
 	f.Add([]byte("--x\r\nContent-Transfer-Encoding: quoted-printable\r\nContent-Disposition: form-data; name=f; filename*=UTF-8''%ff\r\n\r\n=00=zz\r\n--x--"))
-	s := assemble(f, func(g *Gateway) { g.Config.MaxUpload = 1000 })
+	s := newTestGateway(f, func(g *setup) { g.Config.MaxUpload = 1000 })
 	h := s.Handler()
 	f.Fuzz(func(t *testing.T, body []byte) {
 		r := httptest.NewRequest("POST", "/upload", bytes.NewReader(body))
@@ -39,7 +39,7 @@ func FuzzUpload(f *testing.F) {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
 		if w.Code == http.StatusAccepted {
-			v := decode[view](t, w.Body.Bytes())
+			v := decode[jobResponse](t, w.Body.Bytes())
 			if v.Bytes < 1 || v.Bytes > 1000 || v.Name != CleanName(v.Name) {
 				t.Errorf("accepted %+v", v)
 			}
@@ -54,7 +54,7 @@ func FuzzUpload(f *testing.F) {
 		} else if w.Code < 400 || w.Code >= 500 || !strings.Contains(w.Body.String(), `"code":`) {
 			t.Errorf("%d %s", w.Code, w.Body)
 		}
-		s.untouched(t)
+		s.checkNothingLeft(t)
 	})
 }
 
@@ -63,14 +63,14 @@ func FuzzRange(f *testing.F) {
 	for _, r := range []string{"bytes=0-0", "bytes=-1", "bytes=5-", "bytes=0-1,4-5", "bytes=99-", "bytes=9-1", "bytes=0-0,-1", "bytes= 1 - 2", "lines=1-2", "bytes=", "bytes=0-18446744073709551616"} {
 		f.Add(r)
 	}
-	s := assemble(f, nil)
+	s := newTestGateway(f, nil)
 	h := s.Handler()
 	mp3 := []byte("0123456789abcdefghijklmnopqrstuvwxyz")
 	r := httptest.NewRequest("POST", "/upload", bytes.NewReader(video))
 	r.Header.Set("Authorization", "Bearer "+s.token)
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
-	job := decode[view](f, w.Body.Bytes()).ID
+	job := decode[jobResponse](f, w.Body.Bytes()).ID
 	s.claim(f, job)
 	s.complete(f, job, mp3)
 
@@ -91,7 +91,7 @@ func FuzzRange(f *testing.F) {
 				t.Errorf("%q: refused as %q", ranges, kind)
 			}
 		case w.Code == http.StatusPartialContent && kind == "audio/mpeg":
-			claimed(t, w.Header().Get("Content-Range"), w.Body.Bytes(), mp3)
+			checkContentRange(t, w.Header().Get("Content-Range"), w.Body.Bytes(), mp3)
 		case w.Code == http.StatusPartialContent && kind == "multipart/byteranges":
 			parts := multipart.NewReader(w.Body, params["boundary"])
 			for {
@@ -102,7 +102,7 @@ func FuzzRange(f *testing.F) {
 					t.Fatalf("%q: %v", ranges, err)
 				}
 				b, _ := io.ReadAll(p)
-				claimed(t, p.Header.Get("Content-Range"), b, mp3)
+				checkContentRange(t, p.Header.Get("Content-Range"), b, mp3)
 			}
 		default:
 			t.Errorf("%q: %d %q", ranges, w.Code, kind)
@@ -110,8 +110,8 @@ func FuzzRange(f *testing.F) {
 	})
 }
 
-// claimed checks that b are the bytes of whole that a Content-Range names.
-func claimed(t *testing.T, contentRange string, b, whole []byte) {
+// checkContentRange checks that b are the bytes of whole that a Content-Range names.
+func checkContentRange(t *testing.T, contentRange string, b, whole []byte) {
 	t.Helper()
 	var first, last, size int
 	if _, err := fmt.Sscanf(contentRange, "bytes %d-%d/%d", &first, &last, &size); err != nil {

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"time"
 
-	"mp3converter/shared/conversion"
 	"mp3converter/shared/id"
 	"mp3converter/shared/jobs"
 	"mp3converter/shared/problem"
@@ -19,58 +18,8 @@ const (
 	maxPageSize = 200
 )
 
-// view is a job as its owner sees it.
-type view struct {
-	ID         string              `json:"id"`
-	State      jobs.State          `json:"state"`
-	Name       string              `json:"name"`
-	Bytes      int64               `json:"bytes"`
-	Progress   int                 `json:"progress"` // percent
-	Options    conversion.Options  `json:"options,omitzero"`
-	Error      *conversion.Failure `json:"error,omitempty"`
-	Source     *sourceView         `json:"source,omitempty"`
-	Audio      *audioView          `json:"audio,omitempty"`
-	CreatedAt  time.Time           `json:"createdAt"`
-	FinishedAt time.Time           `json:"finishedAt,omitzero"`
-	ExpiresAt  time.Time           `json:"expiresAt,omitzero"`
-}
-
-type audioView struct {
-	ID    string `json:"id"`
-	Name  string `json:"name"`
-	Bytes int64  `json:"bytes"`
-	URL   string `json:"url"`
-}
-
-type sourceView struct {
-	Container string  `json:"container"`
-	Codec     string  `json:"codec"`
-	Seconds   float64 `json:"seconds"`
-	Rate      int     `json:"sampleRate"`
-	Channels  int     `json:"channels"`
-
-	Tracks []conversion.Track `json:"tracks,omitempty"`
-	Tags   map[string]string  `json:"tags,omitempty"`
-}
-
-func viewOf(j jobs.Job) view {
-	v := view{
-		ID: j.ID, State: j.State, Name: j.Name, Bytes: j.Video.Size, Progress: j.Progress, Options: j.Options, Error: j.Failure,
-		CreatedAt: j.CreatedAt, FinishedAt: j.FinishedAt, ExpiresAt: j.ExpiresAt,
-	}
-	if j.MediaInfo != nil {
-		s := j.MediaInfo
-		v.Source = &sourceView{s.Container, s.Codec, s.Duration.Seconds(), s.Rate, s.Channels, s.Tracks, s.Tags}
-	}
-	if j.State == jobs.Done {
-		v.Audio = &audioView{j.Audio.ID, j.AudioName(), j.Audio.Size, "/jobs/" + j.ID + "/audio"}
-	}
-	return v
-}
-
-// list answers with the user's jobs, newest first; "next" is the "before" of
-// the following page.
-func (g *Gateway) list(w http.ResponseWriter, r *http.Request, user token.Claims) error {
+// handleListJobs responds with one page of the user's jobs, newest first.
+func (g *Gateway) handleListJobs(w http.ResponseWriter, r *http.Request, user token.Claims) error {
 	q := r.URL.Query()
 	limit := pageSize
 	if s := q.Get("limit"); s != "" {
@@ -88,49 +37,46 @@ func (g *Gateway) list(w http.ResponseWriter, r *http.Request, user token.Claims
 	if err != nil {
 		return problem.Unavailable.WithCause(err)
 	}
-	page := struct {
-		Jobs []view `json:"jobs"`
-		Next string `json:"next,omitempty"`
-	}{Jobs: []view{}}
+	page := jobListResponse{Jobs: []jobResponse{}}
 	if len(found) > limit {
 		found = found[:limit]
 		page.Next = found[limit-1].ID
 	}
 	for _, j := range found {
-		page.Jobs = append(page.Jobs, viewOf(j))
+		page.Jobs = append(page.Jobs, newJobResponse(j))
 	}
-	return reply(w, http.StatusOK, page)
+	return writeJSON(w, http.StatusOK, page)
 }
 
-// show tells how a job stands; "wait" keeps the answer until it is finished.
-func (g *Gateway) show(w http.ResponseWriter, r *http.Request, user token.Claims) error {
-	j, err := g.await(r, user, r.PathValue("id"))
+// handleGetJob responds with a job.
+func (g *Gateway) handleGetJob(w http.ResponseWriter, r *http.Request, user token.Claims) error {
+	j, err := g.waitForJob(r, user, r.PathValue("id"))
 	if err != nil {
 		return err
 	}
-	return reply(w, http.StatusOK, viewOf(j))
+	return writeJSON(w, http.StatusOK, newJobResponse(j))
 }
 
-// remove cancels a job that is not finished, whose record stays until it
-// expires, and deletes a finished one with its MP3.
-func (g *Gateway) remove(w http.ResponseWriter, r *http.Request, user token.Claims) error {
-	j, err := g.own(r, user, r.PathValue("id"))
+// handleDeleteJob cancels an unfinished job, whose record remains until it
+// expires, and deletes a finished job with its MP3.
+func (g *Gateway) handleDeleteJob(w http.ResponseWriter, r *http.Request, user token.Claims) error {
+	j, err := g.ownedJob(r, user, r.PathValue("id"))
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), settle)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), storeTimeout)
 	defer cancel()
 	cancelled, err := g.Jobs.Update(ctx, j.ID, func(j *jobs.Job) error {
-		return j.Cancel(g.Config.Policy, time.Now())
+		return j.Cancel(g.config.Policy, time.Now())
 	})
 	switch {
 	case err == nil:
-		g.discard(ctx, cancelled.Video.ID)
+		g.deleteVideo(ctx, cancelled.Video.ID)
 	case errors.Is(err, jobs.ErrFinished):
-		if err := g.erase(ctx, j.ID); err != nil {
+		if err := g.deleteFinished(ctx, j.ID); err != nil {
 			return problem.Unavailable.WithCause(err)
 		}
-	case errors.Is(err, jobs.ErrNotFound): // deleted meanwhile: as wished
+	case errors.Is(err, jobs.ErrNotFound): // deleted by another request
 	default:
 		return problem.Unavailable.WithCause(err)
 	}
@@ -138,9 +84,10 @@ func (g *Gateway) remove(w http.ResponseWriter, r *http.Request, user token.Clai
 	return nil
 }
 
-// erase reads the job again: it may have got its MP3 since.
-func (g *Gateway) erase(ctx context.Context, job string) error {
-	j, err := g.Jobs.Get(ctx, job)
+// deleteFinished deletes a finished job and its files. It reads the job again,
+// because the converter may have added an MP3 since.
+func (g *Gateway) deleteFinished(ctx context.Context, jobID string) error {
+	j, err := g.Jobs.Get(ctx, jobID)
 	if errors.Is(err, jobs.ErrNotFound) {
 		return nil
 	} else if err != nil {

@@ -15,73 +15,68 @@ import (
 	"mp3converter/shared/problem"
 )
 
-func (s *site) show(t testing.TB, job string) view {
+func (s *testGateway) getJob(t testing.TB, job string) jobResponse {
 	t.Helper()
 	res, b := s.do(t, "GET", "/jobs/"+job, nil)
 	if res.StatusCode != http.StatusOK {
 		t.Fatalf("%d %s", res.StatusCode, b)
 	}
-	return decode[view](t, b)
+	return decode[jobResponse](t, b)
 }
 
 // TestJobIsShown follows a job through its states.
 func TestJobIsShown(t *testing.T) {
-	s := open(t, nil)
-	j := s.accepted(t, "a.mp4")
-	if v := s.show(t, j.ID); v.State != jobs.Queued || v.Audio != nil || v.Error != nil || !v.FinishedAt.IsZero() {
+	s := startGateway(t, nil)
+	j := s.mustUpload(t, "a.mp4")
+	if v := s.getJob(t, j.ID); v.State != jobs.Queued || v.Audio != nil || v.Error != nil || !v.FinishedAt.IsZero() {
 		t.Errorf("queued: %+v", v)
 	}
 	s.claim(t, j.ID)
 	s.update(t, j.ID, func(j *jobs.Job) error {
 		j.MediaInfo = &conversion.MediaInfo{Container: "mov,mp4", Codec: "aac", Duration: 1500 * time.Millisecond, Rate: 44100, Channels: 2}
-		return j.Renew(s.Config.Policy, "test", 42, time.Now())
+		return j.Renew(s.config.Policy, "test", 42, time.Now())
 	})
-	v := s.show(t, j.ID)
+	v := s.getJob(t, j.ID)
 	if v.State != jobs.Converting || v.Progress != 42 {
 		t.Errorf("converting: %+v", v)
 	}
-	if want := (&sourceView{Container: "mov,mp4", Codec: "aac", Seconds: 1.5, Rate: 44100, Channels: 2}); !reflect.DeepEqual(v.Source, want) {
+	if want := (&sourceResponse{Container: "mov,mp4", Codec: "aac", Seconds: 1.5, Rate: 44100, Channels: 2}); !reflect.DeepEqual(v.Source, want) {
 		t.Errorf("source %+v, want %+v", v.Source, want)
 	}
 	j = s.complete(t, j.ID, []byte("mp3"))
-	v = s.show(t, j.ID)
-	if want := (audioView{j.Audio.ID, "a.mp3", 3, "/jobs/" + j.ID + "/audio"}); v.State != jobs.Done || v.Audio == nil || *v.Audio != want {
+	v = s.getJob(t, j.ID)
+	if want := (audioResponse{j.Audio.ID, "a.mp3", 3, "/jobs/" + j.ID + "/audio"}); v.State != jobs.Done || v.Audio == nil || *v.Audio != want {
 		t.Errorf("done: %+v %+v", v, v.Audio)
 	}
-	if v.FinishedAt.IsZero() || v.ExpiresAt.Sub(v.FinishedAt) != s.Config.Policy.Retention {
+	if v.FinishedAt.IsZero() || v.ExpiresAt.Sub(v.FinishedAt) != s.config.Policy.Retention {
 		t.Errorf("finished %v, expires %v", v.FinishedAt, v.ExpiresAt)
 	}
 }
 
 func TestEveryFailureIsShown(t *testing.T) {
-	s := open(t, nil)
+	s := startGateway(t, nil)
 	for _, why := range conversion.Failures {
-		j := s.accepted(t, "a.mp4")
+		j := s.mustUpload(t, "a.mp4")
 		s.claim(t, j.ID)
-		s.update(t, j.ID, func(j *jobs.Job) error { return j.Fail(s.Config.Policy, "test", why, time.Now()) })
-		if v := s.show(t, j.ID); v.State != jobs.Failed || v.Error == nil || *v.Error != *why {
+		s.update(t, j.ID, func(j *jobs.Job) error { return j.Fail(s.config.Policy, "test", why, time.Now()) })
+		if v := s.getJob(t, j.ID); v.State != jobs.Failed || v.Error == nil || *v.Error != *why {
 			t.Errorf("%s: %+v, %+v", why.Code, v, v.Error)
 		}
 	}
 }
 
-type jobPage struct {
-	Jobs []view
-	Next string
-}
-
 func TestListPages(t *testing.T) {
-	s := open(t, nil)
-	if res, b := s.do(t, "GET", "/jobs", nil); res.StatusCode != 200 || decode[jobPage](t, b).Jobs == nil {
+	s := startGateway(t, nil)
+	if res, b := s.do(t, "GET", "/jobs", nil); res.StatusCode != 200 || decode[jobListResponse](t, b).Jobs == nil {
 		t.Errorf("nothing yet: %d %s", res.StatusCode, b)
 	}
 	const n = 7
 	var all []string // newest first
 	for range n {
-		all = append([]string{s.accepted(t, "a.mp4").ID}, all...)
+		all = append([]string{s.mustUpload(t, "a.mp4").ID}, all...)
 	}
 	s.token = s.tokenOf(t, "bert")
-	s.accepted(t, "not anna's.mp4")
+	s.mustUpload(t, "not anna's.mp4")
 	s.token = s.tokenOf(t, "anna")
 	for limit := 1; limit <= n+1; limit++ {
 		var got []string
@@ -91,7 +86,7 @@ func TestListPages(t *testing.T) {
 				path += "&before=" + before
 			}
 			_, b := s.do(t, "GET", path, nil)
-			p := decode[jobPage](t, b)
+			p := decode[jobListResponse](t, b)
 			if len(p.Jobs) > limit {
 				t.Fatalf("%d jobs in a page of %d", len(p.Jobs), limit)
 			}
@@ -109,17 +104,17 @@ func TestListPages(t *testing.T) {
 }
 
 func TestListRefuses(t *testing.T) {
-	s := open(t, nil)
+	s := startGateway(t, nil)
 	for _, query := range []string{"limit=0", "limit=-1", "limit=201", "limit=x", "limit=1e2", "before=x", "before=../../x", "before=" + id.New() + "0"} {
 		res, b := s.do(t, "GET", "/jobs?"+query, nil)
-		refused(t, res, b, problem.BadRequest)
+		checkProblem(t, res, b, problem.BadRequest)
 	}
 }
 
 func TestWaitEndsWithTheJob(t *testing.T) {
-	s := open(t, nil)
+	s := startGateway(t, nil)
 	for _, path := range []string{"/jobs/%s?wait=200", "/jobs/%s/audio?wait=200", "/download?fid=%s&wait=9223372037"} {
-		j := s.accepted(t, "a.mp4")
+		j := s.mustUpload(t, "a.mp4")
 		s.claim(t, j.ID)
 		begun, finished := time.Now(), make(chan struct{})
 		go func() {
@@ -136,24 +131,24 @@ func TestWaitEndsWithTheJob(t *testing.T) {
 }
 
 func TestWaitEndsWithTheTime(t *testing.T) {
-	s := open(t, nil)
-	j := s.accepted(t, "a.mp4")
+	s := startGateway(t, nil)
+	j := s.mustUpload(t, "a.mp4")
 	begun := time.Now()
 	res, b := s.do(t, "GET", "/jobs/"+j.ID+"?wait=1", nil)
-	if took := time.Since(begun); res.StatusCode != 200 || decode[view](t, b).State != jobs.Queued || took < time.Second || took > 20*time.Second {
+	if took := time.Since(begun); res.StatusCode != 200 || decode[jobResponse](t, b).State != jobs.Queued || took < time.Second || took > 20*time.Second {
 		t.Errorf("%d after %v: %s", res.StatusCode, took, b)
 	}
 	begun = time.Now()
 	res, b = s.do(t, "GET", "/jobs/"+j.ID+"/audio?wait=1", nil)
-	refused(t, res, b, problem.NotReady)
+	checkProblem(t, res, b, problem.NotReady)
 	if took := time.Since(begun); took < time.Second {
 		t.Errorf("not ready after %v", took)
 	}
 }
 
 func TestWaitEndsWithTheClient(t *testing.T) {
-	s := open(t, nil) // and fails the test if a request is still running at the end
-	j := s.accepted(t, "a.mp4")
+	s := startGateway(t, nil) // and fails the test if a request is still running at the end
+	j := s.mustUpload(t, "a.mp4")
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	req, _ := http.NewRequestWithContext(ctx, "GET", s.url+"/jobs/"+j.ID+"?wait=200", nil)
@@ -164,66 +159,66 @@ func TestWaitEndsWithTheClient(t *testing.T) {
 }
 
 func TestWaitRefuses(t *testing.T) {
-	s := open(t, nil)
-	j := s.accepted(t, "a.mp4")
+	s := startGateway(t, nil)
+	j := s.mustUpload(t, "a.mp4")
 	for _, wait := range []string{"-1", "x", "1.5", "99999999999999999999"} {
 		res, b := s.do(t, "GET", "/jobs/"+j.ID+"?wait="+wait, nil)
-		refused(t, res, b, problem.BadRequest)
+		checkProblem(t, res, b, problem.BadRequest)
 	}
 }
 
-func (s *site) remove(t testing.TB, job string) {
+func (s *testGateway) deleteJob(t testing.TB, job string) {
 	t.Helper()
 	if res, b := s.do(t, "DELETE", "/jobs/"+job, nil); res.StatusCode != http.StatusNoContent || len(b) > 0 {
 		t.Errorf("%d %s", res.StatusCode, b)
 	}
 }
 
-func (s *site) gone(t testing.TB, job string) {
+func (s *testGateway) checkDeleted(t testing.TB, job string) {
 	t.Helper()
 	res, b := s.do(t, "GET", "/jobs/"+job, nil)
-	refused(t, res, b, problem.JobNotFound)
+	checkProblem(t, res, b, problem.JobNotFound)
 	s.queue.sent = nil
-	s.untouched(t)
+	s.checkNothingLeft(t)
 }
 
 func TestDeleteCancels(t *testing.T) {
 	for _, state := range []jobs.State{jobs.Queued, jobs.Converting} {
 		t.Run(string(state), func(t *testing.T) {
-			s := open(t, nil)
-			j := s.accepted(t, "a.mp4")
+			s := startGateway(t, nil)
+			j := s.mustUpload(t, "a.mp4")
 			if state == jobs.Converting {
 				s.claim(t, j.ID)
 			}
-			s.remove(t, j.ID)
-			if v := s.show(t, j.ID); v.State != jobs.Cancelled || v.FinishedAt.IsZero() {
+			s.deleteJob(t, j.ID)
+			if v := s.getJob(t, j.ID); v.State != jobs.Cancelled || v.FinishedAt.IsZero() {
 				t.Errorf("cancelled: %+v", v)
 			}
 			if n := s.files(t, "videos"); n != 0 {
 				t.Errorf("%d files of the video left", n)
 			}
 			if _, err := s.Jobs.Update(t.Context(), j.ID, func(j *jobs.Job) error {
-				return j.Renew(s.Config.Policy, "test", 1, time.Now())
+				return j.Renew(s.config.Policy, "test", 1, time.Now())
 			}); !errors.Is(err, jobs.ErrLeaseLost) {
 				t.Errorf("the converter is told %v", err)
 			}
-			s.remove(t, j.ID) // of a cancelled job deletes it
-			s.gone(t, j.ID)
+			s.deleteJob(t, j.ID) // of a cancelled job deletes it
+			s.checkDeleted(t, j.ID)
 		})
 	}
 }
 
 func TestDeleteErases(t *testing.T) {
-	s := open(t, nil)
-	done := s.done(t, "a.mp4", []byte("mp3"))
-	s.remove(t, done.ID)
-	s.gone(t, done.ID)
+	s := startGateway(t, nil)
+	done := s.mustConvert(t, "a.mp4", []byte("mp3"))
+	s.deleteJob(t, done.ID)
+	s.checkDeleted(t, done.ID)
 	res, b := s.do(t, "DELETE", "/jobs/"+done.ID, nil)
-	refused(t, res, b, problem.JobNotFound)
+	checkProblem(t, res, b, problem.JobNotFound)
 
-	failed := s.accepted(t, "b.mp4")
+	failed := s.mustUpload(t, "b.mp4")
 	s.claim(t, failed.ID)
-	s.update(t, failed.ID, func(j *jobs.Job) error { return j.Fail(s.Config.Policy, "test", conversion.Corrupt, time.Now()) })
-	s.remove(t, failed.ID)
-	s.gone(t, failed.ID)
+	s.update(t, failed.ID, func(j *jobs.Job) error { return j.Fail(s.config.Policy, "test", conversion.Corrupt, time.Now()) })
+	s.deleteJob(t, failed.ID)
+	s.checkDeleted(t, failed.ID)
 }

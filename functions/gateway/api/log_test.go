@@ -11,19 +11,19 @@ import (
 	"mp3converter/shared/logs"
 )
 
-// buffer is a log that may be written and read at the same time.
-type buffer struct {
+// syncBuffer is a buffer that is safe for concurrent use.
+type syncBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
 }
 
-func (b *buffer) Write(p []byte) (int, error) {
+func (b *syncBuffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.b.Write(p)
 }
 
-func (b *buffer) String() string {
+func (b *syncBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.b.String()
@@ -32,17 +32,17 @@ func (b *buffer) String() string {
 // No token, no password and no file name may be in the log, whatever was
 // refused and for whatever reason.
 func TestLogKeepsSecrets(t *testing.T) {
-	log := new(buffer)
+	log := new(syncBuffer)
 	before := slog.Default()
 	slog.SetDefault(logs.New(log, "json", "info"))
 	t.Cleanup(func() { slog.SetDefault(before) })
 
-	s := open(t, nil)
-	s.send(t, form{file{"kompromat.mp4", video}})
-	s.send(t, form{file{"kompromat.mp4", []byte("kompromat")}})
-	s.send(t, form{file{"kompromat.mp4", nil}})
-	s.send(t, form{file{"kompromat.mp4", video}, file{"kompromat.mp4", video}})
-	s.send(t, form{field{"kompromat", strings.Repeat("kompromat", 1000)}})
+	s := startGateway(t, nil)
+	s.upload(t, form{file{"kompromat.mp4", video}})
+	s.upload(t, form{file{"kompromat.mp4", []byte("kompromat")}})
+	s.upload(t, form{file{"kompromat.mp4", nil}})
+	s.upload(t, form{file{"kompromat.mp4", video}, file{"kompromat.mp4", video}})
+	s.upload(t, form{field{"kompromat", strings.Repeat("kompromat", 1000)}})
 	for _, body := range []string{
 		"--x\r\nContent-Disposition: form-data; filename=\"kom\r\nkompromat.mp4\"\r\n\r\nabc\r\n--x--\r\n",
 		"--x\r\nContent-Disposition: form-data; filename=\"kompromat.mp4\"\r\n\r\n" + string(video),
@@ -53,7 +53,7 @@ func TestLogKeepsSecrets(t *testing.T) {
 	s.do(t, "POST", "/upload?name=kompromat.mp4", bytes.NewReader(video))
 	s.do(t, "POST", "/upload?name=kompromat.mp4", strings.NewReader("kompromat"), "Content-Type", "text/kompromat")
 	s.do(t, "POST", "/kompromat.mp4", bytes.NewReader(video))
-	j := s.done(t, "kompromat.mp4", []byte("mp3"))
+	j := s.mustConvert(t, "kompromat.mp4", []byte("mp3"))
 	s.do(t, "GET", "/download?fid="+j.ID, nil)
 	s.do(t, "GET", "/download?fid="+j.ID+"&kompromat", nil, "Range", "bytes=99-")
 	s.do(t, "GET", "/jobs?before=kompromat", nil)
@@ -63,11 +63,11 @@ func TestLogKeepsSecrets(t *testing.T) {
 	s.do(t, "GET", "/jobs", nil, "Authorization", "Bearer kompromat")
 	s.do(t, "GET", "/jobs?token="+s.token, nil, "Authorization", "Basic a29tcHJvbWF0")
 	s.queue.fail = errBroken
-	s.send(t, form{file{"kompromat.mp4", video}})
+	s.upload(t, form{file{"kompromat.mp4", video}})
 	s.do(t, "DELETE", "/jobs/"+j.ID, nil)
 
 	const requests = 20
-	until(t, "every request is in the log", func() bool {
+	waitUntil(t, "every request is in the log", func() bool {
 		return strings.Count(log.String(), `"msg":"request"`) >= requests
 	})
 	for _, secret := range append(strings.Split(s.token, "."), "kompromat", "a29tcHJvbWF0", "anna@example.com") {

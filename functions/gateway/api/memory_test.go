@@ -11,14 +11,14 @@ import (
 	"mp3converter/shared/media"
 )
 
-// nowhere is a media store that throws everything away, and notes the most
+// discardStore is a media store that throws everything away, and notes the most
 // memory that was in use meanwhile.
-type nowhere struct {
+type discardStore struct {
 	media.Store
 	peak uint64
 }
 
-func (n *nowhere) Put(_ context.Context, o media.Object, r io.Reader) (media.Object, error) {
+func (n *discardStore) Put(_ context.Context, o media.Object, r io.Reader) (media.Object, error) {
 	buf := make([]byte, 64<<10)
 	for {
 		before := o.Size >> 24
@@ -40,10 +40,10 @@ func memory() (m runtime.MemStats) {
 	return m
 }
 
-// zeros is an endless file of nothing.
-type zeros struct{}
+// zeroReader is an endless file of nothing.
+type zeroReader struct{}
 
-func (zeros) Read(p []byte) (int, error) {
+func (zeroReader) Read(p []byte) (int, error) {
 	clear(p)
 	return len(p), nil
 }
@@ -59,17 +59,17 @@ func TestUploadIsStreamed(t *testing.T) {
 		"raw":  {256 << 20, "", "", "video/mp4"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			videos := &nowhere{}
-			s := open(t, func(g *Gateway) {
+			videos := &discardStore{}
+			s := startGateway(t, func(g *setup) {
 				g.Config.MaxUpload = c.size
 				g.Videos = videos
 			})
 			s.client.Transport = &http.Transport{}
-			body := io.MultiReader(strings.NewReader(c.head), io.LimitReader(zeros{}, c.size), strings.NewReader(c.tail))
+			body := io.MultiReader(strings.NewReader(c.head), io.LimitReader(zeroReader{}, c.size), strings.NewReader(c.tail))
 			runtime.GC()
 			before := memory()
 			res, b := s.do(t, "POST", "/upload", body, "Content-Type", c.contentType)
-			if v := decode[view](t, b); res.StatusCode != http.StatusAccepted || v.Bytes != c.size {
+			if v := decode[jobResponse](t, b); res.StatusCode != http.StatusAccepted || v.Bytes != c.size {
 				t.Fatalf("%d %s", res.StatusCode, b)
 			}
 			grown := int64(videos.peak) - int64(before.HeapAlloc)

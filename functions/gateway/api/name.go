@@ -6,28 +6,28 @@ import (
 	"unicode/utf8"
 )
 
-// maxName is the longest file name kept, in bytes: what file systems take,
-// less room for another extension.
+// maxName is the maximum length of a file name in bytes: what file systems
+// allow, less room for another extension.
 const maxName = 240
 
-// escaped undoes what browsers do to the three characters that would end a
-// file name in a form's header.
-var escaped = strings.NewReplacer("%22", `"`, "%0D", " ", "%0A", " ", "%0d", " ", "%0a", " ")
+// unescapeName reverts how browsers escape quotes and line breaks in a form's
+// file names. Line breaks become spaces.
+var unescapeName = strings.NewReplacer("%22", `"`, "%0D", " ", "%0A", " ", "%0d", " ", "%0a", " ")
 
-// CleanName returns the last element of a file name as a client sent it, fit to
-// be shown, stored and sent back: valid UTF-8, no path, no control characters,
-// at most 240 bytes with its extension kept, never empty.
+// CleanName makes a client's file name safe to store, show and send back. The
+// result is the last path element: valid UTF-8 without control characters, at
+// most 240 bytes including the extension, and never empty.
 func CleanName(raw string) string {
 	s := strings.Map(func(r rune) rune {
 		switch {
-		case r == utf8.RuneError, bidi(r):
+		case r == utf8.RuneError, isBidiControl(r):
 			return -1
 		case unicode.IsControl(r), r == '\u2028', r == '\u2029':
 			return ' '
 		}
 		return r
 	}, raw)
-	s = escaped.Replace(s)
+	s = unescapeName.Replace(s)
 	if i := strings.LastIndexAny(s, `/\`); i >= 0 {
 		s = s[i+1:]
 	}
@@ -49,8 +49,8 @@ func CleanName(raw string) string {
 	return strings.TrimRight(s[:cut], ". ") + ext
 }
 
-// bidi: the characters that turn the direction of writing make "gpm.3pm" out of
-// "mp3.mpg".
-func bidi(r rune) bool {
+// isBidiControl reports whether r changes the direction of writing, which can
+// make "mp3.mpg" look like "gpm.3pm".
+func isBidiControl(r rune) bool {
 	return r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069' || r == '\u200e' || r == '\u200f'
 }

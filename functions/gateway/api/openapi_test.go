@@ -10,15 +10,16 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 
+	"mp3converter/functions/gateway/page"
 	"mp3converter/shared/conversion"
 	"mp3converter/shared/jobs"
 	"mp3converter/shared/problem"
 )
 
-// description returns the OpenAPI document as it is served.
-func description(t testing.TB) *openapi3.T {
+// loadOpenAPI returns the OpenAPI document as it is served.
+func loadOpenAPI(t testing.TB) *openapi3.T {
 	t.Helper()
-	raw, err := assets.ReadFile("openapi.yaml")
+	raw, err := openAPI.ReadFile("openapi.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,8 +30,8 @@ func description(t testing.TB) *openapi3.T {
 	return doc
 }
 
-func TestDescriptionIsValid(t *testing.T) {
-	doc := description(t)
+func TestOpenAPIIsValid(t *testing.T) {
+	doc := loadOpenAPI(t)
 	if !doc.IsOpenAPI31OrLater() {
 		t.Errorf("OpenAPI %s, want 3.1", doc.OpenAPI)
 	}
@@ -43,7 +44,7 @@ func TestDescriptionIsValid(t *testing.T) {
 func codes(t *testing.T, schema string) map[string]string {
 	t.Helper()
 	listed := make(map[string]string)
-	for _, s := range description(t).Components.Schemas[schema].Value.OneOf {
+	for _, s := range loadOpenAPI(t).Components.Schemas[schema].Value.OneOf {
 		code, _ := s.Value.Const.(string)
 		if _, twice := listed[code]; twice {
 			t.Errorf("%s lists %q twice", schema, code)
@@ -53,27 +54,27 @@ func codes(t *testing.T, schema string) map[string]string {
 	return listed
 }
 
-func TestDescriptionListsEveryProblem(t *testing.T) {
+func TestOpenAPIListsEveryProblem(t *testing.T) {
 	want := make(map[string]string)
 	for _, k := range problem.Kinds {
-		want[k.Code] = fmt.Sprintf("%s Status %d.", k.Sentence, k.Status)
+		want[k.Code] = fmt.Sprintf("%s Status %d.", k.Title, k.Status)
 	}
-	same(t, codes(t, "ProblemCode"), want)
+	checkSame(t, codes(t, "ProblemCode"), want)
 }
 
-func TestDescriptionListsEveryFailure(t *testing.T) {
+func TestOpenAPIListsEveryFailure(t *testing.T) {
 	want := make(map[string]string)
 	for _, f := range conversion.Failures {
 		want[f.Code] = f.Message
 	}
-	same(t, codes(t, "FailureCode"), want)
+	checkSame(t, codes(t, "FailureCode"), want)
 }
 
-// TestDescriptionNamesEveryCode: each problem stands, by its code, at an answer
+// TestOpenAPINamesEveryCode: each problem stands, by its code, at an answer
 // of its status, so that a reader finds out where to expect it.
-func TestDescriptionNamesEveryCode(t *testing.T) {
+func TestOpenAPINamesEveryCode(t *testing.T) {
 	named := make(map[string]bool) // "404 job_not_found"
-	for _, path := range description(t).Paths.Map() {
+	for _, path := range loadOpenAPI(t).Paths.Map() {
 		for _, op := range path.Operations() {
 			for status, answer := range op.Responses.Map() {
 				for i, word := range strings.Split(*answer.Value.Description, "`") {
@@ -94,9 +95,9 @@ func TestDescriptionNamesEveryCode(t *testing.T) {
 	}
 }
 
-func TestDescriptionNamesEveryState(t *testing.T) {
+func TestOpenAPINamesEveryState(t *testing.T) {
 	var listed []string
-	for _, s := range description(t).Components.Schemas["State"].Value.Enum {
+	for _, s := range loadOpenAPI(t).Components.Schemas["State"].Value.Enum {
 		listed = append(listed, s.(string))
 	}
 	states := []jobs.State{jobs.Queued, jobs.Converting, jobs.Done, jobs.Failed, jobs.Cancelled}
@@ -109,21 +110,21 @@ func TestDescriptionNamesEveryState(t *testing.T) {
 	}
 }
 
-func TestDescriptionListsEveryOption(t *testing.T) {
+func TestOpenAPIListsEveryOption(t *testing.T) {
 	described := make(map[string]string)
-	for name := range description(t).Components.Schemas["Options"].Value.Properties {
+	for name := range loadOpenAPI(t).Components.Schemas["Options"].Value.Properties {
 		described[name] = ""
 	}
 	taken := make(map[string]string)
-	for _, o := range options {
-		taken[o.name] = ""
+	for _, o := range conversion.Table {
+		taken[o.Name] = ""
 	}
-	same(t, described, taken)
+	checkSame(t, described, taken)
 }
 
-func TestDescriptionAndRoutesAgree(t *testing.T) {
+func TestOpenAPIAndRoutesAgree(t *testing.T) {
 	described := make(map[string]string)
-	for path, item := range description(t).Paths.Map() {
+	for path, item := range loadOpenAPI(t).Paths.Map() {
 		for method := range item.Operations() {
 			if method == http.MethodHead {
 				if item.Get == nil {
@@ -135,13 +136,15 @@ func TestDescriptionAndRoutesAgree(t *testing.T) {
 		}
 	}
 	routed := make(map[string]string)
-	for pattern := range new(Gateway).routes() {
-		routed[strings.TrimSuffix(pattern, "{$}")] = ""
+	for _, routes := range []map[string]http.Handler{new(Gateway).routes(), page.Routes()} {
+		for pattern := range routes {
+			routed[strings.TrimSuffix(pattern, "{$}")] = ""
+		}
 	}
-	same(t, described, routed)
+	checkSame(t, described, routed)
 }
 
-func same(t *testing.T, got, want map[string]string) {
+func checkSame(t *testing.T, got, want map[string]string) {
 	t.Helper()
 	for _, k := range slices.Sorted(maps.Keys(want)) {
 		if g, ok := got[k]; !ok {

@@ -20,7 +20,7 @@ import (
 // middle of it may lose the answer.
 func TestRefusalBehindAProxyComesAfterTheBody(t *testing.T) {
 	refuse := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { problem.Write(w, r, problem.NoToken) })
-	srv := httptest.NewServer(lingering(refuse, time.Minute))
+	srv := httptest.NewServer(lingeringClose(refuse, time.Minute))
 	defer srv.Close()
 	conn, err := net.Dial("tcp", srv.Listener.Addr().String())
 	if err != nil {

@@ -5,24 +5,23 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httputil"
-	"net/url"
 	"time"
 
 	"mp3converter/shared/problem"
+	"mp3converter/shared/serve"
 )
 
-// authPatience bounds the wait for the auth function: it may have to start
-// first, and it hashes on purpose slowly.
-const authPatience = 30 * time.Second
+// authTimeout is how long the auth function may take to respond. It may have to
+// start first, and its password hash is slow on purpose.
+const authTimeout = 30 * time.Second
 
-// maxAuthBody bounds what is passed on: credentials are short.
+// maxAuthBody is the largest request body that is passed on, in bytes.
 const maxAuthBody = 16 << 10
 
-// WakeAuth asks the auth function for a sign of life, so that it starts while
-// the gateway does: the first visitor is about to log in. What comes of it does
-// not matter.
+// WakeAuth requests the health of the auth function, so that it starts together
+// with the gateway: the first user is about to log in. Errors are ignored.
 func WakeAuth(ctx context.Context, address string) {
-	ctx, cancel := context.WithTimeout(ctx, authPatience)
+	ctx, cancel := context.WithTimeout(ctx, authTimeout)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address+"/healthz", nil)
 	if err != nil {
@@ -33,25 +32,25 @@ func WakeAuth(ctx context.Context, address string) {
 	}
 }
 
-// AuthProxy passes requests on to the auth function at the given address, which
-// only the cluster can reach.
+// AuthProxy returns a reverse proxy to the auth function, whose address is
+// reachable only inside the cluster.
 func AuthProxy(address string) (http.Handler, error) {
-	target, err := url.Parse(address)
-	if err != nil || target.Scheme != "http" && target.Scheme != "https" || target.Host == "" {
-		return nil, errors.New("AUTH_URL must be an http or https address")
+	target, err := serve.ParseURL("AUTH_URL", address)
+	if err != nil {
+		return nil, err
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.ResponseHeaderTimeout = authPatience
+	transport.ResponseHeaderTimeout = authTimeout
 	proxy := &httputil.ReverseProxy{
 		Transport: transport,
 		Rewrite: func(r *httputil.ProxyRequest) {
-			// The chain of addresses that led here, for throttling.
+			// The auth function throttles clients by their address.
 			r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"]
 			r.SetXForwarded()
 			r.SetURL(target)
 		},
 		ModifyResponse: func(r *http.Response) error {
-			r.Header.Del(problem.RequestIDHeader) // ours stands already
+			r.Header.Del(problem.RequestIDHeader) // the gateway has set its own
 			return nil
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {

@@ -19,11 +19,11 @@ import (
 	"mp3converter/shared/problem"
 )
 
-// Tests of what happens on the wire: clients that stop, stall, dawdle, or keep
+// Tests of what happens on the wire: clients that stop, idleTimeout, dawdle, or keep
 // on sending what nobody wants.
 
 // dial connects to the site and begins a request for /upload.
-func (s *site) dial(t testing.TB, header ...string) *net.TCPConn {
+func (s *testGateway) dial(t testing.TB, header ...string) *net.TCPConn {
 	t.Helper()
 	c, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
 	if err != nil {
@@ -35,7 +35,7 @@ func (s *site) dial(t testing.TB, header ...string) *net.TCPConn {
 	return c.(*net.TCPConn)
 }
 
-func (s *site) authorization() string { return "Authorization: Bearer " + s.token }
+func (s *testGateway) authorizationHeader() string { return "Authorization: Bearer " + s.token }
 
 func TestClientGone(t *testing.T) {
 	for name, leave := range map[string]func(*net.TCPConn){
@@ -46,17 +46,17 @@ func TestClientGone(t *testing.T) {
 		for _, length := range []string{"Content-Length: 1000000", "Transfer-Encoding: chunked"} {
 			t.Run(name+" "+length, func(t *testing.T) {
 				t.Parallel()
-				s := open(t, nil)
-				c := s.dial(t, s.authorization(), length)
+				s := startGateway(t, nil)
+				c := s.dial(t, s.authorizationHeader(), length)
 				if strings.HasPrefix(length, "Transfer") {
 					fmt.Fprintf(c, "%x\r\n%s\r\n", len(video), video)
 				} else {
 					c.Write(video)
 				}
-				until(t, "the upload has begun", func() bool { return s.files(t, "videos") > 0 })
+				waitUntil(t, "the upload has begun", func() bool { return s.files(t, "videos") > 0 })
 				leave(c)
-				until(t, "nothing is left", func() bool { return s.files(t, "videos") == 0 })
-				s.untouched(t)
+				waitUntil(t, "nothing is left", func() bool { return s.files(t, "videos") == 0 })
+				s.checkNothingLeft(t)
 			})
 		}
 	}
@@ -64,22 +64,22 @@ func TestClientGone(t *testing.T) {
 
 func TestStalledUpload(t *testing.T) {
 	t.Parallel()
-	s := open(t, func(g *Gateway) { g.Config.Stall = 200 * time.Millisecond })
+	s := startGateway(t, func(g *setup) { g.Config.IdleTimeout = 200 * time.Millisecond })
 	for name, sent := range map[string][]byte{"at once": nil, "later": video} {
 		t.Run(name, func(t *testing.T) {
-			c := s.dial(t, s.authorization(), "Content-Length: 100000")
+			c := s.dial(t, s.authorizationHeader(), "Content-Length: 100000")
 			c.Write(sent)
-			refusedOn(t, c, problem.UploadStalled)
-			s.untouched(t)
+			checkProblemOn(t, c, problem.UploadStalled)
+			s.checkNothingLeft(t)
 		})
 	}
 }
 
-// An upload that never pauses for the stall time may take many times as long.
+// An upload that never pauses for the idleTimeout time may take many times as long.
 func TestSlowUploadPasses(t *testing.T) {
 	t.Parallel()
-	s := open(t, func(g *Gateway) { g.Config.Stall = 200 * time.Millisecond })
-	c := s.dial(t, s.authorization(), fmt.Sprintf("Content-Length: %d", len(video)))
+	s := startGateway(t, func(g *setup) { g.Config.IdleTimeout = 200 * time.Millisecond })
+	c := s.dial(t, s.authorizationHeader(), fmt.Sprintf("Content-Length: %d", len(video)))
 	pace := time.NewTicker(100 * time.Millisecond)
 	defer pace.Stop()
 	for rest := video; len(rest) > 0; <-pace.C {
@@ -99,8 +99,8 @@ func TestSlowUploadPasses(t *testing.T) {
 	}
 }
 
-// refusedOn reads an answer that must be a problem of that kind.
-func refusedOn(t *testing.T, c net.Conn, want problem.Kind) {
+// checkProblemOn reads an answer that must be a problem of that kind.
+func checkProblemOn(t *testing.T, c net.Conn, want problem.Kind) {
 	t.Helper()
 	res, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil {
@@ -111,7 +111,7 @@ func refusedOn(t *testing.T, c net.Conn, want problem.Kind) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	refused(t, res, b, want)
+	checkProblem(t, res, b, want)
 }
 
 // A client that reads only when it has sent everything must still learn why it
@@ -151,17 +151,17 @@ func TestRefusalReachesAClientThatIsStillSending(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := open(t, nil)
+			s := startGateway(t, nil)
 			header := []string{c.header}
 			if c.authorized {
-				header = append(header, s.authorization())
+				header = append(header, s.authorizationHeader())
 			}
 			conn := s.dial(t, header...)
 			if err := c.send(conn); err != nil {
 				t.Fatalf("send: %v", err)
 			}
-			refusedOn(t, conn, c.want)
-			s.untouched(t)
+			checkProblemOn(t, conn, c.want)
+			s.checkNothingLeft(t)
 		})
 	}
 }
@@ -170,9 +170,9 @@ func TestRefusalReachesAClientThatIsStillSending(t *testing.T) {
 // whether anybody wants it or not.
 func TestUnsentBodyEnds(t *testing.T) {
 	t.Parallel()
-	s := open(t, nil)
+	s := startGateway(t, nil)
 	c := s.dial(t, "Transfer-Encoding: chunked")
-	refusedOn(t, c, problem.NoToken)
+	checkProblemOn(t, c, problem.NoToken)
 	c.SetReadDeadline(time.Now().Add(10 * time.Second))
 	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 		t.Errorf("the connection was left open: %v", err)
@@ -201,10 +201,10 @@ func TestCurlSeesTheRefusal(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := open(t, nil)
+			s := startGateway(t, nil)
 			args := append([]string{"-sS", "-m", "60", "-X", "POST", "-w", "\n%{http_code}"}, c.args...)
 			if !slices.Contains(c.args, "--oauth2-bearer") {
-				args = append(args, "-H", s.authorization())
+				args = append(args, "-H", s.authorizationHeader())
 			}
 			out, err := exec.Command(curl, append(args, s.url+"/upload")...).Output()
 			if err != nil {
@@ -218,18 +218,18 @@ func TestCurlSeesTheRefusal(t *testing.T) {
 			if status != c.want || !strings.Contains(body, `"status":`+c.want) {
 				t.Errorf("status %s, body %s", status, body)
 			}
-			s.untouched(t)
+			s.checkNothingLeft(t)
 		})
 	}
 }
 
 // After a refusal that left nothing unread, the connection serves on.
 func TestConnectionOutlivesARefusal(t *testing.T) {
-	s := open(t, nil)
-	used := count(s)
+	s := startGateway(t, nil)
+	used := countConnections(s)
 	for range 3 {
-		res, b := s.send(t, form{file{"a.mp4", nil}})
-		refused(t, res, b, problem.EmptyFile)
+		res, b := s.upload(t, form{file{"a.mp4", nil}})
+		checkProblem(t, res, b, problem.EmptyFile)
 	}
 	if used.made != 1 || used.reused != 2 {
 		t.Errorf("%d connections made and %d times one reused", used.made, used.reused)

@@ -2,10 +2,8 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -25,24 +23,24 @@ import (
 )
 
 const (
-	// settle bounds what is done for a client that may be gone already. A store
-	// may be slow in a burst, and a refusal would cost the client the whole upload.
-	settle = 30 * time.Second
-	// wake bounds the wait for the broker: without it the job is accepted
-	// all the same, and the janitor wakes the converter.
-	wake = 5 * time.Second
+	// storeTimeout is the time limit of a store operation after the upload. It
+	// is generous, because an error makes the client send the whole video again.
+	storeTimeout = 30 * time.Second
+	// wakeTimeout is the time limit for publishing the wake-up. If it fails, the
+	// janitor sends the wake-up later.
+	wakeTimeout = 5 * time.Second
 )
 
-var uploaded = promauto.NewCounter(prometheus.CounterOpts{
+var uploadedBytes = promauto.NewCounter(prometheus.CounterOpts{
 	Name: "mp3converter_uploaded_bytes_total",
-	Help: "Bytes of the videos accepted.",
+	Help: "Total size of accepted videos in bytes.",
 })
 
-// upload stores the video, then the job, then sends the wake-up call: whatever
-// of it fails, nothing is left behind but what the record knows of.
-func (g *Gateway) upload(w http.ResponseWriter, r *http.Request, user token.Claims) error {
-	if r.ContentLength > g.Config.MaxUpload+formOverhead {
-		return problem.TooLarge.WithDetail("The limit is %d bytes.", g.Config.MaxUpload)
+// handleUpload stores the video, then the job, then publishes the wake-up. In
+// this order a failure never leaves a job without its video.
+func (g *Gateway) handleUpload(w http.ResponseWriter, r *http.Request, user token.Claims) error {
+	if r.ContentLength > g.config.MaxUpload+formOverhead {
+		return problem.TooLarge.WithDetail("The limit is %d bytes.", g.config.MaxUpload)
 	}
 	if !g.uploads.TryAcquire(1) {
 		return problem.Busy.WithRetryAfter(5 * time.Second)
@@ -52,7 +50,7 @@ func (g *Gateway) upload(w http.ResponseWriter, r *http.Request, user token.Clai
 	job := jobs.Job{ID: id.New(), Owner: user.Subject, Email: user.Email}
 	ctx := logs.With(r.Context(), slog.String("job", job.ID))
 
-	body, err := g.open(w, r)
+	body, err := g.openBody(w, r)
 	if err != nil {
 		return err
 	}
@@ -66,58 +64,78 @@ func (g *Gateway) upload(w http.ResponseWriter, r *http.Request, user token.Clai
 		job.Options, err = parseOptions(body.fields)
 	}
 	if err != nil {
-		g.discard(ctx, video.ID)
+		g.deleteVideo(ctx, video.ID)
 		return uploadProblem(err)
 	}
 	job.Name = body.name
 	job.Video = jobs.File{ID: video.ID, Size: video.Size}
-	job.Enqueue(g.Config.Policy, time.Now())
-	if err := g.accept(ctx, job); err != nil {
+	job.Enqueue(g.config.Policy, time.Now())
+	if err := g.acceptJob(ctx, job); err != nil {
 		return err
 	}
-	uploaded.Add(float64(video.Size))
+	uploadedBytes.Add(float64(video.Size))
 	slog.InfoContext(ctx, "job accepted", "bytes", video.Size)
 
 	w.Header().Set("Location", "/jobs/"+job.ID)
-	return reply(w, http.StatusAccepted, viewOf(job))
+	return writeJSON(w, http.StatusAccepted, newJobResponse(job))
 }
 
-// accept makes the job durable and wakes the converter. From here on the
-// client's leaving changes nothing.
-func (g *Gateway) accept(ctx context.Context, job jobs.Job) error {
+// acceptJob stores the job and wakes the converter, even if the client
+// disconnects meanwhile.
+func (g *Gateway) acceptJob(ctx context.Context, job jobs.Job) error {
 	ctx = context.WithoutCancel(ctx)
-	storing, cancel := context.WithTimeout(ctx, settle)
-	defer cancel()
-	if err := g.Jobs.Create(storing, job); err != nil {
-		// It may have been stored although the answer was lost. If nobody
-		// can tell, the janitor removes a video that no job knows of.
-		looking, cancel := context.WithTimeout(ctx, settle)
-		defer cancel()
-		if _, getErr := g.Jobs.Get(looking, job.ID); errors.Is(getErr, jobs.ErrNotFound) {
-			g.discard(ctx, job.Video.ID)
-			return problem.Unavailable.WithCause(err)
-		} else if getErr != nil {
-			return problem.Unavailable.WithCause(err)
-		}
+	if err := g.createJob(ctx, job); err != nil {
+		return problem.Unavailable.WithCause(err)
 	}
-	waking, cancel := context.WithTimeout(ctx, wake)
+	ctx, cancel := context.WithTimeout(ctx, wakeTimeout)
 	defer cancel()
-	if err := g.Queue.Wake(waking, queue.Video, job.ID); err != nil {
-		slog.WarnContext(ctx, "job accepted without a wake-up call", "error", err)
+	if err := g.Queue.Wake(ctx, queue.Video, job.ID); err != nil {
+		slog.WarnContext(ctx, "job accepted without a wake-up", "error", err)
 	}
 	return nil
 }
 
-// discard removes a video that will not become a job.
-func (g *Gateway) discard(ctx context.Context, video string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle)
+// createJob stores the job. It deletes the video if the job was certainly not
+// stored.
+func (g *Gateway) createJob(ctx context.Context, job jobs.Job) error {
+	createCtx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	if err := g.Videos.Delete(ctx, video); err != nil {
-		slog.WarnContext(ctx, "video left to the janitor", "video", video, "error", err)
+	err := g.Jobs.Create(createCtx, job)
+	if err == nil {
+		return nil
+	}
+	exists, getErr := g.jobExists(ctx, job.ID)
+	switch {
+	case getErr != nil: // the janitor deletes the video if it has no job
+		return err
+	case !exists:
+		g.deleteVideo(ctx, job.Video.ID)
+		return err
+	}
+	return nil // only the response of the store was lost
+}
+
+func (g *Gateway) jobExists(ctx context.Context, jobID string) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	_, err := g.Jobs.Get(ctx, jobID)
+	if errors.Is(err, jobs.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// deleteVideo deletes a video that no job needs. If that fails, the janitor
+// deletes it later.
+func (g *Gateway) deleteVideo(ctx context.Context, videoID string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	if err := g.Videos.Delete(ctx, videoID); err != nil {
+		slog.WarnContext(ctx, "video not deleted; the janitor will delete it", "video", videoID, "error", err)
 	}
 }
 
-// uploadProblem tells what went wrong while a body was read and stored.
+// uploadProblem converts an error of reading or storing a body into a problem.
 func uploadProblem(err error) error {
 	var refusal *problem.Error
 	var kind problem.Kind
@@ -127,35 +145,12 @@ func uploadProblem(err error) error {
 		return err
 	case errors.As(err, &size):
 		return problem.TooLarge.WithDetail("The limit is %d bytes.", size.Limit)
-	case errors.Is(err, errBody) && errors.Is(err, os.ErrDeadlineExceeded):
+	case errors.Is(err, errRequestBody) && errors.Is(err, os.ErrDeadlineExceeded):
 		return problem.UploadStalled.WithCause(err)
-	case errors.Is(err, errBody), errors.Is(err, context.Canceled):
+	case errors.Is(err, errRequestBody), errors.Is(err, context.Canceled):
 		return problem.BrokenUpload.WithCause(err)
 	case errors.Is(err, syscall.ENOSPC):
 		return problem.NoSpace.WithCause(err)
 	}
 	return problem.Unavailable.WithCause(fmt.Errorf("store upload: %w", err))
-}
-
-func reply(w http.ResponseWriter, status int, v any) error {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	// An error here is the client's leaving: there is nobody to tell.
-	json.NewEncoder(w).Encode(v)
-	return nil
-}
-
-// errBody marks an error of reading the request, as against storing it.
-var errBody = errors.New("read request body")
-
-// blame marks the errors of a reader as the request's.
-type blame struct{ io.Reader }
-
-func (b blame) Read(p []byte) (int, error) {
-	n, err := b.Reader.Read(p)
-	if err != nil && err != io.EOF {
-		err = fmt.Errorf("%w: %w", errBody, err)
-	}
-	return n, err
 }

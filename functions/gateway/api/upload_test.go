@@ -17,13 +17,13 @@ import (
 )
 
 func TestUpload(t *testing.T) {
-	s := open(t, nil)
+	s := startGateway(t, nil)
 	before := time.Now().Add(-time.Second)
-	res, b := s.send(t, form{field{"comment", "before the file"}, file{"holiday.mp4", video}, field{"title", "behind it"}})
+	res, b := s.upload(t, form{field{"comment", "before the file"}, file{"holiday.mp4", video}, field{"title", "behind it"}})
 	if res.StatusCode != http.StatusAccepted {
 		t.Fatalf("%d %s", res.StatusCode, b)
 	}
-	v := decode[view](t, b)
+	v := decode[jobResponse](t, b)
 	if v.State != jobs.Queued || v.Name != "holiday.mp4" || v.Bytes != int64(len(video)) || v.Progress != 0 || v.CreatedAt.Before(before) {
 		t.Errorf("answer %+v", v)
 	}
@@ -51,7 +51,7 @@ func TestUpload(t *testing.T) {
 }
 
 func TestUploadOfARawBody(t *testing.T) {
-	s := open(t, nil)
+	s := startGateway(t, nil)
 	for contentType, query := range map[string]string{
 		"":                                  "?name=a%20b.mp4",
 		"video/mp4":                         "?name=a%20b.mp4",
@@ -62,19 +62,19 @@ func TestUploadOfARawBody(t *testing.T) {
 		res, b := s.do(t, "POST", "/upload"+query, bytes.NewReader(video), "Content-Type", contentType)
 		if res.StatusCode != http.StatusAccepted {
 			t.Errorf("%q: %d %s", contentType, res.StatusCode, b)
-		} else if v := decode[view](t, b); v.Name != "a b.mp4" || v.Bytes != int64(len(video)) {
+		} else if v := decode[jobResponse](t, b); v.Name != "a b.mp4" || v.Bytes != int64(len(video)) {
 			t.Errorf("%q: %+v", contentType, v)
 		}
 	}
 	_, b := s.do(t, "POST", "/upload", bytes.NewReader(video))
-	if v := decode[view](t, b); v.Name != "video" {
+	if v := decode[jobResponse](t, b); v.Name != "video" {
 		t.Errorf("without a name: %+v", v)
 	}
 }
 
 // Names that must not do harm, and that must come back unharmed.
 func TestUploadKeepsTheName(t *testing.T) {
-	s := open(t, nil)
+	s := startGateway(t, nil)
 	for sent, want := range map[string]string{
 		"a.mp4":                              "a.mp4",
 		"../../etc/passwd":                   "passwd",
@@ -90,11 +90,11 @@ func TestUploadKeepsTheName(t *testing.T) {
 		"semi;colon=\u00a0and\ttab, etc.mp4": "semi;colon= and tab, etc.mp4",
 	} {
 		t.Run(want, func(t *testing.T) {
-			res, b := s.send(t, form{file{sent, video}})
+			res, b := s.upload(t, form{file{sent, video}})
 			if res.StatusCode != http.StatusAccepted {
 				t.Fatalf("%d %s", res.StatusCode, b)
 			}
-			if v := decode[view](t, b); v.Name != want {
+			if v := decode[jobResponse](t, b); v.Name != want {
 				t.Errorf("name %q, want %q", v.Name, want)
 			}
 		})
@@ -128,8 +128,8 @@ func TestUploadRefuses(t *testing.T) {
 		"no file part":          {form: form{field{"file", "not a file"}}, want: problem.NoFile},
 		"too many fields":       {form: append(many, file{"a.mp4", video}), want: problem.BadRequest},
 		"too many fields after": {form: append(form{file{"a.mp4", video}}, many...), want: problem.BadRequest},
-		"oversized field":       {form: form{field{"f", strings.Repeat("v", maxField+1)}, file{"a.mp4", video}}, want: problem.BadRequest},
-		"oversized field after": {form: form{file{"a.mp4", video}, field{"f", strings.Repeat("v", maxField+1)}}, want: problem.BadRequest},
+		"oversized field":       {form: form{field{"f", strings.Repeat("v", maxFieldSize+1)}, file{"a.mp4", video}}, want: problem.BadRequest},
+		"oversized field after": {form: form{file{"a.mp4", video}, field{"f", strings.Repeat("v", maxFieldSize+1)}}, want: problem.BadRequest},
 		"over the limit":        {form: form{file{"a.mp4", over}}, want: problem.TooLarge},
 		"over, chunked":         {form: form{file{"a.mp4", over}}, chunked: true, want: problem.TooLarge},
 		"over, raw":             {body: over, contentType: "video/mp4", want: problem.TooLarge},
@@ -146,7 +146,7 @@ func TestUploadRefuses(t *testing.T) {
 		"garbled token": {form: form{file{"a.mp4", video}}, header: []string{"Authorization", "Bearer x.y.z"}, want: problem.BadToken},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := open(t, nil)
+			s := startGateway(t, nil)
 			body, contentType := c.body, c.contentType
 			if c.form != nil {
 				body, contentType = c.form.encode(t)
@@ -156,22 +156,22 @@ func TestUploadRefuses(t *testing.T) {
 				r = struct{ io.Reader }{r} // no length to be seen
 			}
 			res, b := s.do(t, "POST", "/upload", r, append([]string{"Content-Type", contentType}, c.header...)...)
-			refused(t, res, b, c.want)
-			s.untouched(t)
+			checkProblem(t, res, b, c.want)
+			s.checkNothingLeft(t)
 		})
 	}
 }
 
 func TestUploadTakesExactlyTheLimit(t *testing.T) {
-	s := open(t, func(g *Gateway) { g.Config.MaxUpload = int64(len(video)) })
-	res, b := s.send(t, form{file{"a.mp4", video}})
+	s := startGateway(t, func(g *setup) { g.Config.MaxUpload = int64(len(video)) })
+	res, b := s.upload(t, form{file{"a.mp4", video}})
 	if res.StatusCode != http.StatusAccepted {
 		t.Errorf("%d %s", res.StatusCode, b)
 	}
 }
 
 func TestUploadNamesTheLimit(t *testing.T) {
-	s := open(t, nil)
+	s := startGateway(t, nil)
 	for name, size := range map[string]int{"by its length": 3 << 20, "by its bytes": 3 << 19} {
 		_, b := s.do(t, "POST", "/upload", bytes.NewReader(make([]byte, size)), "Content-Type", "video/mp4")
 		if got := decode[struct{ Detail string }](t, b).Detail; got != "The limit is 1048576 bytes." {
@@ -181,7 +181,7 @@ func TestUploadNamesTheLimit(t *testing.T) {
 }
 
 func TestUploadsAtTheSameTimeAreBounded(t *testing.T) {
-	s := open(t, func(g *Gateway) { g.Config.MaxUploads = 1 })
+	s := startGateway(t, func(g *setup) { g.Config.MaxUploads = 1 })
 	first, feed := io.Pipe()
 	answered := make(chan int)
 	go func() {
@@ -198,10 +198,10 @@ func TestUploadsAtTheSameTimeAreBounded(t *testing.T) {
 		answered <- res.StatusCode
 	}()
 	feed.Write(video)
-	until(t, "the first upload has begun", func() bool { return s.files(t, "videos") > 0 })
+	waitUntil(t, "the first upload has begun", func() bool { return s.files(t, "videos") > 0 })
 
-	res, b := s.send(t, form{file{"b.mp4", video}})
-	refused(t, res, b, problem.Busy)
+	res, b := s.upload(t, form{file{"b.mp4", video}})
+	checkProblem(t, res, b, problem.Busy)
 	if seconds, err := strconv.Atoi(res.Header.Get("Retry-After")); err != nil || seconds < 1 {
 		t.Errorf("Retry-After %q", res.Header.Get("Retry-After"))
 	}
@@ -209,27 +209,27 @@ func TestUploadsAtTheSameTimeAreBounded(t *testing.T) {
 	if status := <-answered; status != http.StatusAccepted {
 		t.Errorf("the first upload was answered %d", status)
 	}
-	if res, b := s.send(t, form{file{"c.mp4", video}}); res.StatusCode != http.StatusAccepted {
+	if res, b := s.upload(t, form{file{"c.mp4", video}}); res.StatusCode != http.StatusAccepted {
 		t.Errorf("the third: %d %s", res.StatusCode, b)
 	}
 }
 
 // Nothing but the media store may hold the bytes.
 func TestUploadUsesNoTemporaryFile(t *testing.T) {
-	s := open(t, func(g *Gateway) { g.Config.MaxUpload = 64 << 20 })
+	s := startGateway(t, func(g *setup) { g.Config.MaxUpload = 64 << 20 })
 	t.Setenv("TMPDIR", filepath.Join(s.dir, "missing"))
 	if f, err := os.CreateTemp("", "x"); err == nil {
 		f.Close()
 		t.Fatal("temporary files can be made")
 	}
 	big := append(bytes.Clone(video), make([]byte, 48<<20)...)
-	if res, b := s.send(t, form{file{"a.mp4", big}}); res.StatusCode != http.StatusAccepted {
+	if res, b := s.upload(t, form{file{"a.mp4", big}}); res.StatusCode != http.StatusAccepted {
 		t.Errorf("%d %s", res.StatusCode, b)
 	}
 }
 
 func TestWrongMethod(t *testing.T) {
-	s := open(t, nil)
+	s := startGateway(t, nil)
 	for _, c := range []struct{ method, path, allow string }{
 		{"GET", "/upload", "POST"},
 		{"PUT", "/upload", "POST"},
@@ -239,25 +239,25 @@ func TestWrongMethod(t *testing.T) {
 		{"GET", "/login", "POST"},
 	} {
 		res, b := s.do(t, c.method, c.path, bytes.NewReader(video))
-		refused(t, res, b, problem.MethodNotAllowed)
+		checkProblem(t, res, b, problem.MethodNotAllowed)
 		if got := res.Header.Get("Allow"); got != c.allow {
 			t.Errorf("%s %s: Allow %q, want %q", c.method, c.path, got, c.allow)
 		}
 	}
-	s.untouched(t)
+	s.checkNothingLeft(t)
 }
 
 func TestNothingThere(t *testing.T) {
-	s := open(t, nil)
+	s := startGateway(t, nil)
 	for _, path := range []string{"/nothing", "/jobs/", "/page.html", "/upload/x"} {
 		res, b := s.do(t, "GET", path, nil)
-		refused(t, res, b, problem.NotFound)
+		checkProblem(t, res, b, problem.NotFound)
 	}
 }
 
 func TestAnswerIsAJobAndNothingElse(t *testing.T) {
-	s := open(t, nil)
-	_, b := s.send(t, form{file{"a.mp4", video}})
+	s := startGateway(t, nil)
+	_, b := s.upload(t, form{file{"a.mp4", video}})
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(b, &keys); err != nil {
 		t.Fatal(err)

@@ -11,17 +11,16 @@ import (
 )
 
 const (
-	// maxWait is the longest that a request may ask to be kept waiting: less
-	// than the limit of common proxies.
+	// maxWait is the longest wait, below the timeouts of common proxies.
 	maxWait = 240 * time.Second
-	// waitStep is how often a waiting request looks at the record.
-	waitStep = 500 * time.Millisecond
+	// pollInterval is how often a waiting request reads the job.
+	pollInterval = 500 * time.Millisecond
 )
 
-// await is own for requests that may say "wait=SECONDS": it returns when the
-// job is finished or the time is up, whichever comes first.
-func (g *Gateway) await(r *http.Request, user token.Claims, id string) (jobs.Job, error) {
-	j, err := g.own(r, user, id)
+// waitForJob is ownedJob with long polling: with the query parameter
+// wait=SECONDS it returns once the job is finished or the time is up.
+func (g *Gateway) waitForJob(r *http.Request, user token.Claims, id string) (jobs.Job, error) {
+	j, err := g.ownedJob(r, user, id)
 	s := r.URL.Query().Get("wait")
 	if err != nil || s == "" || j.State.Final() {
 		return j, err
@@ -31,7 +30,7 @@ func (g *Gateway) await(r *http.Request, user token.Claims, id string) (jobs.Job
 		return j, problem.BadRequest.WithDetail("wait must be a number of seconds.")
 	}
 	deadline := time.After(time.Duration(min(seconds, int(maxWait.Seconds()))) * time.Second)
-	ticker := time.NewTicker(waitStep)
+	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
 	for !j.State.Final() {
 		select {
@@ -40,7 +39,7 @@ func (g *Gateway) await(r *http.Request, user token.Claims, id string) (jobs.Job
 		case <-deadline:
 			return j, nil
 		case <-ticker.C:
-			if j, err = g.own(r, user, id); err != nil {
+			if j, err = g.ownedJob(r, user, id); err != nil {
 				return j, err
 			}
 		}

@@ -1,87 +1,87 @@
-// The page: log in, upload, watch, download. What it shows of others (file
-// names, sentences) it sets as text, never as markup.
+// The page: log in, upload, follow the jobs, download. File names and messages
+// are set as text, never as markup.
 "use strict";
 
 const $ = (id) => document.getElementById(id);
 
-// ---- Who is logged in. The token lives as long as the tab.
+// ---- Session. The token is kept until the tab is closed.
 
 let token = sessionStorage.getItem("token");
-let session = new AbortController(); // ends, with all its requests, at logout
+let session = new AbortController(); // aborted, with all its requests, at logout
 
-function enter(newToken, email) {
+function startSession(newToken, email) {
   token = newToken;
   session = new AbortController();
   sessionStorage.setItem("token", token);
   sessionStorage.setItem("email", email);
-  notice("");
-  show();
+  showNotice("");
+  render();
   $("files").focus();
 }
 
-function leave(why) {
+function endSession(why) {
   session.abort();
   token = null;
   sessionStorage.clear();
-  clear();
-  notice(why);
-  show();
+  clearList();
+  showNotice(why);
+  render();
   $("email").focus();
 }
 
-function show() {
+function render() {
   for (const id of ["account", "work"]) $(id).hidden = !token;
   $("login").hidden = Boolean(token);
   $("who").textContent = sessionStorage.getItem("email") ?? "";
   if (token) refresh();
 }
 
-// notice shows what went wrong until something goes right; news is for those
-// who listen to the page.
-function notice(text) {
+// showNotice shows an error until something succeeds; announce speaks to screen
+// readers.
+function showNotice(text) {
   $("notice").textContent = text;
   $("notice").hidden = !text;
 }
 
-function news(text) {
+function announce(text) {
   $("news").textContent = text;
 }
 
-// ---- Requests. A refusal is thrown as the problem document it came as.
+// ---- Requests. Problem documents are thrown as RequestError.
 
-class Refusal extends Error {
+class RequestError extends Error {
   constructor(problem, after) {
-    super(sentence(problem));
+    super(errorMessage(problem));
     this.code = problem.code;
     this.after = after;
   }
 }
 
-// plainer is what the page says where the service's sentence is for programs.
+// plainer replaces titles that are written for API clients.
 const plainer = { unsupported_media_type: "That is not a video." };
 
-function sentence(problem) {
-  const detail = (problem.detail ?? "").replace(/\d{4,}(?= bytes)/, (n) => `${size(Number(n))}, or ${n}`);
+function errorMessage(problem) {
+  const detail = (problem.detail ?? "").replace(/\d{4,}(?= bytes)/, (n) => `${formatSize(Number(n))}, or ${n}`);
   const request = problem.status >= 500 && problem.requestId ? `Request ${problem.requestId}.` : "";
   return [plainer[problem.code] ?? problem.title, detail, request].filter(Boolean).join(" ");
 }
 
-function refusal(status, body, after) {
+function requestError(status, body, after) {
   let problem;
   try {
     problem = JSON.parse(body);
   } catch {
-    // Something on the way has answered, not the service.
+    // The response is from a proxy, not from the service.
   }
   if (!problem?.title) problem = { title: `The service cannot be reached properly (status ${status}). Please try again in a moment.` };
-  return new Refusal(problem, Number(after) || 0);
+  return new RequestError(problem, Number(after) || 0);
 }
 
 const offline = "The service cannot be reached. Check your connection and try again.";
 
-// ask sends a request and returns its answer. With a token that is not good
-// any more it ends the session.
-async function ask(path, options = {}) {
+// fetchAPI sends a request and returns the response. If the token is no longer
+// valid, it ends the session.
+async function fetchAPI(path, options = {}) {
   const mine = session;
   const headers = { ...options.headers };
   if (token) headers.Authorization ??= `Bearer ${token}`;
@@ -89,26 +89,26 @@ async function ask(path, options = {}) {
   try {
     answer = await fetch(path, { ...options, headers, signal: mine.signal });
   } catch (e) {
-    throw mine.signal.aborted ? e : new Refusal({ title: offline });
+    throw mine.signal.aborted ? e : new RequestError({ title: offline });
   }
   if (answer.ok) return answer;
-  const e = refusal(answer.status, await answer.text(), answer.headers.get("Retry-After"));
-  if (answer.status === 401 && token && mine === session) expel(e);
+  const e = requestError(answer.status, await answer.text(), answer.headers.get("Retry-After"));
+  if (answer.status === 401 && token && mine === session) handleUnauthorized(e);
   throw e;
 }
 
-function expel(e) {
-  leave(e.code === "expired_token" ? "You have been logged out because your session has expired. Please log in again." : e.message);
+function handleUnauthorized(e) {
+  endSession(e.code === "expired_token" ? "You have been logged out because your session has expired. Please log in again." : e.message);
 }
 
-// attempt runs what a click asked for and shows why it did not work.
-async function attempt(button, work) {
+// runAction runs the action of a button and shows its error.
+async function runAction(button, work) {
   const mine = session;
   button.disabled = true;
   try {
     await work();
   } catch (e) {
-    if (!mine.signal.aborted) notice(e.message);
+    if (!mine.signal.aborted) showNotice(e.message);
   } finally {
     button.disabled = false;
   }
@@ -116,7 +116,7 @@ async function attempt(button, work) {
 
 // ---- Logging in and out.
 
-function basic(email, password) {
+function basicAuth(email, password) {
   return "Basic " + btoa(String.fromCharCode(...new TextEncoder().encode(`${email}:${password}`)));
 }
 
@@ -124,35 +124,35 @@ $("login").addEventListener("submit", (event) => {
   event.preventDefault();
   const email = $("email").value.trim();
   const password = $("password").value;
-  attempt(event.submitter ?? event.target.querySelector(".primary"), async () => {
-    notice("");
+  runAction(event.submitter ?? event.target.querySelector(".primary"), async () => {
+    showNotice("");
     if (event.submitter?.value === "register") {
-      await ask("/register", {
+      await fetchAPI("/register", {
         method: "POST",
         headers: { "Content-Type": "application/json" },
         body: JSON.stringify({ email, password }),
       });
     }
-    const answer = await ask("/login", {
+    const answer = await fetchAPI("/login", {
       method: "POST",
-      headers: { Authorization: basic(email, password), Accept: "application/json" },
+      headers: { Authorization: basicAuth(email, password), Accept: "application/json" },
     });
     $("password").value = "";
-    enter((await answer.json()).token, email);
+    startSession((await answer.json()).token, email);
   });
 });
 
-$("logout").addEventListener("click", () => leave(""));
+$("logout").addEventListener("click", () => endSession(""));
 
 // ---- The list: a row for each job, and above them one for each upload that
-// is not a job yet. Rows are changed in place, so that focus stays where it is.
+// is not a job yet. Rows are updated in place to keep the focus.
 
 const rows = new Map(); // job id → row
-const jobs = new Map(); // job id → job, as last heard
+const jobs = new Map(); // job id → job, as last fetched
 const uploads = new Set();
-let next = null; // where older jobs begin: "" if nowhere, null if not known yet
+let next = null; // "before" of the older jobs: "" if there are none, null if unknown
 
-function makeRow(name) {
+function createRow(name) {
   const element = $("row").content.cloneNode(true).querySelector("li");
   const bar = element.querySelector("progress");
   element.querySelector(".name").textContent = name;
@@ -160,9 +160,9 @@ function makeRow(name) {
   return { element, bar, name, state: element.querySelector(".state"), actions: element.querySelector(".actions"), offered: "" };
 }
 
-// paint shows a state: its words, how far it is (null for no bar), and what can
-// be done: [label, what it does, its class].
-function paint(row, kind, words, percent, ...actions) {
+// updateRow shows a state: its text, the progress in percent (null for no bar)
+// and its actions, each [label, function, class].
+function updateRow(row, kind, words, percent, ...actions) {
   row.element.className = `card ${kind}`;
   if (row.state.textContent !== words) row.state.textContent = words;
   row.bar.hidden = percent === null;
@@ -177,7 +177,7 @@ function paint(row, kind, words, percent, ...actions) {
     button.textContent = label;
     button.className = look ?? "";
     button.setAttribute("aria-label", `${label}: ${row.name}`);
-    button.addEventListener("click", () => attempt(button, work));
+    button.addEventListener("click", () => runAction(button, work));
     return button;
   }));
   if (focused) (row.actions.firstChild ?? $("heading")).focus();
@@ -185,34 +185,34 @@ function paint(row, kind, words, percent, ...actions) {
 
 const unfinished = (job) => job.state === "queued" || job.state === "converting";
 
-function paintJob(job) {
+function updateJobRow(job) {
   const before = jobs.get(job.id)?.state;
   jobs.set(job.id, job);
-  if (!rows.has(job.id)) rows.set(job.id, makeRow(job.name));
+  if (!rows.has(job.id)) rows.set(job.id, createRow(job.name));
   const row = rows.get(job.id);
-  const erase = () => remove(job);
+  const erase = () => deleteJob(job);
   switch (job.state) {
     case "queued":
-      paint(row, "queued", "Waiting for a converter", null, ["Cancel", erase]);
+      updateRow(row, "queued", "Waiting for a converter", null, ["Cancel", erase]);
       break;
     case "converting":
-      paint(row, "converting", `Converting: ${job.progress} %`, job.progress, ["Cancel", erase]);
+      updateRow(row, "converting", `Converting: ${job.progress} %`, job.progress, ["Cancel", erase]);
       break;
     case "done":
-      paint(row, "done", ["Ready", length(job.source?.seconds), size(job.audio.bytes), kept(job)].filter(Boolean).join(" · "), null,
+      updateRow(row, "done", ["Ready", formatDuration(job.source?.seconds), formatSize(job.audio.bytes), formatExpiry(job)].filter(Boolean).join(" · "), null,
         ["Download", () => download(job), "primary"], ["Delete", erase]);
       break;
     case "failed":
-      paint(row, "failed", job.error?.message ?? "The conversion failed.", null, ["Remove", erase]);
+      updateRow(row, "failed", job.error?.message ?? "The conversion failed.", null, ["Remove", erase]);
       break;
     default:
-      paint(row, "cancelled", "Cancelled", null, ["Remove", erase]);
+      updateRow(row, "cancelled", "Cancelled", null, ["Remove", erase]);
   }
-  if (before && before !== job.state && !unfinished(job)) news(`${job.name}: ${row.state.textContent}`);
+  if (before && before !== job.state && !unfinished(job)) announce(`${job.name}: ${row.state.textContent}`);
 }
 
-// arrange puts the rows in order, and moves none that stands right.
-function arrange() {
+// sortRows sorts the rows and moves only those out of place.
+function sortRows() {
   const order = [...uploads].map((u) => u.row).reverse();
   for (const id of [...rows.keys()].sort().reverse()) order.push(rows.get(id));
   order.forEach((row, i) => {
@@ -223,7 +223,7 @@ function arrange() {
   $("more").hidden = !next;
 }
 
-function drop(id) {
+function removeJobRow(id) {
   const row = rows.get(id);
   if (row?.element.contains(document.activeElement)) $("heading").focus();
   row?.element.remove();
@@ -231,143 +231,142 @@ function drop(id) {
   jobs.delete(id);
 }
 
-function clear() {
+function clearList() {
   for (const upload of uploads) upload.row.element.remove();
   uploads.clear();
-  for (const id of [...rows.keys()]) drop(id);
+  for (const id of [...rows.keys()]) removeJobRow(id);
   next = null;
   clearTimeout(timer);
 }
 
-// ---- Looking at how the jobs stand: only while one is unfinished and somebody
-// is looking.
+// ---- Polling: only while a job is unfinished and the page is visible.
 
-const pace = 1500; // ms
+const refreshInterval = 1500; // ms
 let timer;
-let looking = false;
+let refreshing = false;
 
 async function refresh() {
   clearTimeout(timer);
-  if (looking || !token || document.hidden) return;
-  looking = true;
+  if (refreshing || !token || document.hidden) return;
+  refreshing = true;
   const mine = session;
-  let pause = pace;
+  let pause = refreshInterval;
   try {
     const limit = Math.min(200, Math.max(50, rows.size));
-    const page = await (await ask(`/jobs?limit=${limit}`)).json();
+    const page = await (await fetchAPI(`/jobs?limit=${limit}`)).json();
     const seen = new Set(page.jobs.map((job) => job.id));
     const oldest = page.next ?? "";
     for (const id of [...rows.keys()]) {
-      if (id >= oldest && !seen.has(id) && !fresh.has(id)) drop(id); // expired, or deleted elsewhere
+      if (id >= oldest && !seen.has(id) && !fresh.has(id)) removeJobRow(id); // expired, or deleted elsewhere
     }
     fresh.clear();
-    page.jobs.forEach(paintJob);
+    page.jobs.forEach(updateJobRow);
     next ??= oldest;
-    arrange();
+    sortRows();
   } catch (e) {
     if (mine.signal.aborted) return;
-    notice(e.message);
-    pause = 10 * pace;
+    showNotice(e.message);
+    pause = 10 * refreshInterval;
   } finally {
-    looking = false;
+    refreshing = false;
     if (mine !== session && token) refresh();
   }
-  watch(pause);
+  scheduleRefresh(pause);
 }
 
-// fresh are the jobs accepted since the last look began: the answer on its way
-// may not know them yet.
+// fresh are the jobs created since the last refresh began, whose response may not
+// include them yet.
 const fresh = new Set();
 
-function watch(pause) {
+function scheduleRefresh(pause) {
   clearTimeout(timer);
   if (token && !document.hidden && [...jobs.values()].some(unfinished)) timer = setTimeout(refresh, pause);
 }
 
 document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
 
-$("more").addEventListener("click", () => attempt($("more"), async () => {
-  const page = await (await ask(`/jobs?before=${next}`)).json();
-  page.jobs.forEach(paintJob);
+$("more").addEventListener("click", () => runAction($("more"), async () => {
+  const page = await (await fetchAPI(`/jobs?before=${next}`)).json();
+  page.jobs.forEach(updateJobRow);
   next = page.next ?? "";
-  arrange();
+  sortRows();
 }));
 
-// ---- What can be done with a job.
+// ---- Actions of a job.
 
-async function remove(job) {
-  if (job.state === "done" && !confirm(`Delete ${job.audio.name}? It cannot be brought back.`)) return;
+async function deleteJob(job) {
+  if (job.state === "done" && !confirm(`Delete ${job.audio.name}? This cannot be undone.`)) return;
   try {
-    await ask(`/jobs/${job.id}`, { method: "DELETE" });
+    await fetchAPI(`/jobs/${job.id}`, { method: "DELETE" });
   } catch (e) {
     if (e.code !== "job_not_found") throw e;
   }
-  notice("");
+  showNotice("");
   if (unfinished(job)) return refresh();
-  drop(job.id);
-  arrange();
-  news(`${job.name} was removed.`);
+  removeJobRow(job.id);
+  sortRows();
+  announce(`${job.name} was removed.`);
 }
 
-// download lets the browser keep the bytes (it puts big blobs on disk) and
-// saves them under the name that the service gives.
+// download fetches the MP3 as a blob (browsers store large ones on disk) and
+// saves it under the name of the service.
 async function download(job) {
-  const blob = await (await ask(job.audio.url)).blob();
+  const blob = await (await fetchAPI(job.audio.url)).blob();
   const url = URL.createObjectURL(blob);
   const link = document.createElement("a");
   link.href = url;
   link.download = job.audio.name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(url), 60_000); // the browser may still be copying
-  notice("");
-  news(`${job.audio.name} was downloaded.`);
+  showNotice("");
+  announce(`${job.audio.name} was downloaded.`);
 }
 
-// ---- Uploading: two at a time, the others wait.
+// ---- Uploads: two at a time, the others wait.
 
 const atOnce = 2;
 
-function add(files) {
-  notice("");
+function addFiles(files) {
+  showNotice("");
   for (const file of files) {
-    const upload = { file, preset: $("preset").value, row: makeRow(file.name), state: "waiting", request: null, tries: 0 };
+    const upload = { file, preset: $("preset").value, row: createRow(file.name), state: "waiting", request: null, tries: 0 };
     uploads.add(upload);
     enqueue(upload);
   }
-  arrange();
-  advance();
+  sortRows();
+  startUploads();
 }
 
 function enqueue(upload) {
   upload.state = "waiting";
-  paint(upload.row, "waiting", "Waiting to be uploaded", null, ["Cancel", () => forget(upload)]);
+  updateRow(upload.row, "waiting", "Waiting to be uploaded", null, ["Cancel", () => cancelUpload(upload)]);
 }
 
-function advance() {
+function startUploads() {
   const list = [...uploads];
   let free = atOnce - list.filter((u) => u.state === "sending").length;
   for (const upload of list.filter((u) => u.state === "waiting")) {
     if (free-- <= 0) break;
-    start(upload);
+    startUpload(upload);
   }
 }
 
-function start(upload) {
+function startUpload(upload) {
   const mine = session;
-  const request = new XMLHttpRequest(); // fetch tells nothing of how far an upload is
-  const cancel = ["Cancel", () => forget(upload)];
+  const request = new XMLHttpRequest(); // fetch does not report upload progress
+  const cancel = ["Cancel", () => cancelUpload(upload)];
   const began = Date.now();
   upload.request = request;
   upload.state = "sending";
-  paint(upload.row, "sending", "Uploading", 0, cancel);
+  updateRow(upload.row, "sending", "Uploading", 0, cancel);
   request.upload.onprogress = (e) => {
     if (!e.lengthComputable || upload.state !== "sending") return;
     const percent = Math.floor((100 * e.loaded) / e.total);
-    const words = e.loaded < e.total ? `Uploading: ${percent} % of ${size(upload.file.size)}${left(began, e)}` : "Storing";
-    paint(upload.row, "sending", words, percent, cancel);
+    const words = e.loaded < e.total ? `Uploading: ${percent} % of ${formatSize(upload.file.size)}${timeLeft(began, e)}` : "Storing";
+    updateRow(upload.row, "sending", words, percent, cancel);
   };
-  request.onload = () => settle(upload, request, mine);
-  request.onerror = () => fail(upload, "The connection broke before the whole file had arrived.");
+  request.onload = () => finishUpload(upload, request, mine);
+  request.onerror = () => failUpload(upload, "The connection was lost before the upload was complete.");
   mine.signal.addEventListener("abort", () => request.abort());
   const form = new FormData();
   if (upload.preset) form.append("preset", upload.preset);
@@ -377,66 +376,66 @@ function start(upload) {
   request.send(form);
 }
 
-// left says how long an upload will take, once that can be told.
-function left(began, e) {
+// timeLeft estimates the remaining time after the first seconds.
+function timeLeft(began, e) {
   const ms = Date.now() - began;
   const rest = (ms * (e.total - e.loaded)) / e.loaded / 1000;
-  return ms > 3000 && rest > 1 ? `, ${length(rest)} left` : "";
+  return ms > 3000 && rest > 1 ? `, ${formatDuration(rest)} left` : "";
 }
 
-function settle(upload, request, mine) {
+function finishUpload(upload, request, mine) {
   if (request.status === 202) {
     const job = JSON.parse(request.responseText);
     uploads.delete(upload);
     upload.row.element.remove();
     fresh.add(job.id);
-    paintJob(job);
-    arrange();
-    news(`${job.name} was uploaded.`);
-    watch(pace);
-    advance();
+    updateJobRow(job);
+    sortRows();
+    announce(`${job.name} was uploaded.`);
+    scheduleRefresh(refreshInterval);
+    startUploads();
     return;
   }
-  const e = refusal(request.status, request.responseText, request.getResponseHeader("Retry-After"));
+  const e = requestError(request.status, request.responseText, request.getResponseHeader("Retry-After"));
   if (request.status === 401) {
-    if (mine === session) expel(e);
+    if (mine === session) handleUnauthorized(e);
   } else if (e.code === "busy" && upload.tries++ < 10) {
     upload.state = "pausing";
-    paint(upload.row, "waiting", "Waiting: the service is busy", null, ["Cancel", () => forget(upload)]);
-    setTimeout(() => { if (uploads.has(upload)) { enqueue(upload); advance(); } }, 1000 * (e.after || 5));
-    advance();
+    updateRow(upload.row, "waiting", "Waiting: the service is busy", null, ["Cancel", () => cancelUpload(upload)]);
+    setTimeout(() => { if (uploads.has(upload)) { enqueue(upload); startUploads(); } }, 1000 * (e.after || 5));
+    startUploads();
   } else {
-    const own = e.code === "too_large" ? ` This file has ${size(upload.file.size)}.` : "";
-    fail(upload, e.message + own);
+    const own = e.code === "too_large" ? ` This file has ${formatSize(upload.file.size)}.` : "";
+    failUpload(upload, e.message + own);
   }
 }
 
-function fail(upload, why) {
+function failUpload(upload, why) {
   upload.state = "failed";
   upload.tries = 0;
-  paint(upload.row, "failed", why, null,
-    ["Try again", () => { enqueue(upload); advance(); }],
-    ["Remove", () => forget(upload)]);
-  news(`${upload.file.name}: ${why}`);
-  advance();
+  updateRow(upload.row, "failed", why, null,
+    ["Try again", () => { enqueue(upload); startUploads(); }],
+    ["Remove", () => cancelUpload(upload)]);
+  announce(`${upload.file.name}: ${why}`);
+  startUploads();
 }
 
-function forget(upload) {
+function cancelUpload(upload) {
   uploads.delete(upload);
   upload.request?.abort();
   if (upload.row.element.contains(document.activeElement)) $("heading").focus();
   upload.row.element.remove();
-  arrange();
-  advance();
+  sortRows();
+  startUploads();
 }
 
 $("files").addEventListener("change", () => {
-  add([...$("files").files]);
+  addFiles([...$("files").files]);
   $("files").value = ""; // the same file may be chosen again
 });
 
-// The whole page takes what is dropped on it.
-let inside = 0; // elements entered and not left
+// Files can be dropped anywhere on the page.
+let inside = 0; // number of elements entered minus left
 for (const type of ["dragenter", "dragover", "dragleave", "drop"]) {
   document.addEventListener(type, (event) => {
     if (!event.dataTransfer?.types.includes("Files")) return;
@@ -444,7 +443,7 @@ for (const type of ["dragenter", "dragover", "dragleave", "drop"]) {
     inside += { dragenter: 1, dragleave: -1 }[type] ?? 0;
     if (type === "drop") inside = 0;
     document.body.classList.toggle("over", inside > 0 && Boolean(token));
-    if (type === "drop" && token) add([...event.dataTransfer.files]);
+    if (type === "drop" && token) addFiles([...event.dataTransfer.files]);
   });
 }
 
@@ -452,9 +451,9 @@ addEventListener("beforeunload", (event) => {
   if ([...uploads].some((u) => u.state !== "failed")) event.preventDefault();
 });
 
-// ---- Words and numbers.
+// ---- Formatting.
 
-function size(bytes) {
+function formatSize(bytes) {
   const units = ["bytes", "kB", "MB", "GB", "TB"];
   let n = bytes;
   let i = 0;
@@ -462,7 +461,7 @@ function size(bytes) {
   return `${n.toLocaleString(undefined, { maximumFractionDigits: n < 10 && i > 0 ? 1 : 0 })} ${units[i]}`;
 }
 
-function length(seconds) {
+function formatDuration(seconds) {
   if (!seconds) return "";
   const s = Math.round(seconds);
   const two = (n) => String(n).padStart(2, "0");
@@ -470,9 +469,9 @@ function length(seconds) {
   return minutes < 60 ? `${minutes}:${two(s % 60)}` : `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${two(s % 60)}`;
 }
 
-function kept(job) {
+function formatExpiry(job) {
   if (!job.expiresAt) return "";
   return "kept until " + new Date(job.expiresAt).toLocaleDateString(undefined, { day: "numeric", month: "long" });
 }
 
-show();
+render();

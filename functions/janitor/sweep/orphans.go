@@ -11,26 +11,21 @@ import (
 	"mp3converter/shared/media"
 )
 
-// Orphans removes files that no job refers to: a converter died after it had
-// stored an MP3, a record could not be written, a delete was cut short.
-func (s *Janitor) Orphans(ctx context.Context) (Report, error) {
+// RemoveOrphans removes files that no job refers to: those of a converter that died
+// after it stored an MP3, of an upload whose record could not be written, of an
+// interrupted deletion.
+func (s *Janitor) RemoveOrphans(ctx context.Context) (Report, error) {
 	var report Report
-	before := time.Now().Add(-s.Config.OrphanAge)
+	before := time.Now().Add(-s.config.OrphanAge)
 	for _, store := range []struct {
 		name  string
 		media media.Store
-		of    func(jobs.Job) string
+		keep  func(jobs.Job) string // the object that the job needs
 	}{
-		// A video is of no use once its job is over.
-		{"video", s.Videos, func(j jobs.Job) string {
-			if j.State.Final() {
-				return ""
-			}
-			return j.Video.ID
-		}},
-		{"audio", s.Audio, func(j jobs.Job) string { return j.Audio.ID }},
+		{"video", s.videos, neededVideo},
+		{"audio", s.audio, func(j jobs.Job) string { return j.Audio.ID }},
 	} {
-		n, err := s.orphans(ctx, store.media, store.of, before)
+		n, err := s.removeOrphans(ctx, store.media, store.keep, before)
 		report.Orphans += n
 		if err != nil {
 			return report, fmt.Errorf("%s: %w", store.name, err)
@@ -38,27 +33,35 @@ func (s *Janitor) Orphans(ctx context.Context) (Report, error) {
 		n, err = store.media.Sweep(ctx, before)
 		report.Orphans += n
 		if err != nil {
-			return report, fmt.Errorf("%s: leftovers: %w", store.name, err)
+			return report, fmt.Errorf("%s: incomplete objects: %w", store.name, err)
 		}
 	}
 	return report, nil
 }
 
-func (s *Janitor) orphans(ctx context.Context, store media.Store, of func(jobs.Job) string, before time.Time) (int, error) {
+// neededVideo returns the identifier of the job's video until the job is final.
+func neededVideo(j jobs.Job) string {
+	if j.State.Final() {
+		return ""
+	}
+	return j.Video.ID
+}
+
+func (s *Janitor) removeOrphans(ctx context.Context, store media.Store, keep func(jobs.Job) string, before time.Time) (int, error) {
 	removed, after := 0, ""
 	for range maxBatches {
-		objects, err := store.List(ctx, before, after, batch)
+		objects, err := store.List(ctx, before, after, batchSize)
 		if err != nil {
 			return removed, err
 		}
 		for _, o := range objects {
 			after = o.ID
-			j, err := s.Jobs.Get(ctx, o.Job)
+			j, err := s.jobs.Get(ctx, o.Job)
 			switch {
 			case errors.Is(err, jobs.ErrNotFound):
 			case err != nil:
 				return removed, err
-			case of(j) == o.ID:
+			case keep(j) == o.ID:
 				continue
 			}
 			slog.InfoContext(ctx, "orphan removed", "job", o.Job, "object", o.ID, "bytes", o.Size)
@@ -67,7 +70,7 @@ func (s *Janitor) orphans(ctx context.Context, store media.Store, of func(jobs.J
 			}
 			removed++
 		}
-		if len(objects) < batch {
+		if len(objects) < batchSize {
 			break
 		}
 	}

@@ -11,40 +11,43 @@ import (
 	"mp3converter/shared/queue"
 )
 
-// Recover is for the start of a process that is all there is of the service:
-// no worker can be alive, and every wake-up call died with the process before.
-// It takes back all leases and wakes all that is unfinished at once.
+// Recover is called at startup by a process that runs the whole service alone. No
+// worker of the previous process is alive and its wake-ups are lost, so Recover
+// releases all leases and wakes every unfinished job.
 func (s *Janitor) Recover(ctx context.Context) error {
-	p, now := s.Config.Policy, time.Now()
-	// Nothing unfinished can be due later than this.
+	p, now := s.config.Policy, time.Now()
+	// No unfinished job is due later than this.
 	horizon := now.Add(max(p.Lease, p.WakeMax) + time.Second)
-	due, err := s.Jobs.Due(ctx, horizon, batch*maxBatches)
+	due, err := s.jobs.Due(ctx, horizon, batchSize*maxBatches)
 	if err != nil {
 		return err
 	}
 	for _, j := range due {
 		ctx := logs.With(ctx, slog.String("job", j.ID))
-		switch {
-		case j.State.Final() && j.Notification.EndedAt.IsZero():
-			err = s.Queue.Wake(ctx, queue.MP3, j.ID)
-		case j.State.Final():
-			continue
-		default:
-			_, err = s.Jobs.Update(ctx, j.ID, func(j *jobs.Job) error {
-				if err := j.ReleaseDead(p, now); err != nil && !errors.Is(err, jobs.ErrLeaseLost) {
-					return err
-				}
-				return nil
-			})
-			if err == nil {
-				slog.InfoContext(ctx, "resumed after a restart")
-				err = s.Queue.Wake(ctx, queue.Video, j.ID)
-			}
-		}
-		if err != nil {
-			// The queue is full, say: the next passes wake the rest.
-			slog.WarnContext(ctx, "left to the next pass", "error", err)
+		if err := s.recover(ctx, j, now); err != nil {
+			// For example because the queue is full: RunOnce wakes the rest.
+			slog.WarnContext(ctx, "not recovered; the janitor will retry", "error", err)
 		}
 	}
 	return nil
+}
+
+func (s *Janitor) recover(ctx context.Context, j jobs.Job, now time.Time) error {
+	switch {
+	case j.State.Final() && j.Notification.EndedAt.IsZero():
+		return s.queue.Wake(ctx, queue.MP3, j.ID)
+	case j.State.Final():
+		return nil
+	}
+	_, err := s.jobs.Update(ctx, j.ID, func(j *jobs.Job) error {
+		if err := j.ReleaseDead(s.config.Policy, now); !errors.Is(err, jobs.ErrLeaseLost) {
+			return err
+		}
+		return nil // queued already
+	})
+	if err != nil {
+		return err
+	}
+	slog.InfoContext(ctx, "resumed after a restart")
+	return s.queue.Wake(ctx, queue.Video, j.ID)
 }

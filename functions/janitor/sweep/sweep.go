@@ -1,7 +1,6 @@
-// Package sweep finds what fell by the wayside and sets it right: it repeats
-// wake-up calls that were lost, fails jobs that used up their attempts, deletes
-// what has expired and removes bytes that no job knows of. It is the reason why
-// a lost message loses nothing.
+// Package sweep is the janitor: it re-sends lost wake-ups, fails jobs that have
+// used up their attempts, deletes expired jobs and removes bytes that belong to no
+// job. Because of it a lost message loses nothing.
 package sweep
 
 import (
@@ -18,25 +17,26 @@ import (
 )
 
 const (
-	// batch is how many records are read at a time.
-	batch = 100
-	// maxBatches bounds one pass; the next goes on where it stopped.
+	// batchSize is how many records or objects are read at a time.
+	batchSize = 100
+	// maxBatches bounds one run; the next one continues.
 	maxBatches = 1000
-	// maxErrors is how many jobs may go wrong before a pass ends. One must not
-	// keep the others from being seen to, but a broker that is away fails for
-	// all of them.
+	// maxErrors is how many jobs may fail before a run ends. One failure must
+	// not keep the other jobs from being processed, but while the broker is
+	// away all of them fail.
 	maxErrors = 10
 )
 
-// Config is the janitor's measure of what is old.
+// Config is the janitor's configuration.
 type Config struct {
-	// OrphanAge is how old bytes without a job must be. It must be longer
-	// than the slowest upload: until that is through, it has no job.
+	// OrphanAge is how old bytes without a job must be to be removed. It must
+	// exceed the duration of the slowest upload, which has no job until it is
+	// complete.
 	OrphanAge time.Duration `envconfig:"ORPHAN_AGE" default:"24h"`
 	Policy    jobs.Policy
 }
 
-// Validate names the variable that makes no sense.
+// Validate returns an error that names the invalid variable.
 func (c Config) Validate() error {
 	if c.OrphanAge < time.Minute {
 		return errors.New("ORPHAN_AGE must be at least 1m")
@@ -44,28 +44,40 @@ func (c Config) Validate() error {
 	return c.Policy.Validate()
 }
 
-// Janitor looks after jobs and files. Passes may overlap, also in several
+// Janitor maintains jobs and files. It is safe for concurrent use, also by several
 // processes.
 type Janitor struct {
-	Config Config
-	Jobs   jobs.Store
-	Videos media.Store
-	Audio  media.Store
-	Queue  queue.Publisher
+	config Config
+	jobs   jobs.Store
+	videos media.Store
+	audio  media.Store
+	queue  queue.Publisher
 }
 
-// Report counts what a pass did.
+// New returns a janitor, or an error that names the invalid variable.
+func New(cfg Config, j jobs.Store, videos, audio media.Store, q queue.Publisher) (*Janitor, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	return &Janitor{config: cfg, jobs: j, videos: videos, audio: audio, queue: q}, nil
+}
+
+// Report counts what a run did.
 type Report struct {
-	Woken, Reminded, GivenUp, Expired, Orphans int
+	Woken    int // converters
+	Notified int // notification functions woken
+	Failed   int // attempts exhausted
+	Expired  int
+	Orphans  int
 }
 
-// LogValue writes the counts that are not zero.
+// LogValue returns the counts that are not zero.
 func (r Report) LogValue() slog.Value {
 	var attrs []slog.Attr
 	for _, c := range []struct {
 		name string
 		n    int
-	}{{"woken", r.Woken}, {"reminded", r.Reminded}, {"given_up", r.GivenUp}, {"expired", r.Expired}, {"orphans", r.Orphans}} {
+	}{{"woken", r.Woken}, {"reminded", r.Notified}, {"given_up", r.Failed}, {"expired", r.Expired}, {"orphans", r.Orphans}} {
 		if c.n > 0 {
 			attrs = append(attrs, slog.Int(c.name, c.n))
 		}
@@ -73,71 +85,71 @@ func (r Report) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// Pass looks at every job that is due. What it has done before an error stays
-// done.
-func (s *Janitor) Pass(ctx context.Context) (Report, error) {
+// RunOnce processes every job that is due. What it did before an error stays done.
+func (s *Janitor) RunOnce(ctx context.Context) (Report, error) {
 	var report Report
 	var failed []error
 	for range maxBatches {
-		due, err := s.Jobs.Due(ctx, time.Now(), batch)
+		due, err := s.jobs.Due(ctx, time.Now(), batchSize)
 		if err != nil {
 			return report, fmt.Errorf("find due jobs: %w", err)
 		}
 		for _, j := range due {
-			ctx := logs.With(ctx, slog.String("job", j.ID))
-			err := s.look(ctx, j, &report)
-			switch {
-			case errors.Is(err, jobs.ErrNotDue), errors.Is(err, jobs.ErrNotFound),
-				errors.Is(err, jobs.ErrFinished), errors.Is(err, jobs.ErrLeased):
-				// Somebody else has seen to it meanwhile.
-			case err != nil:
-				failed = append(failed, fmt.Errorf("job %s: %w", j.ID, err))
-				if len(failed) >= maxErrors || ctx.Err() != nil {
-					return report, errors.Join(failed...)
-				}
+			err := s.process(logs.With(ctx, slog.String("job", j.ID)), j, &report)
+			if err == nil || jobs.NothingToDo(err) {
+				continue
+			}
+			failed = append(failed, fmt.Errorf("job %s: %w", j.ID, err))
+			if len(failed) >= maxErrors || ctx.Err() != nil {
+				return report, errors.Join(failed...)
 			}
 		}
-		if len(due) < batch || failed != nil { // which would come again
+		if len(due) < batchSize || failed != nil { // failed jobs would be found again
 			return report, errors.Join(failed...)
 		}
 	}
 	return report, nil
 }
 
-// look does what a due job needs.
-func (s *Janitor) look(ctx context.Context, j jobs.Job, report *Report) error {
-	p, now := s.Config.Policy, time.Now()
+// process does what a due job needs.
+func (s *Janitor) process(ctx context.Context, j jobs.Job, report *Report) error {
 	switch {
 	case j.State.Final() && !j.Notification.EndedAt.IsZero():
 		report.Expired++
 		slog.InfoContext(ctx, "expired", "state", j.State)
-		return jobs.Erase(ctx, s.Jobs, s.Videos, s.Audio, j)
+		return jobs.Erase(ctx, s.jobs, s.videos, s.audio, j)
 	case j.State.Final():
-		report.Reminded++
+		report.Notified++
 		return s.wake(ctx, j, queue.MP3)
-	case j.Attempts >= p.MaxAttempts:
-		if _, err := s.Jobs.Update(ctx, j.ID, func(j *jobs.Job) error { return j.FailExhausted(p, now) }); err != nil {
-			return err
-		}
-		report.GivenUp++
-		slog.WarnContext(ctx, "attempts exhausted", "attempts", j.Attempts)
-		if err := s.Videos.Delete(ctx, j.Video.ID); err != nil {
-			slog.WarnContext(ctx, "video left to the search for orphans", "video", j.Video.ID, "error", err)
-		}
-		return s.Queue.Wake(ctx, queue.MP3, j.ID)
+	case j.Attempts >= s.config.Policy.MaxAttempts:
+		return s.failExhausted(ctx, j, report)
 	default:
 		report.Woken++
 		return s.wake(ctx, j, queue.Video)
 	}
 }
 
-// wake repeats a wake-up call and then sets the time of the next, in this
-// order: while the broker is away, the job stays due.
+// failExhausted fails a job that has used up its attempts.
+func (s *Janitor) failExhausted(ctx context.Context, j jobs.Job, report *Report) error {
+	_, err := s.jobs.Update(ctx, j.ID, func(j *jobs.Job) error { return j.FailExhausted(s.config.Policy, time.Now()) })
+	if err != nil {
+		return err
+	}
+	report.Failed++
+	slog.WarnContext(ctx, "attempts exhausted", "attempts", j.Attempts)
+	if err := s.videos.Delete(ctx, j.Video.ID); err != nil {
+		slog.WarnContext(ctx, "video not deleted; it will be removed as an orphan", "video", j.Video.ID, "error", err)
+	}
+	return s.queue.Wake(ctx, queue.MP3, j.ID)
+}
+
+// wake sends a wake-up and then schedules the next one. In this order the job
+// stays due while the broker is away.
 func (s *Janitor) wake(ctx context.Context, j jobs.Job, q queue.Queue) error {
-	if err := s.Queue.Wake(ctx, q, j.ID); err != nil {
+	if err := s.queue.Wake(ctx, q, j.ID); err != nil {
 		return err
 	}
 	slog.InfoContext(ctx, "woken again", "queue", q.Name, "state", j.State, "wakes", j.Wakes+1)
-	_, err := s.Jobs.Update(ctx, j.ID, func(j *jobs.Job) error { return j.WakeSent(s.Config.Policy, time.Now()) })
+	_, err := s.jobs.Update(ctx, j.ID, func(j *jobs.Job) error { return j.WakeSent(s.config.Policy, time.Now()) })
 	return err
 }

@@ -25,15 +25,15 @@ type sent struct {
 	job   string
 }
 
-// posted keeps what is published, or refuses it.
-type posted struct {
+// recordingQueue records wake-ups, or fails.
+type recordingQueue struct {
 	events []sent
-	refuse error
+	fail   error
 }
 
-func (p *posted) Wake(_ context.Context, q queue.Queue, jobID string) error {
-	if p.refuse != nil {
-		return p.refuse
+func (p *recordingQueue) Wake(_ context.Context, q queue.Queue, jobID string) error {
+	if p.fail != nil {
+		return p.fail
 	}
 	p.events = append(p.events, sent{q, jobID})
 	return nil
@@ -41,7 +41,7 @@ func (p *posted) Wake(_ context.Context, q queue.Queue, jobID string) error {
 
 type fixture struct {
 	*Janitor
-	queue *posted
+	queue *recordingQueue
 }
 
 func newFixture(t testing.TB) fixture {
@@ -52,15 +52,13 @@ func newFixture(t testing.TB) fixture {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { records.Close() })
-	q := &posted{}
-	j := &Janitor{Config: Config{OrphanAge: time.Hour, Policy: policy}, Jobs: records, Queue: q}
-	for name, at := range map[string]*media.Store{"videos": &j.Videos, "mp3": &j.Audio} {
-		s, err := disk.Open(filepath.Join(dir, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		*at = s
-	}
+	q := &recordingQueue{}
+	videos, err := disk.Open(filepath.Join(dir, "videos"))
+	must(t, err)
+	audio, err := disk.Open(filepath.Join(dir, "mp3"))
+	must(t, err)
+	j, err := New(Config{OrphanAge: time.Hour, Policy: policy}, records, videos, audio, q)
+	must(t, err)
 	return fixture{j, q}
 }
 
@@ -68,10 +66,10 @@ func newFixture(t testing.TB) fixture {
 func (f fixture) job(t testing.TB, change func(*jobs.Job)) jobs.Job {
 	t.Helper()
 	j := jobs.Job{ID: id.New(), Owner: "u1"}
-	j.Video = f.put(t, f.Videos, j.ID)
+	j.Video = f.put(t, f.videos, j.ID)
 	j.Enqueue(policy, time.Now())
 	change(&j)
-	if err := f.Jobs.Create(t.Context(), j); err != nil {
+	if err := f.jobs.Create(t.Context(), j); err != nil {
 		t.Fatal(err)
 	}
 	return j
@@ -104,59 +102,59 @@ func must(t testing.TB, err error) {
 
 var long = time.Now().Add(-24 * time.Hour)
 
-func TestPass(t *testing.T) {
+func TestRunOnce(t *testing.T) {
 	finish := func(t *testing.T, f fixture, j *jobs.Job, when time.Time) {
 		must(t, j.Claim(policy, "w", when))
-		j.Audio = f.put(t, f.Audio, j.ID)
+		j.Audio = f.put(t, f.audio, j.ID)
 		must(t, j.Complete(policy, "w", j.Audio, when))
 	}
-	tell := func(t *testing.T, j *jobs.Job, when time.Time) {
+	notify := func(t *testing.T, j *jobs.Job, when time.Time) {
 		must(t, j.ClaimNotification(policy, "n", when))
 		must(t, j.RecordNotification(policy, "n", nil, "sent", when))
 	}
 	for name, c := range map[string]struct {
 		job    func(t *testing.T, f fixture, j *jobs.Job)
-		queue  queue.Queue // that is woken
+		queue  queue.Queue // of the wake-up
 		state  jobs.State
 		report Report
 		gone   bool
 	}{
-		"queued just now":          {func(t *testing.T, f fixture, j *jobs.Job) {}, queue.Queue{}, jobs.Queued, Report{}, false},
-		"queued, never woken":      {func(t *testing.T, f fixture, j *jobs.Job) { j.Enqueue(policy, long) }, queue.Video, jobs.Queued, Report{Woken: 1}, false},
-		"converting, worker alive": {func(t *testing.T, f fixture, j *jobs.Job) { must(t, j.Claim(policy, "w", time.Now())) }, queue.Queue{}, jobs.Converting, Report{}, false},
-		"converting, worker dead":  {func(t *testing.T, f fixture, j *jobs.Job) { must(t, j.Claim(policy, "w", long)) }, queue.Video, jobs.Converting, Report{Woken: 1}, false},
-		"dead once too often":      {func(t *testing.T, f fixture, j *jobs.Job) { j.Attempts = 2; must(t, j.Claim(policy, "w", long)) }, queue.MP3, jobs.Failed, Report{GivenUp: 1}, false},
-		"done, being told":         {func(t *testing.T, f fixture, j *jobs.Job) { finish(t, f, j, time.Now()) }, queue.Queue{}, jobs.Done, Report{}, false},
-		"done, never told":         {func(t *testing.T, f fixture, j *jobs.Job) { finish(t, f, j, long) }, queue.MP3, jobs.Done, Report{Reminded: 1}, false},
-		"done, told, kept":         {func(t *testing.T, f fixture, j *jobs.Job) { finish(t, f, j, time.Now()); tell(t, j, time.Now()) }, queue.Queue{}, jobs.Done, Report{}, false},
-		"done, told, expired":      {func(t *testing.T, f fixture, j *jobs.Job) { finish(t, f, j, long); tell(t, j, long) }, queue.Queue{}, "", Report{Expired: 1}, true},
-		"cancelled, expired":       {func(t *testing.T, f fixture, j *jobs.Job) { must(t, j.Cancel(policy, long)) }, queue.Queue{}, "", Report{Expired: 1}, true},
-		"done, the notifier is dead": {func(t *testing.T, f fixture, j *jobs.Job) {
+		"queued just now":             {func(t *testing.T, f fixture, j *jobs.Job) {}, queue.Queue{}, jobs.Queued, Report{}, false},
+		"queued, wake-up lost":        {func(t *testing.T, f fixture, j *jobs.Job) { j.Enqueue(policy, long) }, queue.Video, jobs.Queued, Report{Woken: 1}, false},
+		"converting, lease valid":     {func(t *testing.T, f fixture, j *jobs.Job) { must(t, j.Claim(policy, "w", time.Now())) }, queue.Queue{}, jobs.Converting, Report{}, false},
+		"converting, lease expired":   {func(t *testing.T, f fixture, j *jobs.Job) { must(t, j.Claim(policy, "w", long)) }, queue.Video, jobs.Converting, Report{Woken: 1}, false},
+		"attempts used up":            {func(t *testing.T, f fixture, j *jobs.Job) { j.Attempts = 2; must(t, j.Claim(policy, "w", long)) }, queue.MP3, jobs.Failed, Report{Failed: 1}, false},
+		"done, just now":              {func(t *testing.T, f fixture, j *jobs.Job) { finish(t, f, j, time.Now()) }, queue.Queue{}, jobs.Done, Report{}, false},
+		"done, never notified":        {func(t *testing.T, f fixture, j *jobs.Job) { finish(t, f, j, long) }, queue.MP3, jobs.Done, Report{Notified: 1}, false},
+		"done, notified, not expired": {func(t *testing.T, f fixture, j *jobs.Job) { finish(t, f, j, time.Now()); notify(t, j, time.Now()) }, queue.Queue{}, jobs.Done, Report{}, false},
+		"done, notified, expired":     {func(t *testing.T, f fixture, j *jobs.Job) { finish(t, f, j, long); notify(t, j, long) }, queue.Queue{}, "", Report{Expired: 1}, true},
+		"cancelled, expired":          {func(t *testing.T, f fixture, j *jobs.Job) { must(t, j.Cancel(policy, long)) }, queue.Queue{}, "", Report{Expired: 1}, true},
+		"done, notifier died": {func(t *testing.T, f fixture, j *jobs.Job) {
 			finish(t, f, j, long)
 			must(t, j.ClaimNotification(policy, "n", long))
-		}, queue.MP3, jobs.Done, Report{Reminded: 1}, false},
+		}, queue.MP3, jobs.Done, Report{Notified: 1}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
 			j := f.job(t, func(j *jobs.Job) { c.job(t, f, j) })
-			for pass := range 2 { // the second finds nothing left to do
-				report, err := f.Pass(t.Context())
+			for run := range 2 { // the second finds nothing to do
+				report, err := f.RunOnce(t.Context())
 				must(t, err)
 				want := c.report
-				if pass == 1 {
+				if run == 1 {
 					want = Report{}
 				}
 				if report != want {
-					t.Errorf("pass %d: %+v, want %+v", pass, report, want)
+					t.Errorf("run %d: %+v, want %+v", run, report, want)
 				}
 			}
-			if c.report.GivenUp > 0 && f.count(t, f.Videos) != 0 {
-				t.Error("the video is kept")
+			if c.report.Failed > 0 && f.count(t, f.videos) != 0 {
+				t.Error("the video was not deleted")
 			}
-			got, err := f.Jobs.Get(t.Context(), j.ID)
+			got, err := f.jobs.Get(t.Context(), j.ID)
 			if c.gone {
-				if !errors.Is(err, jobs.ErrNotFound) || f.count(t, f.Videos)+f.count(t, f.Audio) != 0 {
-					t.Errorf("still there: %v, %d videos, %d MP3s", err, f.count(t, f.Videos), f.count(t, f.Audio))
+				if !errors.Is(err, jobs.ErrNotFound) || f.count(t, f.videos)+f.count(t, f.audio) != 0 {
+					t.Errorf("still there: %v, %d videos, %d MP3s", err, f.count(t, f.videos), f.count(t, f.audio))
 				}
 				return
 			}
@@ -175,60 +173,60 @@ func TestPass(t *testing.T) {
 	}
 }
 
-func TestManyDueJobsInOnePass(t *testing.T) {
+func TestManyDueJobs(t *testing.T) {
 	f := newFixture(t)
-	const n = 2*batch + 7
+	const n = 2*batchSize + 7
 	for range n {
 		f.job(t, func(j *jobs.Job) { j.Enqueue(policy, long) })
 	}
-	report, err := f.Pass(t.Context())
+	report, err := f.RunOnce(t.Context())
 	must(t, err)
 	if report.Woken != n || len(f.queue.events) != n {
-		t.Errorf("woke %d of %d", report.Woken, n)
+		t.Errorf("%d of %d jobs woken", report.Woken, n)
 	}
 }
 
-// While the broker is away nothing is counted as woken.
-func TestBrokerAway(t *testing.T) {
+// While the broker is away a job stays due.
+func TestBrokerUnavailable(t *testing.T) {
 	f := newFixture(t)
 	j := f.job(t, func(j *jobs.Job) { j.Enqueue(policy, long) })
-	f.queue.refuse = errors.New("no broker")
-	if _, err := f.Pass(t.Context()); err == nil {
+	f.queue.fail = errors.New("no broker")
+	if _, err := f.RunOnce(t.Context()); err == nil {
 		t.Error("no error")
 	}
-	f.queue.refuse = nil
-	_, err := f.Pass(t.Context())
+	f.queue.fail = nil
+	_, err := f.RunOnce(t.Context())
 	must(t, err)
 	if len(f.queue.events) != 1 {
 		t.Errorf("woken %v", f.queue.events)
 	}
-	got, err := f.Jobs.Get(t.Context(), j.ID)
+	got, err := f.jobs.Get(t.Context(), j.ID)
 	must(t, err)
 	if got.Wakes != 1 || !got.DueAt.After(time.Now()) {
 		t.Errorf("wakes %d, due %v", got.Wakes, got.DueAt)
 	}
 }
 
-// stuck is a store that cannot delete one of its objects.
-type stuck struct {
+// undeletable is a store that fails to delete one of its objects.
+type undeletable struct {
 	media.Store
 	id string
 }
 
-func (s stuck) Delete(ctx context.Context, id string) error {
+func (s undeletable) Delete(ctx context.Context, id string) error {
 	if id == s.id {
-		return errors.New("not to be deleted")
+		return errors.New("cannot delete")
 	}
 	return s.Store.Delete(ctx, id)
 }
 
-// A job that cannot be helped does not keep the others from being woken.
-func TestOneThatFailsDoesNotBlockTheOthers(t *testing.T) {
+// A job that cannot be processed does not keep the others from being woken.
+func TestFailedJobDoesNotBlockOthers(t *testing.T) {
 	f := newFixture(t)
 	expired := f.job(t, func(j *jobs.Job) { must(t, j.Cancel(policy, long)) })
 	waiting := f.job(t, func(j *jobs.Job) { j.Enqueue(policy, time.Now().Add(-time.Hour)) })
-	f.Videos = stuck{f.Videos, expired.Video.ID}
-	if _, err := f.Pass(t.Context()); err == nil {
+	f.videos = undeletable{f.videos, expired.Video.ID}
+	if _, err := f.RunOnce(t.Context()); err == nil {
 		t.Error("no error")
 	}
 	if !slices.Equal(f.queue.events, []sent{{queue.Video, waiting.ID}}) {
@@ -255,37 +253,37 @@ func TestWakeUpsBackOff(t *testing.T) {
 	}
 }
 
-func TestOrphans(t *testing.T) {
+func TestRemoveOrphans(t *testing.T) {
 	f := newFixture(t)
-	f.Config.OrphanAge = -time.Hour // everything is old enough
+	f.config.OrphanAge = -time.Hour // every object is old enough
 	unfinished := f.job(t, func(j *jobs.Job) {})
 	done := f.job(t, func(j *jobs.Job) {
 		must(t, j.Claim(policy, "w", time.Now()))
-		must(t, j.Complete(policy, "w", f.put(t, f.Audio, j.ID), time.Now()))
+		must(t, j.Complete(policy, "w", f.put(t, f.audio, j.ID), time.Now()))
 	})
-	f.put(t, f.Audio, done.ID)       // of a converter that lost the race
-	f.put(t, f.Audio, unfinished.ID) // of one that died
-	f.put(t, f.Videos, id.New())     // of a gateway that died
+	f.put(t, f.audio, done.ID)       // of a converter that lost the race
+	f.put(t, f.audio, unfinished.ID) // of one that died
+	f.put(t, f.videos, id.New())     // of a gateway that died
 
-	report, err := f.Orphans(t.Context())
+	report, err := f.RemoveOrphans(t.Context())
 	must(t, err)
-	// Two MP3s, the video without a job, and the one that done no longer needs.
-	if report.Orphans != 4 || f.count(t, f.Videos) != 1 || f.count(t, f.Audio) != 1 {
-		t.Errorf("removed %d; %d videos and %d MP3s left", report.Orphans, f.count(t, f.Videos), f.count(t, f.Audio))
+	// Two MP3s, the video without a job, and the video of the finished job.
+	if report.Orphans != 4 || f.count(t, f.videos) != 1 || f.count(t, f.audio) != 1 {
+		t.Errorf("removed %d; %d videos and %d MP3s left", report.Orphans, f.count(t, f.videos), f.count(t, f.audio))
 	}
-	if _, r, err := f.Audio.Open(t.Context(), done.Audio.ID); err != nil {
+	if _, r, err := f.audio.Open(t.Context(), done.Audio.ID); err != nil {
 		t.Errorf("the MP3 of a finished job: %v", err)
 	} else {
 		r.Close()
 	}
 }
 
-func TestYoungOrphansStay(t *testing.T) {
+func TestYoungOrphansAreKept(t *testing.T) {
 	f := newFixture(t)
-	f.put(t, f.Videos, id.New()) // an upload whose job is about to be recorded
-	report, err := f.Orphans(t.Context())
+	f.put(t, f.videos, id.New()) // an upload whose job is about to be recorded
+	report, err := f.RemoveOrphans(t.Context())
 	must(t, err)
-	if report.Orphans != 0 || f.count(t, f.Videos) != 1 {
+	if report.Orphans != 0 || f.count(t, f.videos) != 1 {
 		t.Errorf("removed %d", report.Orphans)
 	}
 }
@@ -294,17 +292,17 @@ func TestRecover(t *testing.T) {
 	f := newFixture(t)
 	leased := f.job(t, func(j *jobs.Job) { must(t, j.Claim(policy, "dead", time.Now())) })
 	queued := f.job(t, func(j *jobs.Job) {})
-	untold := f.job(t, func(j *jobs.Job) {
+	unnotified := f.job(t, func(j *jobs.Job) {
 		must(t, j.Claim(policy, "w", time.Now()))
 		must(t, j.Fail(policy, "w", conversion.Corrupt, time.Now()))
 	})
 	must(t, f.Recover(t.Context()))
-	got, err := f.Jobs.Get(t.Context(), leased.ID)
+	got, err := f.jobs.Get(t.Context(), leased.ID)
 	must(t, err)
 	if got.State != jobs.Queued || got.Attempts != 0 {
 		t.Errorf("state %s after %d attempts", got.State, got.Attempts)
 	}
-	want := map[sent]bool{{queue.Video, leased.ID}: true, {queue.Video, queued.ID}: true, {queue.MP3, untold.ID}: true}
+	want := map[sent]bool{{queue.Video, leased.ID}: true, {queue.Video, queued.ID}: true, {queue.MP3, unnotified.ID}: true}
 	for _, e := range f.queue.events {
 		if !want[e] {
 			t.Errorf("unexpected wake-up %v", e)

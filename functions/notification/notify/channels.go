@@ -1,21 +1,47 @@
 package notify
 
-// Channels returns those that are configured.
-func Channels(mail MailConfig, hook WebhookConfig) ([]Channel, error) {
-	var channels []Channel
-	if mail.Host != "" {
-		m, err := NewMail(mail)
+import (
+	"context"
+
+	"mp3converter/shared/jobs"
+)
+
+// A Channel notifies a user or the operator of the outcome of a job. Notify is called
+// again for the same job if it was interrupted, so what it sends identifies the job.
+// An error wrapped in Permanent is not retried. Implementations are safe for
+// concurrent use.
+type Channel interface {
+	Name() string
+	Notify(ctx context.Context, j jobs.Job) error
+}
+
+// Permanent marks an error that every other attempt would return too.
+type Permanent struct{ Err error }
+
+func (p Permanent) Error() string { return p.Err.Error() }
+func (p Permanent) Unwrap() error { return p.Err }
+
+// Config configures the notifier. A channel that is not configured is not used.
+type Config struct {
+	Policy  jobs.Policy
+	Mail    MailConfig
+	Webhook WebhookConfig
+}
+
+// channels returns the configured channels. A new channel is added here.
+func (c Config) channels() ([]Channel, error) {
+	var configured []Channel
+	for _, newChannel := range []func() (Channel, error){
+		c.Mail.newChannel,
+		c.Webhook.newChannel,
+	} {
+		channel, err := newChannel()
 		if err != nil {
 			return nil, err
 		}
-		channels = append(channels, m)
-	}
-	if hook.URL != "" {
-		h, err := NewWebhook(hook)
-		if err != nil {
-			return nil, err
+		if channel != nil {
+			configured = append(configured, channel)
 		}
-		channels = append(channels, h)
 	}
-	return channels, nil
+	return configured, nil
 }

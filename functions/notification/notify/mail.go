@@ -5,15 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"net/mail"
-	"net/url"
 	"time"
 
 	gomail "github.com/wneessen/go-mail"
 
 	"mp3converter/shared/jobs"
+	"mp3converter/shared/serve"
 )
 
-// MailConfig is how e-mail leaves. Without a host there is none.
+// MailConfig configures e-mail. Without a host no mail is sent.
 type MailConfig struct {
 	Host     string        `envconfig:"SMTP_HOST"`
 	Port     int           `envconfig:"SMTP_PORT" default:"587"`
@@ -21,8 +21,8 @@ type MailConfig struct {
 	Password string        `envconfig:"SMTP_PASSWORD"`
 	TLS      string        `envconfig:"SMTP_TLS" default:"mandatory"` // mandatory, opportunistic or none
 	From     string        `envconfig:"MAIL_FROM"`
-	Timeout  time.Duration `envconfig:"SMTP_TIMEOUT" default:"30s"` // of one message
-	// PublicURL is where users reach the gateway, for the link in the mail.
+	Timeout  time.Duration `envconfig:"SMTP_TIMEOUT" default:"30s"` // for one message
+	// PublicURL is the address of the gateway for users, linked in the mail.
 	PublicURL string `envconfig:"PUBLIC_URL"`
 }
 
@@ -30,7 +30,7 @@ var tlsPolicies = map[string]gomail.TLSPolicy{
 	"mandatory": gomail.TLSMandatory, "opportunistic": gomail.TLSOpportunistic, "none": gomail.NoTLS,
 }
 
-// Validate names the variable that makes no sense.
+// Validate returns an error that names the invalid variable.
 func (c MailConfig) Validate() error {
 	if c.Host == "" {
 		return nil
@@ -41,30 +41,30 @@ func (c MailConfig) Validate() error {
 	if _, ok := tlsPolicies[c.TLS]; !ok {
 		return fmt.Errorf("SMTP_TLS must be mandatory, opportunistic or none, not %q", c.TLS)
 	}
-	if u, err := url.Parse(c.PublicURL); err != nil || u.Scheme != "http" && u.Scheme != "https" {
-		return errors.New("PUBLIC_URL must be the http or https address of the gateway")
-	}
-	return nil
+	_, err := serve.ParseURL("PUBLIC_URL", c.PublicURL)
+	return err
 }
 
-// Mail tells users by e-mail. It is safe for concurrent use.
-type Mail struct {
+// mailChannel notifies users by e-mail.
+type mailChannel struct {
 	config MailConfig
 }
 
-// NewMail returns the channel.
-func NewMail(cfg MailConfig) (*Mail, error) {
-	if err := cfg.Validate(); err != nil {
+func (c MailConfig) newChannel() (Channel, error) {
+	if c.Host == "" {
+		return nil, nil
+	}
+	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	return &Mail{cfg}, nil
+	return &mailChannel{c}, nil
 }
 
-func (m *Mail) Name() string { return "mail" }
+func (m *mailChannel) Name() string { return "mail" }
 
-// Tell sends one message. Its Message-ID is made of the job's, so that a mail
-// server that gets it twice can tell.
-func (m *Mail) Tell(ctx context.Context, j jobs.Job) error {
+// Notify sends one message. Its Message-ID contains the job's identifier, so that a
+// mail server can detect a duplicate.
+func (m *mailChannel) Notify(ctx context.Context, j jobs.Job) error {
 	if j.Email == "" {
 		return nil
 	}
@@ -87,16 +87,16 @@ func (m *Mail) Tell(ctx context.Context, j jobs.Job) error {
 	defer cancel()
 	err = client.DialAndSendWithContext(ctx, msg)
 	if msg.IsDelivered() {
-		return nil // what failed is the goodbye
+		return nil // only QUIT failed
 	}
-	var refused *gomail.SendError
-	if errors.As(err, &refused) && refused.ErrorCode() >= 500 {
+	var sendErr *gomail.SendError
+	if errors.As(err, &sendErr) && sendErr.ErrorCode() >= 500 {
 		return Permanent{err}
 	}
 	return err
 }
 
-func (m *Mail) message(j jobs.Job) (*gomail.Msg, error) {
+func (m *mailChannel) message(j jobs.Job) (*gomail.Msg, error) {
 	msg := gomail.NewMsg()
 	if err := msg.From(m.config.From); err != nil {
 		return nil, err
@@ -106,14 +106,14 @@ func (m *Mail) message(j jobs.Job) (*gomail.Msg, error) {
 	}
 	msg.SetMessageIDWithValue("job-" + j.ID + "@" + m.config.Host)
 	msg.SetDateWithValue(j.FinishedAt)
-	subject, text := words(j, m.config.PublicURL)
+	subject, text := messageText(j, m.config.PublicURL)
 	msg.Subject(subject)
 	msg.SetBodyString(gomail.TypeTextPlain, text)
 	return msg, nil
 }
 
-// words is what a user reads.
-func words(j jobs.Job, publicURL string) (subject, text string) {
+// messageText returns the subject and the text of the mail.
+func messageText(j jobs.Job, publicURL string) (subject, text string) {
 	if j.State == jobs.Done {
 		return "Your MP3 is ready: " + j.AudioName(), fmt.Sprintf(
 			"Your video %q has been converted.\n\nLog in at %s to download %q (%.1f MB).\nIt is kept until %s.\n\nJob %s\n",

@@ -1,6 +1,6 @@
-// Package notify tells users, and the operator's webhook, how a job ended. It is
-// woken by an event and reads everything else from the job record, in which it
-// also notes what has been told, so that each channel is used once per job.
+// Package notify notifies users and the operator of the outcome of jobs. It is woken
+// by an event and reads everything else from the job record, which also lists the
+// channels that are done, so each channel is used once per job.
 package notify
 
 import (
@@ -22,41 +22,44 @@ import (
 	"mp3converter/shared/problem"
 )
 
-// maxAttempts is how often telling is tried before it is given up. With the
-// pauses that the record keeps between them that is half a day.
-const maxAttempts = 16
+const (
+	// maxAttempts is how often a notification is tried. With the delays of the
+	// job record this takes half a day.
+	maxAttempts = 16
+	// storeTimeout bounds the write of the result.
+	storeTimeout = 10 * time.Second
+)
 
-var notices = promauto.NewCounterVec(prometheus.CounterOpts{
+var notifications = promauto.NewCounterVec(prometheus.CounterOpts{
 	Name: "mp3converter_notices_total",
-	Help: "Attempts to tell the outcome of a job, by channel and result.",
+	Help: "Notification attempts by channel and result.",
 }, []string{"channel", "result"})
-
-// A Channel tells the outcome of a job. Tell is called again with the same job
-// if it was cut short, so what it sends carries an identifier of the job. An
-// error wrapped in Permanent is not worth another try.
-type Channel interface {
-	Name() string
-	Tell(ctx context.Context, j jobs.Job) error
-}
-
-// Permanent marks an error that another attempt would only repeat.
-type Permanent struct{ Err error }
-
-func (p Permanent) Error() string { return p.Err.Error() }
-func (p Permanent) Unwrap() error { return p.Err }
 
 // Notifier serves the mp3 queue. It is safe for concurrent use.
 type Notifier struct {
-	Policy   jobs.Policy
-	Jobs     jobs.Store
-	Channels []Channel
+	policy   jobs.Policy
+	jobs     jobs.Store
+	channels []Channel
 }
 
-// Handler answers the source of the mp3 queue:
+// New returns a notifier with the configured channels, or an error that names the
+// invalid variable.
+func New(cfg Config, j jobs.Store) (*Notifier, error) {
+	if err := cfg.Policy.Validate(); err != nil {
+		return nil, err
+	}
+	channels, err := cfg.channels()
+	if err != nil {
+		return nil, err
+	}
+	return &Notifier{policy: cfg.Policy, jobs: j, channels: channels}, nil
+}
+
+// Handler responds to the RabbitmqSource of the mp3 queue:
 //
-//	204  told, given up, or nothing to do
-//	400  not an event of ours: it belongs on the dead-letter queue
-//	503  try again later
+//	204  notified, given up, or nothing to do
+//	400  not an event of this queue; it is dead-lettered
+//	503  retry later
 func (n *Notifier) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("POST /", problem.Handler(func(w http.ResponseWriter, r *http.Request) error {
@@ -74,75 +77,78 @@ func (n *Notifier) Handler() http.Handler {
 	return problem.Mux(mux)
 }
 
-// Notify tells what there is to tell of a job. A nil error means that the
-// wake-up call has served its purpose.
-func (n *Notifier) Notify(ctx context.Context, job string) error {
+// Notify sends the notifications of a job that are due. A nil error acknowledges the
+// event.
+func (n *Notifier) Notify(ctx context.Context, jobID string) error {
 	holder := id.New()
-	j, err := n.Jobs.Update(ctx, job, func(j *jobs.Job) error {
-		return j.ClaimNotification(n.Policy, holder, time.Now())
+	j, err := n.jobs.Update(ctx, jobID, func(j *jobs.Job) error {
+		return j.ClaimNotification(n.policy, holder, time.Now())
 	})
 	switch {
-	case errors.Is(err, jobs.ErrNotFinished), errors.Is(err, jobs.ErrNotificationEnded),
-		errors.Is(err, jobs.ErrLeased), errors.Is(err, jobs.ErrNotFound):
-		slog.InfoContext(ctx, "nothing to tell", "why", err)
+	case jobs.NothingToDo(err):
+		slog.InfoContext(ctx, "nothing to notify", "reason", err)
 		return nil
 	case err != nil:
-		return fmt.Errorf("begin notice: %w", err)
+		return fmt.Errorf("claim notification: %w", err)
 	}
-	// Past the lease another notifier may begin.
-	telling, end := context.WithTimeout(ctx, n.Policy.Lease)
-	told, tellErr := n.tell(telling, j)
-	end()
-	outcome := "sent"
+	notified, sendErr := n.send(ctx, j)
+	outcome := jobs.NotificationSent
 	switch {
-	case tellErr != nil && j.Notification.Attempts < maxAttempts:
-		outcome = "" // to be tried again
-	case tellErr != nil:
-		outcome = "gave_up"
-	case len(told) == 0:
-		outcome = "off"
+	case sendErr != nil && j.Notification.Attempts < maxAttempts:
+		outcome = "" // retry
+	case sendErr != nil:
+		outcome = jobs.NotificationGaveUp
+	case len(notified) == 0:
+		outcome = jobs.NotificationNone
 	}
-	// Told is told, also when the source has gone away meanwhile.
-	recording, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	_, err = n.Jobs.Update(recording, job, func(j *jobs.Job) error {
-		return j.RecordNotification(n.Policy, holder, told, outcome, time.Now())
-	})
-	switch {
-	case errors.Is(err, jobs.ErrNotFound), errors.Is(err, jobs.ErrLeaseLost):
-	case err != nil:
-		return fmt.Errorf("record notice: %w", err)
+	if err := n.record(ctx, jobID, holder, notified, outcome); err != nil {
+		return err
 	}
-	slog.InfoContext(ctx, "notice", "outcome", outcome, "attempt", j.Notification.Attempts, "told", told, "error", tellErr)
+	slog.InfoContext(ctx, "notification attempted", "outcome", outcome, "attempt", j.Notification.Attempts, "notified", notified, "error", sendErr)
 	if outcome == "" {
-		return tellErr
+		return sendErr
 	}
 	return nil
 }
 
-// tell goes through the channels that have not been used yet and returns all
-// that are done with. One that is out of order does not keep the others from
-// being used.
-func (n *Notifier) tell(ctx context.Context, j jobs.Job) (told []string, err error) {
-	told = j.Notification.Notified
-	for _, c := range n.Channels {
-		if slices.Contains(told, c.Name()) {
+// send uses the channels that are not done yet and returns all that are done. A
+// channel that fails does not affect the others. It stops when the lease ends,
+// because another notifier may continue then.
+func (n *Notifier) send(ctx context.Context, j jobs.Job) (done []string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, n.policy.Lease)
+	defer cancel()
+	done = j.Notification.Notified
+	for _, c := range n.channels {
+		if slices.Contains(done, c.Name()) {
 			continue
 		}
-		failed := c.Tell(ctx, j)
+		sendErr := c.Notify(ctx, j)
 		var permanent Permanent
 		switch {
-		case failed == nil:
-			notices.WithLabelValues(c.Name(), "sent").Inc()
-			told = append(told, c.Name())
-		case errors.As(failed, &permanent):
-			notices.WithLabelValues(c.Name(), "refused").Inc()
-			slog.WarnContext(ctx, "notice refused", "channel", c.Name(), "error", failed)
-			told = append(told, c.Name())
+		case sendErr == nil:
+			notifications.WithLabelValues(c.Name(), "sent").Inc()
+			done = append(done, c.Name())
+		case errors.As(sendErr, &permanent):
+			notifications.WithLabelValues(c.Name(), "refused").Inc()
+			slog.WarnContext(ctx, "notification rejected", "channel", c.Name(), "error", sendErr)
+			done = append(done, c.Name())
 		default:
-			notices.WithLabelValues(c.Name(), "failed").Inc()
-			err = errors.Join(err, fmt.Errorf("%s: %w", c.Name(), failed))
+			notifications.WithLabelValues(c.Name(), "failed").Inc()
+			err = errors.Join(err, fmt.Errorf("%s: %w", c.Name(), sendErr))
 		}
 	}
-	return told, err
+	return done, err
+}
+
+// record stores the result of an attempt, even if the source has closed the request.
+func (n *Notifier) record(ctx context.Context, jobID, holder string, notified []string, outcome string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	_, err := n.jobs.Update(ctx, jobID, func(j *jobs.Job) error {
+		return j.RecordNotification(n.policy, holder, notified, outcome, time.Now())
+	})
+	if err != nil && !jobs.NothingToDo(err) {
+		return fmt.Errorf("record notification: %w", err)
+	}
+	return nil
 }

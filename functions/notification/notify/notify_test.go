@@ -41,7 +41,7 @@ func newStore(t testing.TB) jobs.Store {
 	return s
 }
 
-// finished stores a job that has come to an end.
+// finished stores a finished job.
 func finished(t testing.TB, s jobs.Store, why *conversion.Failure) jobs.Job {
 	t.Helper()
 	now := time.Now()
@@ -72,38 +72,38 @@ func outcomeOf(t testing.TB, s jobs.Store, job string) string {
 	return j.Notification.Outcome
 }
 
-// letterbox is a mail server that keeps what it gets, or refuses it.
-type letterbox struct {
-	mu      sync.Mutex
-	letters []string
-	refuse  error
+// mailServer records the messages it receives, or rejects them.
+type mailServer struct {
+	mu       sync.Mutex
+	messages []string
+	reject   error
 }
 
-func (l *letterbox) NewSession(*smtp.Conn) (smtp.Session, error) { return l, nil }
-func (l *letterbox) Reset()                                      {}
-func (l *letterbox) Logout() error                               { return nil }
-func (l *letterbox) Mail(string, *smtp.MailOptions) error        { return nil }
-func (l *letterbox) Rcpt(string, *smtp.RcptOptions) error {
+func (l *mailServer) NewSession(*smtp.Conn) (smtp.Session, error) { return l, nil }
+func (l *mailServer) Reset()                                      {}
+func (l *mailServer) Logout() error                               { return nil }
+func (l *mailServer) Mail(string, *smtp.MailOptions) error        { return nil }
+func (l *mailServer) Rcpt(string, *smtp.RcptOptions) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.refuse
+	return l.reject
 }
 
-func (l *letterbox) Data(r io.Reader) error {
+func (l *mailServer) Data(r io.Reader) error {
 	b, err := io.ReadAll(r)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.letters = append(l.letters, string(b))
+	l.messages = append(l.messages, string(b))
 	return err
 }
 
-func (l *letterbox) all() []string {
+func (l *mailServer) all() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return append([]string(nil), l.letters...)
+	return append([]string(nil), l.messages...)
 }
 
-func (l *letterbox) start(t testing.TB) MailConfig {
+func (l *mailServer) start(t testing.TB) MailConfig {
 	t.Helper()
 	srv := smtp.NewServer(l)
 	srv.Domain = "localhost"
@@ -119,11 +119,29 @@ func (l *letterbox) start(t testing.TB) MailConfig {
 
 func mailNotifier(t testing.TB, s jobs.Store, cfg MailConfig) *Notifier {
 	t.Helper()
-	m, err := NewMail(cfg)
+	n, err := New(Config{Policy: policy, Mail: cfg}, s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Notifier{Policy: policy, Jobs: s, Channels: []Channel{m}}
+	return n
+}
+
+func newMail(t testing.TB, cfg MailConfig) Channel {
+	t.Helper()
+	c, err := cfg.newChannel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func newWebhook(t testing.TB, cfg WebhookConfig) Channel {
+	t.Helper()
+	c, err := cfg.newChannel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 func TestMailIsSentOncePerJob(t *testing.T) {
@@ -135,7 +153,7 @@ func TestMailIsSentOncePerJob(t *testing.T) {
 		"failed": {conversion.NoAudio, []string{"no sound track", "error no_audio"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, box := newStore(t), &letterbox{}
+			s, box := newStore(t), &mailServer{}
 			n := mailNotifier(t, s, box.start(t))
 			j := finished(t, s, c.why)
 			var wg sync.WaitGroup
@@ -147,11 +165,11 @@ func TestMailIsSentOncePerJob(t *testing.T) {
 				})
 			}
 			wg.Wait()
-			letters := box.all()
-			if len(letters) != 1 {
-				t.Fatalf("%d letters, want 1", len(letters))
+			messages := box.all()
+			if len(messages) != 1 {
+				t.Fatalf("%d messages, want 1", len(messages))
 			}
-			flat := strings.ReplaceAll(strings.ReplaceAll(letters[0], "=\r\n", ""), "=3D", "=")
+			flat := strings.ReplaceAll(strings.ReplaceAll(messages[0], "=\r\n", ""), "=3D", "=")
 			for _, want := range c.want {
 				if !strings.Contains(flat, want) {
 					t.Errorf("no %q in\n%s", want, flat)
@@ -164,8 +182,8 @@ func TestMailIsSentOncePerJob(t *testing.T) {
 	}
 }
 
-func TestNothingToTell(t *testing.T) {
-	s, box := newStore(t), &letterbox{}
+func TestNothingToNotify(t *testing.T) {
+	s, box := newStore(t), &mailServer{}
 	n := mailNotifier(t, s, box.start(t))
 	queued := jobs.Job{ID: id.New()}
 	queued.Enqueue(policy, time.Now())
@@ -185,13 +203,13 @@ func TestNothingToTell(t *testing.T) {
 		}
 	}
 	if l := box.all(); len(l) != 0 {
-		t.Errorf("%d letters", len(l))
+		t.Errorf("%d messages", len(l))
 	}
 }
 
-func TestWithoutChannelsTheNoticeIsOff(t *testing.T) {
+func TestWithoutChannels(t *testing.T) {
 	s := newStore(t)
-	n := &Notifier{Policy: policy, Jobs: s}
+	n := &Notifier{policy: policy, jobs: s}
 	j := finished(t, s, nil)
 	if err := n.Notify(t.Context(), j.ID); err != nil {
 		t.Fatal(err)
@@ -201,17 +219,17 @@ func TestWithoutChannelsTheNoticeIsOff(t *testing.T) {
 	}
 }
 
-func TestRefusalIsFinalAndSilenceIsNot(t *testing.T) {
+func TestPermanentAndTemporaryErrors(t *testing.T) {
 	for name, c := range map[string]struct {
-		refuse  error
+		reject  error
 		outcome string
 		retry   bool
 	}{
-		"refused for good": {&smtp.SMTPError{Code: 550, Message: "no such user"}, "sent", false},
-		"refused for now":  {&smtp.SMTPError{Code: 451, Message: "later"}, "", true},
+		"permanent": {&smtp.SMTPError{Code: 550, Message: "no such user"}, "sent", false},
+		"temporary": {&smtp.SMTPError{Code: 451, Message: "later"}, "", true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, box := newStore(t), &letterbox{refuse: c.refuse}
+			s, box := newStore(t), &mailServer{reject: c.reject}
 			n := mailNotifier(t, s, box.start(t))
 			j := finished(t, s, nil)
 			err := n.Notify(t.Context(), j.ID)
@@ -225,25 +243,25 @@ func TestRefusalIsFinalAndSilenceIsNot(t *testing.T) {
 	}
 }
 
-// counting is a channel that fails as often as it is told.
-type counting struct {
+// fakeChannel fails a number of times and then counts its notifications.
+type fakeChannel struct {
 	name  string
 	fails int
-	told  int
+	sent  int
 }
 
-func (c *counting) Name() string { return c.name }
-func (c *counting) Tell(context.Context, jobs.Job) error {
+func (c *fakeChannel) Name() string { return c.name }
+func (c *fakeChannel) Notify(context.Context, jobs.Job) error {
 	if c.fails > 0 {
 		c.fails--
-		return errors.New("out of order")
+		return errors.New("unavailable")
 	}
-	c.told++
+	c.sent++
 	return nil
 }
 
-// later is when the pause after a failure is over.
-func later(t testing.TB, s jobs.Store, job string) {
+// endDelay ends the delay after a failed attempt.
+func endDelay(t testing.TB, s jobs.Store, job string) {
 	t.Helper()
 	if _, err := s.Update(t.Context(), job, func(j *jobs.Job) error {
 		j.Notification.Lease = jobs.Lease{}
@@ -253,35 +271,35 @@ func later(t testing.TB, s jobs.Store, job string) {
 	}
 }
 
-func TestOneChannelOutOfOrderDoesNotRepeatTheOther(t *testing.T) {
+func TestFailingChannelDoesNotRepeatOthers(t *testing.T) {
 	s := newStore(t)
-	good, bad := &counting{name: "good"}, &counting{name: "bad", fails: 2}
-	n := &Notifier{Policy: policy, Jobs: s, Channels: []Channel{bad, good}}
+	good, bad := &fakeChannel{name: "good"}, &fakeChannel{name: "bad", fails: 2}
+	n := &Notifier{policy: policy, jobs: s, channels: []Channel{bad, good}}
 	j := finished(t, s, nil)
 	for range 3 {
 		n.Notify(t.Context(), j.ID)
-		later(t, s, j.ID)
+		endDelay(t, s, j.ID)
 	}
-	if good.told != 1 || bad.told != 1 {
-		t.Errorf("told %d and %d times, want once each", good.told, bad.told)
+	if good.sent != 1 || bad.sent != 1 {
+		t.Errorf("notified %d and %d times, want once each", good.sent, bad.sent)
 	}
 	if got := outcomeOf(t, s, j.ID); got != "sent" {
 		t.Errorf("outcome %q", got)
 	}
 }
 
-func TestGivesUp(t *testing.T) {
+func TestGiveUp(t *testing.T) {
 	s := newStore(t)
-	n := &Notifier{Policy: policy, Jobs: s, Channels: []Channel{&counting{name: "dead", fails: 1000}}}
+	n := &Notifier{policy: policy, jobs: s, channels: []Channel{&fakeChannel{name: "dead", fails: 1000}}}
 	j := finished(t, s, nil)
 	for range maxAttempts {
 		if got := outcomeOf(t, s, j.ID); got != "" {
 			t.Fatalf("outcome %q too early", got)
 		}
-		for range 3 { // a source repeats what failed, whatever the time
+		for range 3 { // RabbitmqSource redelivers at once
 			n.Notify(t.Context(), j.ID)
 		}
-		later(t, s, j.ID)
+		endDelay(t, s, j.ID)
 	}
 	if got := outcomeOf(t, s, j.ID); got != "gave_up" {
 		t.Errorf("outcome %q", got)
@@ -293,10 +311,10 @@ func TestWebhook(t *testing.T) {
 		status int
 		retry  bool
 	}{
-		"received":     {204, false},
-		"wrong":        {400, false},
-		"too many":     {429, true},
-		"out of order": {503, true},
+		"accepted":    {204, false},
+		"rejected":    {400, false},
+		"too many":    {429, true},
+		"unavailable": {503, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var body []byte
@@ -308,11 +326,8 @@ func TestWebhook(t *testing.T) {
 			}))
 			defer srv.Close()
 			s := newStore(t)
-			hook, err := NewWebhook(WebhookConfig{URL: srv.URL, Key: "k", Timeout: 5 * time.Second})
-			if err != nil {
-				t.Fatal(err)
-			}
-			n := &Notifier{Policy: policy, Jobs: s, Channels: []Channel{hook}}
+			hook := newWebhook(t, WebhookConfig{URL: srv.URL, Key: "k", Timeout: 5 * time.Second})
+			n := &Notifier{policy: policy, jobs: s, channels: []Channel{hook}}
 			j := finished(t, s, conversion.Corrupt)
 			if err := n.Notify(t.Context(), j.ID); (err != nil) != c.retry {
 				t.Errorf("error %v, want one: %v", err, c.retry)
@@ -321,7 +336,7 @@ func TestWebhook(t *testing.T) {
 			if err := json.Unmarshal(body, &e); err != nil {
 				t.Fatal(err)
 			}
-			var data outcome
+			var data eventData
 			if err := e.DataAs(&data); err != nil || e.ID() != j.ID || data.State != jobs.Failed || data.Error.Code != "corrupt" {
 				t.Errorf("event %s: %+v, %v", e.ID(), data, err)
 			}
@@ -336,8 +351,8 @@ func TestWebhook(t *testing.T) {
 
 func TestHandlerStatus(t *testing.T) {
 	s := newStore(t)
-	broken := &counting{name: "dead", fails: 1000}
-	n := &Notifier{Policy: policy, Jobs: s, Channels: []Channel{broken}}
+	broken := &fakeChannel{name: "dead", fails: 1000}
+	n := &Notifier{policy: policy, jobs: s, channels: []Channel{broken}}
 	j := finished(t, s, nil)
 	post := func(e any) int {
 		body, err := json.Marshal(e)
@@ -360,12 +375,12 @@ func TestHandlerStatus(t *testing.T) {
 		t.Errorf("channel out of order: %d", got)
 	}
 	broken.fails = 0
-	if got := post(events.New(events.JobFinished, "t", j.ID)); got != 204 || broken.told != 0 {
-		t.Errorf("too soon after a failure: %d, told %d times", got, broken.told)
+	if got := post(events.New(events.JobFinished, "t", j.ID)); got != 204 || broken.sent != 0 {
+		t.Errorf("too soon after a failure: %d, told %d times", got, broken.sent)
 	}
-	later(t, s, j.ID)
-	if got := post(events.New(events.JobFinished, "t", j.ID)); got != 204 || broken.told != 1 {
-		t.Errorf("channel mended: %d, told %d times", got, broken.told)
+	endDelay(t, s, j.ID)
+	if got := post(events.New(events.JobFinished, "t", j.ID)); got != 204 || broken.sent != 1 {
+		t.Errorf("channel mended: %d, told %d times", got, broken.sent)
 	}
 }
 
@@ -399,12 +414,9 @@ func TestMailIsSentThoughTheServerHangsUp(t *testing.T) {
 			}
 		}
 	}()
-	m, err := NewMail(MailConfig{Host: "127.0.0.1", Port: listener.Addr().(*net.TCPAddr).Port, TLS: "none",
+	m := newMail(t, MailConfig{Host: "127.0.0.1", Port: listener.Addr().(*net.TCPAddr).Port, TLS: "none",
 		From: "mp3@example.com", Timeout: 5 * time.Second, PublicURL: "http://mp3converter.com"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := m.Tell(t.Context(), finished(t, newStore(t), nil)); err != nil {
+	if err := m.Notify(t.Context(), finished(t, newStore(t), nil)); err != nil {
 		t.Errorf("would be sent again: %v", err)
 	}
 }
@@ -413,11 +425,8 @@ func TestMailIsSentThoughTheServerHangsUp(t *testing.T) {
 func TestWebhookErrorsDoNotNameTheAddress(t *testing.T) {
 	srv := httptest.NewServer(nil)
 	srv.Close()
-	hook, err := NewWebhook(WebhookConfig{URL: srv.URL + "/hooks/secret", Timeout: 5 * time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := hook.Tell(t.Context(), finished(t, newStore(t), nil)); err == nil || strings.Contains(err.Error(), "secret") {
+	hook := newWebhook(t, WebhookConfig{URL: srv.URL + "/hooks/secret", Timeout: 5 * time.Second})
+	if err := hook.Notify(t.Context(), finished(t, newStore(t), nil)); err == nil || strings.Contains(err.Error(), "secret") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -429,11 +438,8 @@ func TestWebhookRedirectIsNoReceipt(t *testing.T) {
 		}
 	}))
 	defer srv.Close()
-	hook, err := NewWebhook(WebhookConfig{URL: srv.URL + "/old", Timeout: 5 * time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := hook.Tell(t.Context(), finished(t, newStore(t), nil)); err == nil {
+	hook := newWebhook(t, WebhookConfig{URL: srv.URL + "/old", Timeout: 5 * time.Second})
+	if err := hook.Notify(t.Context(), finished(t, newStore(t), nil)); err == nil {
 		t.Error("a redirect counts as told")
 	}
 }

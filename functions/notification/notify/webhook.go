@@ -19,52 +19,52 @@ import (
 	"mp3converter/shared/conversion"
 	"mp3converter/shared/events"
 	"mp3converter/shared/jobs"
+	"mp3converter/shared/serve"
 )
 
 // SignatureHeader carries "sha256=" and the HMAC of the body under WEBHOOK_KEY.
 const SignatureHeader = "X-Signature-256"
 
-// WebhookConfig is an address of the operator's that is told of every job.
-// Without a URL there is none.
+// WebhookConfig configures the operator's webhook, which is called for every job.
+// Without a URL it is disabled.
 type WebhookConfig struct {
 	URL     string        `envconfig:"WEBHOOK_URL"`
-	Key     string        `envconfig:"WEBHOOK_KEY"` // signs what is sent; empty signs nothing
+	Key     string        `envconfig:"WEBHOOK_KEY"` // signs the body; no signature if empty
 	Timeout time.Duration `envconfig:"WEBHOOK_TIMEOUT" default:"10s"`
 }
 
-// Validate names the variable that makes no sense.
+// Validate returns an error that names the invalid variable.
 func (c WebhookConfig) Validate() error {
 	if c.URL == "" {
 		return nil
 	}
-	if u, err := url.Parse(c.URL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return errors.New("WEBHOOK_URL must be an http or https address")
-	}
-	return nil
+	_, err := serve.ParseURL("WEBHOOK_URL", c.URL)
+	return err
 }
 
-// Webhook tells the operator's address by a structured CloudEvent. It is safe
-// for concurrent use.
-type Webhook struct {
+// webhookChannel POSTs a structured CloudEvent to the operator's webhook.
+type webhookChannel struct {
 	config WebhookConfig
 	client *http.Client
 }
 
-// NewWebhook returns the channel.
-func NewWebhook(cfg WebhookConfig) (*Webhook, error) {
-	if err := cfg.Validate(); err != nil {
+func (c WebhookConfig) newChannel() (Channel, error) {
+	if c.URL == "" {
+		return nil, nil
+	}
+	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	client := &http.Client{Timeout: cfg.Timeout, CheckRedirect: func(*http.Request, []*http.Request) error {
-		return http.ErrUseLastResponse // most turn a POST into a GET, which tells nobody anything
+	client := &http.Client{Timeout: c.Timeout, CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse // most redirects turn a POST into a GET
 	}}
-	return &Webhook{cfg, client}, nil
+	return &webhookChannel{c, client}, nil
 }
 
-func (h *Webhook) Name() string { return "webhook" }
+func (h *webhookChannel) Name() string { return "webhook" }
 
-// outcome is the event's data.
-type outcome struct {
+// eventData is the data of the event.
+type eventData struct {
 	Job      string              `json:"job"`
 	State    jobs.State          `json:"state"`
 	Owner    string              `json:"owner"`
@@ -75,13 +75,13 @@ type outcome struct {
 	Finished time.Time           `json:"finishedAt"`
 }
 
-// Tell POSTs one event, whose id is the job's. Any 2xx answer is receipt; other
-// 4xx answers than 408 and 429 are final.
-func (h *Webhook) Tell(ctx context.Context, j jobs.Job) error {
+// Notify POSTs one event, whose id is the job's. A 2xx status is success; 4xx other
+// than 408 and 429 is a permanent failure.
+func (h *webhookChannel) Notify(ctx context.Context, j jobs.Job) error {
 	e := events.New(events.JobFinished, "notification", j.ID)
 	e.SetID(j.ID)
 	e.SetTime(j.FinishedAt)
-	if err := e.SetData(cloudevents.ApplicationJSON, outcome{
+	if err := e.SetData(cloudevents.ApplicationJSON, eventData{
 		j.ID, j.State, j.Owner, j.Name, j.Audio.ID, j.Audio.Size, j.Failure, j.FinishedAt,
 	}); err != nil {
 		return Permanent{err}
@@ -101,9 +101,9 @@ func (h *Webhook) Tell(ctx context.Context, j jobs.Job) error {
 		r.Header.Set(SignatureHeader, "sha256="+hex.EncodeToString(mac.Sum(nil)))
 	}
 	resp, err := h.client.Do(r)
-	var failed *url.Error
-	if errors.As(err, &failed) {
-		return failed.Err // without the address, which may hold a secret
+	var urlErr *url.Error
+	if errors.As(err, &urlErr) {
+		return urlErr.Err // without the URL, which may contain a secret
 	} else if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func (h *Webhook) Tell(ctx context.Context, j jobs.Job) error {
 	case s >= 200 && s < 300:
 		return nil
 	case s >= 400 && s < 500 && s != http.StatusRequestTimeout && s != http.StatusTooManyRequests:
-		return Permanent{fmt.Errorf("answered %s", resp.Status)}
+		return Permanent{fmt.Errorf("status %s", resp.Status)}
 	}
-	return fmt.Errorf("answered %s", resp.Status)
+	return fmt.Errorf("status %s", resp.Status)
 }

@@ -1,7 +1,6 @@
-# Everything that has to be compiled or unpacked starts now, in the background,
-# in the order in which it will be needed.
+# Starts all builds in the background, in the order in which their results are needed.
 
-step "builds started in the background (skipped where nothing has changed)"
-start_lane kubernetes kube traefik
-start_lane knative tools base coredns knative
-start_lane images rabbitmq mongo mysql ffmpeg
+step "builds started in the background (unchanged ones are skipped)"
+start_builds kubernetes kube traefik
+start_builds knative tools base coredns knative
+start_builds images rabbitmq mongo mysql ffmpeg

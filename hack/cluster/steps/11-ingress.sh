@@ -3,8 +3,8 @@
 await_build knative
 step "Knative's resource types"
 LOG=$LOGS/kubectl.log
-types "$RESOLVED/serving-types.yaml" >"$LOG" 2>&1 || fail "Knative's types"
+apply_crds "$RESOLVED/serving-types.yaml" >"$LOG" 2>&1 || fail "Knative's types"
 
 await_build traefik
-step "ingress: Traefik on 127.0.0.1:$DOOR"
+step "ingress: Traefik on 127.0.0.1:$INGRESS_PORT"
 manifest traefik.yaml | apply - >"$LOG" 2>&1 || fail "applying Traefik"

@@ -2,7 +2,7 @@
 
 step "RabbitmqSource"
 LOG=$LOGS/kubectl.log
-types "$RESOLVED/source-types.yaml" >"$LOG" 2>&1 || fail "RabbitmqSource's types"
-modest "$RESOLVED/source.yaml" | apply - >"$LOG" 2>&1 || fail "applying RabbitmqSource"
+apply_crds "$RESOLVED/source-types.yaml" >"$LOG" 2>&1 || fail "RabbitmqSource's types"
+reduce_cpu_requests "$RESOLVED/source.yaml" | apply - >"$LOG" 2>&1 || fail "applying RabbitmqSource"
 LOG=$LOGS/kubelet.log
 await 180 "RabbitmqSource" deployed knative-sources

@@ -12,44 +12,41 @@ import (
 
 	"mp3converter/shared/jobs"
 	"mp3converter/shared/mongodb"
+	"mp3converter/shared/store"
 )
 
 // Create stores a new job, at revision 0, or returns jobs.ErrExists.
 func (s *Store) Create(ctx context.Context, j jobs.Job) error {
-	ctx, cancel := context.WithTimeout(ctx, mongodb.Answered)
-	defer cancel()
 	j.Revision = 0
 	_, err := s.jobs.InsertOne(ctx, j)
 	switch {
 	case mongo.IsDuplicateKeyError(err):
 		return jobs.ErrExists
 	case err != nil:
-		return jobs.StoreError(ctx, "create", err)
+		return store.Error(ctx, "jobs: create", err)
 	}
 	return nil
 }
 
 // Get returns a job or jobs.ErrNotFound.
 func (s *Store) Get(ctx context.Context, id string) (jobs.Job, error) {
-	ctx, cancel := context.WithTimeout(ctx, mongodb.Answered)
-	defer cancel()
 	var j jobs.Job
 	err := s.jobs.FindOne(ctx, bson.D{{Key: "_id", Value: id}}).Decode(&j)
 	switch {
 	case errors.Is(err, mongo.ErrNoDocuments):
 		return jobs.Job{}, jobs.ErrNotFound
 	case err != nil:
-		return jobs.Job{}, jobs.StoreError(ctx, "read", err)
+		return jobs.Job{}, store.Error(ctx, "jobs: read", err)
 	}
 	return j, nil
 }
 
-// Update reads the job, applies change and writes it back on condition that
-// nobody else has meanwhile. It begins again until that is so, or ctx ends.
+// Update reads the job, applies change and writes it back if the revision is
+// still the same. Otherwise it starts again, until it succeeds or ctx ends.
 func (s *Store) Update(ctx context.Context, id string, change func(*jobs.Job) error) (jobs.Job, error) {
 	for conflicts := 0; ; conflicts++ {
-		if err := yield(ctx, conflicts); err != nil {
-			return jobs.Job{}, jobs.StoreError(ctx, "update", err)
+		if err := backOff(ctx, conflicts); err != nil {
+			return jobs.Job{}, store.Error(ctx, "jobs: update", err)
 		}
 		j, err := s.Get(ctx, id)
 		if err != nil {
@@ -69,26 +66,24 @@ func (s *Store) Update(ctx context.Context, id string, change func(*jobs.Job) er
 	}
 }
 
-// replace stores j in place of the given revision, and reports whether that is
-// what it found.
+// replace stores j in place of the given revision and reports whether that
+// revision was current.
 func (s *Store) replace(ctx context.Context, j jobs.Job, revision int64) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, mongodb.Answered)
-	defer cancel()
 	res, err := s.jobs.ReplaceOne(ctx, bson.D{{Key: "_id", Value: j.ID}, {Key: "revision", Value: revision}}, j)
 	if err != nil {
-		return false, jobs.StoreError(ctx, "update", err)
+		return false, store.Error(ctx, "jobs: update", err)
 	}
 	return res.MatchedCount == 1, nil
 }
 
-// yield waits after the nth conflict for a random time that grows with n, up
-// to a tenth of a second: writers that met once should not meet again.
-func yield(ctx context.Context, n int) error {
+// backOff waits after the nth conflict for a random time that grows with n, up to
+// 100 ms, so that the same writers do not conflict again.
+func backOff(ctx context.Context, n int) error {
 	if n == 0 {
 		return nil
 	}
-	longest := min(time.Millisecond<<min(n, 10), 100*time.Millisecond)
-	timer := time.NewTimer(rand.N(longest))
+	maxDelay := min(time.Millisecond<<min(n, 10), 100*time.Millisecond)
+	timer := time.NewTimer(rand.N(maxDelay))
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -98,12 +93,10 @@ func yield(ctx context.Context, n int) error {
 	}
 }
 
-// Delete removes a job. Removing one that is not there is no error.
+// Delete deletes a job. Deleting one that does not exist is no error.
 func (s *Store) Delete(ctx context.Context, id string) error {
-	ctx, cancel := context.WithTimeout(ctx, mongodb.Answered)
-	defer cancel()
 	if _, err := s.jobs.DeleteOne(ctx, bson.D{{Key: "_id", Value: id}}); err != nil {
-		return jobs.StoreError(ctx, "delete", err)
+		return store.Error(ctx, "jobs: delete", err)
 	}
 	return nil
 }
@@ -117,7 +110,7 @@ func (s *Store) List(ctx context.Context, owner, before string, limit int) ([]jo
 	return s.find(ctx, filter, bson.D{{Key: "_id", Value: -1}}, limit)
 }
 
-// Due returns up to limit jobs that are due at now, the longest due first.
+// Due returns up to limit jobs that are due at now, the earliest first.
 func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]jobs.Job, error) {
 	filter := bson.D{{Key: "dueAt", Value: bson.D{{Key: "$lte", Value: now}}}}
 	return s.find(ctx, filter, bson.D{{Key: "dueAt", Value: 1}}, limit)
@@ -125,17 +118,15 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]jobs.Job, 
 
 func (s *Store) find(ctx context.Context, filter, order bson.D, limit int) ([]jobs.Job, error) {
 	if limit <= 0 {
-		return nil, nil // to the server, 0 means all
+		return nil, nil // the server takes 0 for no limit
 	}
-	ctx, cancel := context.WithTimeout(ctx, mongodb.Answered)
-	defer cancel()
 	cursor, err := s.jobs.Find(ctx, filter, options.Find().SetSort(order).SetLimit(int64(limit)))
 	if err != nil {
-		return nil, jobs.StoreError(ctx, "list", err)
+		return nil, store.Error(ctx, "jobs: list", err)
 	}
-	var all []jobs.Job
-	if err := cursor.All(ctx, &all); err != nil {
-		return nil, jobs.StoreError(ctx, "list", err)
+	found, err := mongodb.ReadAll[jobs.Job](ctx, cursor)
+	if err != nil {
+		return nil, store.Error(ctx, "jobs: list", err)
 	}
-	return all, nil
+	return found, nil
 }

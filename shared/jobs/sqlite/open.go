@@ -1,8 +1,7 @@
-// Package sqlite keeps job records in a SQLite file: the store of one laptop.
-// Several processes may share the file, but not over a network.
+// Package sqlite stores job records in a SQLite file. It is the store of a single
+// machine. Several processes may share the file, but not over a network.
 //
-// A record is one JSON document. Beside it stand, as columns, only the fields
-// that a query looks for.
+// A record is one JSON document. Only the fields that queries use are columns.
 package sqlite
 
 import (
@@ -13,6 +12,7 @@ import (
 
 	"mp3converter/shared/jobs"
 	"mp3converter/shared/sqlite"
+	"mp3converter/shared/store"
 )
 
 const schema = `
@@ -27,7 +27,7 @@ CREATE INDEX IF NOT EXISTS jobs_owner ON jobs (owner, id DESC);
 CREATE INDEX IF NOT EXISTS jobs_due ON jobs (due_at);
 `
 
-// What the readers ask. Each walks an index in the order it wants.
+// The queries of the readers. Each one reads an index in order.
 const (
 	byID    = `SELECT document FROM jobs WHERE id = ?`
 	byOwner = `SELECT document FROM jobs WHERE owner = ? AND id < ? ORDER BY id DESC LIMIT ?`
@@ -37,17 +37,16 @@ const (
 // Store is a jobs.Store in a SQLite file.
 type Store struct {
 	readers *sql.DB
-	writer  *sql.DB // one connection: in one process, writers queue here in order
+	writer  *sql.DB // one connection, so that the writers of one process take turns
 
-	get, list, due           *sql.Stmt // of readers
-	create, replace, discard *sql.Stmt // of writer
-	current                  *sql.Stmt // of writer
+	get, list, due                        *sql.Stmt // of readers
+	create, getForUpdate, replace, remove *sql.Stmt // of writer
 }
 
 var _ jobs.Store = (*Store)(nil)
 
-// Open opens the file at path, and makes what is missing: the file, the table
-// and its indexes. Other stores may have tables in the same file.
+// Open opens the file at path and creates the file, the table and its indexes if
+// missing. Other stores may have tables in the same file.
 func Open(path string) (_ *Store, err error) {
 	s := new(Store)
 	defer func() {
@@ -60,7 +59,7 @@ func Open(path string) (_ *Store, err error) {
 	}
 	s.writer.SetMaxOpenConns(1)
 	if _, err = s.writer.Exec(schema); err != nil {
-		return nil, fmt.Errorf("jobs: make the table: %w", err)
+		return nil, fmt.Errorf("jobs: create the table: %w", err)
 	}
 	if s.readers, err = sqlite.Open(path); err != nil {
 		return nil, err
@@ -78,9 +77,9 @@ func (s *Store) prepare() error {
 		{&s.list, s.readers, byOwner},
 		{&s.due, s.readers, byDueAt},
 		{&s.create, s.writer, `INSERT INTO jobs (id, owner, due_at, revision, document) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`},
-		{&s.current, s.writer, byID},
+		{&s.getForUpdate, s.writer, byID},
 		{&s.replace, s.writer, `UPDATE jobs SET owner = ?, due_at = ?, revision = ?, document = ? WHERE id = ?`},
-		{&s.discard, s.writer, `DELETE FROM jobs WHERE id = ?`},
+		{&s.remove, s.writer, `DELETE FROM jobs WHERE id = ?`},
 	} {
 		var err error
 		if *p.stmt, err = p.db.Prepare(p.query); err != nil {
@@ -90,7 +89,7 @@ func (s *Store) prepare() error {
 	return nil
 }
 
-// Close lets go of the file. Calls that are under way fail.
+// Close closes the file. Calls in progress fail.
 func (s *Store) Close() error {
 	var errs []error
 	for _, db := range []*sql.DB{s.readers, s.writer} {
@@ -105,7 +104,7 @@ func (s *Store) Close() error {
 func (s *Store) Ping(ctx context.Context) error {
 	var n int
 	if err := s.readers.QueryRowContext(ctx, `SELECT count(*) FROM (SELECT 1 FROM jobs LIMIT 1)`).Scan(&n); err != nil {
-		return jobs.StoreError(ctx, "ping", err)
+		return store.Error(ctx, "jobs: ping", err)
 	}
 	return nil
 }

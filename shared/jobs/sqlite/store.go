@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mp3converter/shared/jobs"
+	"mp3converter/shared/store"
 )
 
 // Create stores a new job, at revision 0, or returns jobs.ErrExists.
@@ -20,11 +21,11 @@ func (s *Store) Create(ctx context.Context, j jobs.Job) error {
 	}
 	res, err := s.create.ExecContext(ctx, j.ID, j.Owner, j.DueAt.UnixMilli(), j.Revision, string(doc))
 	if err != nil {
-		return jobs.StoreError(ctx, "create", err)
+		return store.Error(ctx, "jobs: create", err)
 	}
 	n, err := res.RowsAffected()
 	if err != nil {
-		return jobs.StoreError(ctx, "create", err)
+		return store.Error(ctx, "jobs: create", err)
 	}
 	if n == 0 {
 		return jobs.ErrExists
@@ -37,15 +38,15 @@ func (s *Store) Get(ctx context.Context, id string) (jobs.Job, error) {
 	return read(ctx, s.get, id)
 }
 
-// Update applies change within one write transaction, so it runs once: nobody
-// can get in between.
+// Update applies change within one write transaction, so change runs once: there
+// are no conflicts.
 func (s *Store) Update(ctx context.Context, id string, change func(*jobs.Job) error) (jobs.Job, error) {
 	tx, err := s.writer.BeginTx(ctx, nil)
 	if err != nil {
-		return jobs.Job{}, jobs.StoreError(ctx, "update", err)
+		return jobs.Job{}, store.Error(ctx, "jobs: update", err)
 	}
 	defer tx.Rollback() // no effect after Commit
-	j, err := read(ctx, tx.StmtContext(ctx, s.current), id)
+	j, err := read(ctx, tx.StmtContext(ctx, s.getForUpdate), id)
 	if err != nil {
 		return jobs.Job{}, err
 	}
@@ -59,34 +60,34 @@ func (s *Store) Update(ctx context.Context, id string, change func(*jobs.Job) er
 		return jobs.Job{}, fmt.Errorf("jobs: encode: %w", err)
 	}
 	if _, err := tx.StmtContext(ctx, s.replace).ExecContext(ctx, j.Owner, j.DueAt.UnixMilli(), j.Revision, string(doc), id); err != nil {
-		return jobs.Job{}, jobs.StoreError(ctx, "update", err)
+		return jobs.Job{}, store.Error(ctx, "jobs: update", err)
 	}
 	if err := tx.Commit(); err != nil {
-		return jobs.Job{}, jobs.StoreError(ctx, "update", err)
+		return jobs.Job{}, store.Error(ctx, "jobs: update", err)
 	}
 	return j, nil
 }
 
-// Delete removes a job. Removing one that is not there is no error.
+// Delete deletes a job. Deleting one that does not exist is no error.
 func (s *Store) Delete(ctx context.Context, id string) error {
-	if _, err := s.discard.ExecContext(ctx, id); err != nil {
-		return jobs.StoreError(ctx, "delete", err)
+	if _, err := s.remove.ExecContext(ctx, id); err != nil {
+		return store.Error(ctx, "jobs: delete", err)
 	}
 	return nil
 }
 
-// above sorts above every identifier, whose digits are hexadecimal.
-const above = "g"
+// maxID is greater than every identifier, whose digits are hexadecimal.
+const maxID = "g"
 
 // List returns up to limit jobs of an owner below before, newest first.
 func (s *Store) List(ctx context.Context, owner, before string, limit int) ([]jobs.Job, error) {
 	if before == "" {
-		before = above
+		before = maxID
 	}
 	return readAll(ctx, s.list, owner, before, max(limit, 0))
 }
 
-// Due returns up to limit jobs that are due at now, the longest due first.
+// Due returns up to limit jobs that are due at now, the earliest first.
 func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]jobs.Job, error) {
 	return readAll(ctx, s.due, now.UnixMilli(), max(limit, 0))
 }
@@ -97,7 +98,7 @@ func read(ctx context.Context, stmt *sql.Stmt, id string) (j jobs.Job, err error
 	case errors.Is(err, sql.ErrNoRows):
 		return j, jobs.ErrNotFound
 	case err != nil:
-		return j, jobs.StoreError(ctx, "read", err)
+		return j, store.Error(ctx, "jobs: read", err)
 	}
 	if err := json.Unmarshal(doc, &j); err != nil {
 		return jobs.Job{}, fmt.Errorf("jobs: decode %s: %w", id, err)
@@ -108,14 +109,14 @@ func read(ctx context.Context, stmt *sql.Stmt, id string) (j jobs.Job, err error
 func readAll(ctx context.Context, stmt *sql.Stmt, args ...any) ([]jobs.Job, error) {
 	rows, err := stmt.QueryContext(ctx, args...)
 	if err != nil {
-		return nil, jobs.StoreError(ctx, "read", err)
+		return nil, store.Error(ctx, "jobs: read", err)
 	}
 	defer rows.Close()
 	var all []jobs.Job
 	for rows.Next() {
 		var doc []byte
 		if err := rows.Scan(&doc); err != nil {
-			return nil, jobs.StoreError(ctx, "read", err)
+			return nil, store.Error(ctx, "jobs: read", err)
 		}
 		var j jobs.Job
 		if err := json.Unmarshal(doc, &j); err != nil {
@@ -124,7 +125,7 @@ func readAll(ctx context.Context, stmt *sql.Stmt, args ...any) ([]jobs.Job, erro
 		all = append(all, j)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, jobs.StoreError(ctx, "read", err)
+		return nil, store.Error(ctx, "jobs: read", err)
 	}
 	return all, nil
 }

@@ -1,9 +1,9 @@
-// Package disk keeps media as plain files in one directory: the store of one
-// laptop. The bytes of object ID are in the file ID, what describes them in
-// ID.json; anybody may read them there.
+// Package disk stores media as plain files in one directory. It is the store of a
+// single machine. The bytes of an object are in the file ID, its description is in
+// ID.json; other programs may read both.
 //
-// An object is there when both files are. While it is being written they are
-// called ID.part and ID.json.part.
+// An object exists once both files exist. While it is being written they are named
+// ID.part and ID.json.part.
 package disk
 
 import (
@@ -32,8 +32,8 @@ type Store struct {
 
 var _ media.Store = (*Store)(nil)
 
-// Open returns the store in the directory dir, and makes the directory,
-// accessible to this user alone, when it is missing.
+// Open returns the store in the directory dir. It creates a missing directory,
+// accessible by this user only.
 func Open(dir string) (*Store, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
@@ -45,15 +45,14 @@ func Open(dir string) (*Store, error) {
 	return &Store{dir: abs}, nil
 }
 
-// path names a file of an object. The identifier must be valid, so that it
-// cannot lead out of the directory.
+// path returns the path of a file of an object. The identifier must be valid, or
+// the path may leave the directory.
 func (s *Store) path(id, suffix string) string {
 	return filepath.Join(s.dir, id+suffix)
 }
 
 // Open returns an object and its file, or media.ErrNotFound. The reader is an
-// *os.File, for those who would rather hand a file to another program than
-// read it. It is closed when ctx ends.
+// *os.File, which can be passed to another program. It is closed when ctx ends.
 func (s *Store) Open(ctx context.Context, key string) (media.Object, io.ReadSeekCloser, error) {
 	if err := ctx.Err(); err != nil {
 		return media.Object{}, nil, fmt.Errorf("media: open: %w", err)
@@ -64,7 +63,7 @@ func (s *Store) Open(ctx context.Context, key string) (media.Object, io.ReadSeek
 	}
 	f, err := os.Open(s.path(key, ""))
 	if err != nil {
-		return media.Object{}, nil, missing("open", err)
+		return media.Object{}, nil, openError("open", err)
 	}
 	switch info, err := f.Stat(); {
 	case err != nil:
@@ -85,7 +84,7 @@ func (s *Store) describe(key string) (o media.Object, err error) {
 	}
 	doc, err := os.ReadFile(s.path(key, sidecar))
 	if err != nil {
-		return o, missing("describe", err)
+		return o, openError("describe", err)
 	}
 	if err := json.Unmarshal(doc, &o); err != nil {
 		return media.Object{}, fmt.Errorf("media: describe %s: %w", key, err)
@@ -93,14 +92,14 @@ func (s *Store) describe(key string) (o media.Object, err error) {
 	return o, nil
 }
 
-func missing(doing string, err error) error {
+func openError(op string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return media.ErrNotFound
 	}
-	return fmt.Errorf("media: %s: %w", doing, err)
+	return fmt.Errorf("media: %s: %w", op, err)
 }
 
-// Delete removes an object. Removing one that is not there is no error.
+// Delete deletes an object. Deleting one that does not exist is no error.
 func (s *Store) Delete(ctx context.Context, key string) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("media: delete: %w", err)
@@ -108,15 +107,15 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 	if !id.Valid(key) {
 		return nil
 	}
-	// The sidecar first: from then on there is no object, only bytes that
-	// Sweep knows to remove.
+	// The sidecar first: without it the object does not exist, and Sweep
+	// deletes the bytes if this process dies.
 	if err := s.remove(key, sidecar, ""); err != nil {
 		return fmt.Errorf("media: delete: %w", err)
 	}
 	return nil
 }
 
-// remove removes files of an object, in order, that may be missing.
+// remove deletes files of an object in order. Missing files are no error.
 func (s *Store) remove(key string, suffixes ...string) error {
 	for _, suffix := range suffixes {
 		if err := os.Remove(s.path(key, suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -11,8 +11,8 @@ import (
 	"mp3converter/shared/media"
 )
 
-// List returns up to limit objects that were begun before the given instant,
-// above the identifier after.
+// List returns up to limit objects whose identifier is greater than after and was
+// made before the given time.
 func (s *Store) List(ctx context.Context, before time.Time, after string, limit int) ([]media.Object, error) {
 	all, err := s.scan(before)
 	if err != nil {
@@ -41,8 +41,8 @@ func (s *Store) List(ctx context.Context, before time.Time, after string, limit 
 	return page, ctx.Err()
 }
 
-// Sweep removes the files, of objects begun before the given instant, that
-// belong to no whole object.
+// Sweep deletes the files of incomplete objects whose identifier was made before the
+// given time.
 func (s *Store) Sweep(ctx context.Context, before time.Time) (int, error) {
 	all, err := s.scan(before)
 	if err != nil {
@@ -67,7 +67,7 @@ func (s *Store) Sweep(ctx context.Context, before time.Time) (int, error) {
 	return swept, ctx.Err()
 }
 
-// entry is what the directory holds of one identifier.
+// entry is the files that the directory holds for one identifier.
 type entry struct {
 	id                    string
 	bytes, sidecar, parts bool
@@ -75,10 +75,10 @@ type entry struct {
 
 func (e entry) complete() bool { return e.bytes && e.sidecar }
 
-// scan returns what was begun before the given instant, in order of
-// identifier. Files that are not the store's are passed over.
+// scan returns the entries whose identifier was made before the given time, in order
+// of identifier. It skips files that are not the store's.
 func (s *Store) scan(before time.Time) ([]entry, error) {
-	names, err := os.ReadDir(s.dir) // in order
+	names, err := os.ReadDir(s.dir) // sorted
 	if err != nil {
 		return nil, err
 	}

@@ -14,21 +14,21 @@ import (
 	"mp3converter/shared/media"
 )
 
-// Put streams r into a new object. When it returns nil, the object survives a
-// loss of power.
+// Put streams r into a new object. Once it has returned nil, the object survives a
+// power failure.
 func (s *Store) Put(ctx context.Context, o media.Object, r io.Reader) (media.Object, error) {
 	if !id.Valid(o.ID) {
 		return media.Object{}, fmt.Errorf("media: put: %q is not an identifier", o.ID)
 	}
-	// Whoever makes this file is the only one to write the object.
+	// O_EXCL: of concurrent writers of the same object only one proceeds.
 	f, err := os.OpenFile(s.path(o.ID, part), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return media.Object{}, fmt.Errorf("media: put: %w", err)
 	}
-	if err := s.free(o.ID); err != nil {
+	if err := s.checkUnused(o.ID); err != nil {
 		return media.Object{}, fmt.Errorf("media: put: %w", errors.Join(err, f.Close(), s.remove(o.ID, part)))
 	}
-	if o.Size, err = fill(ctx, f, r); err == nil {
+	if o.Size, err = writeFile(ctx, f, r); err == nil {
 		o.CreatedAt = time.Now().UTC().Truncate(time.Millisecond)
 		err = s.commit(ctx, o)
 	}
@@ -38,8 +38,8 @@ func (s *Store) Put(ctx context.Context, o media.Object, r io.Reader) (media.Obj
 	return o, nil
 }
 
-// free reports an error when an object of that identifier is there.
-func (s *Store) free(key string) error {
+// checkUnused returns fs.ErrExist if an object with that identifier exists.
+func (s *Store) checkUnused(key string) error {
 	_, err := os.Lstat(s.path(key, sidecar))
 	switch {
 	case err == nil:
@@ -50,39 +50,39 @@ func (s *Store) free(key string) error {
 	return err
 }
 
-// fill writes all of r to f, onto the disk, and closes f.
-func fill(ctx context.Context, f *os.File, r io.Reader) (n int64, err error) {
+// writeFile writes r to f, syncs it and closes it.
+func writeFile(ctx context.Context, f *os.File, r io.Reader) (n int64, err error) {
 	defer func() { err = errors.Join(err, f.Close()) }()
 	w := &writer{file: f}
-	if _, err := io.CopyBuffer(w, reader{ctx, r}, make([]byte, buffer)); err != nil {
+	if _, err := io.CopyBuffer(w, reader{ctx, r}, make([]byte, copyBuffer)); err != nil {
 		return w.written, err
 	}
 	return w.written, f.Sync()
 }
 
 const (
-	buffer = 256 << 10 // bytes read at a time
-	window = 8 << 20   // bytes written between hints to the system
+	copyBuffer        = 256 << 10 // bytes
+	writebackInterval = 8 << 20   // bytes written between calls of writeback
 )
 
-// writer keeps the disk busy while the bytes come in, so that the final Sync
-// is short and little of the system's memory is taken.
+// writer starts writeback while the bytes arrive, so that the final Sync is short
+// and the page cache holds few dirty pages.
 type writer struct {
-	file            *os.File
-	written, hinted int64
+	file             *os.File
+	written, flushed int64
 }
 
 func (w *writer) Write(p []byte) (int, error) {
 	n, err := w.file.Write(p)
 	w.written += int64(n)
-	if w.written-w.hinted >= window {
-		writeback(w.file, w.hinted, w.written-w.hinted)
-		w.hinted = w.written
+	if w.written-w.flushed >= writebackInterval {
+		writeback(w.file, w.flushed, w.written-w.flushed)
+		w.flushed = w.written
 	}
 	return n, err
 }
 
-// reader ends with its context.
+// reader fails once its context has ended.
 type reader struct {
 	ctx context.Context
 	io.Reader
@@ -95,7 +95,7 @@ func (r reader) Read(p []byte) (int, error) {
 	return r.Reader.Read(p)
 }
 
-// commit describes the object and gives both files their final names.
+// commit writes the sidecar and renames both files to their final names.
 func (s *Store) commit(ctx context.Context, o media.Object) error {
 	doc, err := json.Marshal(o)
 	if err != nil {
@@ -117,11 +117,11 @@ func (s *Store) commit(ctx context.Context, o media.Object) error {
 			return err
 		}
 	}
-	return s.sync()
+	return s.syncDir()
 }
 
-// sync makes the names in the directory durable.
-func (s *Store) sync() error {
+// syncDir makes the directory entries durable.
+func (s *Store) syncDir() error {
 	d, err := os.Open(s.dir)
 	if err != nil {
 		return err

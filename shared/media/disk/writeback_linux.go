@@ -5,11 +5,11 @@ import (
 	"syscall"
 )
 
-// SYNC_FILE_RANGE_WRITE: begin to write the range, and don't wait for it.
-const begin = 2
+// syncFileRangeWrite is SYNC_FILE_RANGE_WRITE: start writeback without waiting.
+const syncFileRangeWrite = 2
 
-// writeback asks the system to begin writing a range of f to the disk. It is a
-// hint: only Sync makes sure, and says what went wrong.
+// writeback asks the kernel to start writing a range of f to disk. It is a hint:
+// only Sync guarantees durability and reports errors.
 func writeback(f *os.File, offset, n int64) {
-	_ = syscall.SyncFileRange(int(f.Fd()), offset, n, begin)
+	_ = syscall.SyncFileRange(int(f.Fd()), offset, n, syncFileRangeWrite)
 }

@@ -129,10 +129,10 @@ func TestSweepWithoutTheFirstChunk(t *testing.T) {
 	}
 }
 
-// Identifiers in more than one page, in no order.
+// Orphans on more than one page, in random order.
 func TestSweepPages(t *testing.T) {
 	s := open(t, mongotest.URI(t), mongotest.Database(t))
-	const orphans = page + 7
+	const orphans = sweepPage + 7
 	var docs, files []any
 	for i := range 2 * orphans {
 		key := bson.NewObjectID()

@@ -11,9 +11,10 @@ import (
 	"mp3converter/shared/id"
 	"mp3converter/shared/media"
 	"mp3converter/shared/mongodb"
+	"mp3converter/shared/store"
 )
 
-// Delete removes an object. Removing one that is not there is no error.
+// Delete deletes an object. Deleting one that does not exist is no error.
 func (s *Store) Delete(ctx context.Context, key string) error {
 	if !id.Valid(key) {
 		return nil
@@ -23,17 +24,18 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 		return fmt.Errorf("media: delete: %w", err)
 	}
 	if err := s.remove(ctx, oid); err != nil {
-		return failed(ctx, "delete", err)
+		return store.Error(ctx, "media: delete", err)
 	}
 	return nil
 }
 
-// removed is how long removing a large object may take.
-const removed = time.Minute
+// deleteTimeout bounds the deletion of all chunks of a large object.
+const deleteTimeout = time.Minute
 
-// remove removes the file, and with it the object, and then its chunks.
+// remove deletes the files document, which makes the object disappear, and then
+// its chunks.
 func (s *Store) remove(ctx context.Context, key bson.ObjectID) error {
-	ctx, cancel := context.WithTimeout(ctx, removed)
+	ctx, cancel := context.WithTimeout(ctx, deleteTimeout)
 	defer cancel()
 	if _, err := s.files.DeleteOne(ctx, bson.D{{Key: "_id", Value: key}}); err != nil {
 		return err
@@ -42,26 +44,24 @@ func (s *Store) remove(ctx context.Context, key bson.ObjectID) error {
 	return err
 }
 
-// List returns up to limit objects that were begun before the given instant,
-// above the identifier after.
+// List returns up to limit objects whose identifier is greater than after and
+// was made before the given time.
 func (s *Store) List(ctx context.Context, before time.Time, after string, limit int) ([]media.Object, error) {
 	if limit <= 0 {
-		return nil, nil // to the server, 0 means all
+		return nil, nil // the server takes 0 for no limit
 	}
-	span, err := between(after, before)
+	ids, err := idRange(after, before)
 	if err != nil {
 		return nil, fmt.Errorf("media: list: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, mongodb.Answered)
-	defer cancel()
-	cursor, err := s.files.Find(ctx, bson.D{{Key: "_id", Value: span}},
+	cursor, err := s.files.Find(ctx, bson.D{{Key: "_id", Value: ids}},
 		options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(int64(limit)))
 	if err != nil {
-		return nil, failed(ctx, "list", err)
+		return nil, store.Error(ctx, "media: list", err)
 	}
-	var files []file
-	if err := cursor.All(ctx, &files); err != nil {
-		return nil, failed(ctx, "list", err)
+	files, err := mongodb.ReadAll[file](ctx, cursor)
+	if err != nil {
+		return nil, store.Error(ctx, "media: list", err)
 	}
 	var page []media.Object
 	for _, f := range files {
@@ -70,9 +70,9 @@ func (s *Store) List(ctx context.Context, before time.Time, after string, limit 
 	return page, nil
 }
 
-// between is the condition on identifiers above after and begun before an
-// instant.
-func between(after string, before time.Time) (bson.D, error) {
+// idRange is the condition for identifiers greater than after and made before
+// the given time.
+func idRange(after string, before time.Time) (bson.D, error) {
 	limit, err := bson.ObjectIDFromHex(id.Before(before))
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 
 	"mp3converter/shared/media"
 	"mp3converter/shared/media/mediatest"
+	"mp3converter/shared/mongodb"
 	"mp3converter/test/mongotest"
 )
 
@@ -17,14 +18,18 @@ func TestContract(t *testing.T) {
 
 func open(t testing.TB, uri, database string) *Store {
 	t.Helper()
-	s, err := Open(t.Context(), uri, database)
+	client, err := mongodb.Connect(uri)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
+		if err := mongodb.Close(client); err != nil {
 			t.Error(err)
 		}
 	})
+	s, err := Open(t.Context(), client.Database(database))
+	if err != nil {
+		t.Fatal(err)
+	}
 	return s
 }

@@ -19,7 +19,7 @@ import (
 func TestServerKilledDuringPut(t *testing.T) {
 	server := mongotest.Start(t)
 	s := open(t, server.URI, "killed")
-	data := mediatest.Bytes(3 * batch * chunkSize)
+	data := mediatest.Bytes(3 * putBatch * chunkSize)
 
 	var killed time.Time
 	kill := readerFunc(func([]byte) (int, error) {
@@ -31,7 +31,7 @@ func TestServerKilledDuringPut(t *testing.T) {
 	if err == nil {
 		t.Error("Put into a dead server succeeds")
 	}
-	if took := time.Since(killed); took > 6*mongodb.Reachable {
+	if took := time.Since(killed); took > 6*mongodb.ConnectTimeout {
 		t.Errorf("Put took %v to fail", took)
 	}
 
@@ -89,7 +89,7 @@ func TestServerGoneDuringRead(t *testing.T) {
 	if err == nil || errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("reading ends after %d bytes with %v, want that the server is gone", n, err)
 	}
-	if took := time.Since(begun); took > 6*mongodb.Reachable {
+	if took := time.Since(begun); took > 6*mongodb.ConnectTimeout {
 		t.Errorf("reading took %v to fail", took)
 	}
 }

@@ -1,14 +1,13 @@
-// Package gridfs keeps media in MongoDB as plain GridFS: the store of a
-// cluster. mongofiles and every driver can read what it writes. It asks nothing
-// of the server but inserts, finds, deletes and two indexes.
+// Package gridfs stores media in MongoDB as plain GridFS, which mongofiles and
+// every driver can read. It is the store of a cluster. It uses inserts, finds,
+// deletes and two indexes, and nothing else of the server.
 //
-// The document in fs.files is written last and removed first: where it is, the
-// object is whole.
+// The document in fs.files is written last and deleted first, so an object that
+// has one is complete.
 package gridfs
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -21,43 +20,25 @@ import (
 
 // Store is a media.Store in the GridFS bucket "fs" of a database.
 type Store struct {
-	client        *mongo.Client
 	files, chunks *mongo.Collection
 }
 
 var _ media.Store = (*Store)(nil)
 
-// Open connects to the server at uri and makes the indexes that the bucket in
-// the given database lacks. It fails within seconds when no server can be
-// reached; once open, the store finds its server again by itself.
-func Open(ctx context.Context, uri, database string) (*Store, error) {
-	client, err := mongodb.Connect(uri)
-	if err != nil {
+// Open returns the store in db and creates the indexes of the GridFS
+// specification that the bucket lacks. It fails within seconds when no server
+// can be reached. The caller closes db's client.
+func Open(ctx context.Context, db *mongo.Database) (*Store, error) {
+	s := &Store{files: db.Collection("fs.files"), chunks: db.Collection("fs.chunks")}
+	if err := mongodb.EnsureIndexes(ctx, s.chunks,
+		mongodb.Index{Keys: bson.D{{Key: "files_id", Value: 1}, {Key: "n", Value: 1}}, Unique: true}); err != nil {
 		return nil, fmt.Errorf("media: %w", err)
 	}
-	db := client.Database(database)
-	s := &Store{client: client, files: db.Collection("fs.files"), chunks: db.Collection("fs.chunks")}
-	if err := s.index(ctx); err != nil {
-		s.Close()
+	if err := mongodb.EnsureIndexes(ctx, s.files,
+		mongodb.Index{Keys: bson.D{{Key: "filename", Value: 1}, {Key: "uploadDate", Value: 1}}}); err != nil {
 		return nil, fmt.Errorf("media: %w", err)
 	}
 	return s, nil
-}
-
-// index makes the indexes that the GridFS specification asks for.
-func (s *Store) index(ctx context.Context) error {
-	err := mongodb.Ensure(ctx, s.chunks,
-		mongodb.Index{Keys: bson.D{{Key: "files_id", Value: 1}, {Key: "n", Value: 1}}, Unique: true})
-	if err != nil {
-		return err
-	}
-	return mongodb.Ensure(ctx, s.files,
-		mongodb.Index{Keys: bson.D{{Key: "filename", Value: 1}, {Key: "uploadDate", Value: 1}}})
-}
-
-// Close ends the connections. Calls that are under way fail.
-func (s *Store) Close() error {
-	return mongodb.Close(s.client)
 }
 
 // file is a document of fs.files.
@@ -84,13 +65,4 @@ func (f file) object() media.Object {
 		Size:        f.Length,
 		CreatedAt:   f.UploadDate,
 	}
-}
-
-// failed says what failed. A context that has ended is the reason, whichever
-// of the driver's errors it came out as.
-func failed(ctx context.Context, doing string, err error) error {
-	if cause := ctx.Err(); cause != nil && !errors.Is(err, cause) {
-		err = fmt.Errorf("%w: %w", cause, err)
-	}
-	return fmt.Errorf("media: %s: %w", doing, err)
 }

@@ -12,19 +12,20 @@ import (
 
 	"mp3converter/shared/id"
 	"mp3converter/shared/media"
-	"mp3converter/shared/mongodb"
+	"mp3converter/shared/store"
 )
 
-// The driver's own upload stream holds 16 MiB, copies all of it to send it, and
-// reads nothing while it sends. This one holds two batches of a few chunks and
-// reads one while it sends the other.
+// The driver's own upload stream buffers 16 MiB, copies it to send it, and does
+// not read while it sends. This one alternates between two buffers of 2 MB, one
+// being filled while the other is sent.
 const (
-	chunkSize = 255 << 10 // bytes; what GridFS calls the default
-	batch     = 8         // chunks sent at a time
+	chunkSize  = 255 << 10 // bytes; the default of GridFS
+	putBatch   = 8         // chunks per insert
+	putBuffers = 2
 )
 
-// Put streams r into a new object. Beside what r holds it takes some 10 MB of
-// memory, whatever the size of the object.
+// Put streams r into a new object. It takes about 10 MB of memory, whatever the
+// size of the object.
 func (s *Store) Put(ctx context.Context, o media.Object, r io.Reader) (media.Object, error) {
 	if !id.Valid(o.ID) {
 		return media.Object{}, fmt.Errorf("media: put: %q is not an identifier", o.ID)
@@ -41,47 +42,47 @@ func (s *Store) Put(ctx context.Context, o media.Object, r io.Reader) (media.Obj
 	}
 	if f.Length, err = s.send(ctx, key, r); err == nil {
 		f.UploadDate = time.Now().UTC().Truncate(time.Millisecond)
-		err = s.commit(ctx, f)
+		_, err = s.files.InsertOne(ctx, f) // commits the object
 	}
 	if err != nil {
-		return media.Object{}, failed(ctx, "put", errors.Join(err, s.undo(ctx, key, err)))
+		return media.Object{}, store.Error(ctx, "media: put", errors.Join(err, s.rollBack(ctx, key, err)))
 	}
 	return f.object(), nil
 }
 
-// send stores all of r as chunks and returns its length.
+// send inserts the chunks of r and returns its length in bytes.
 func (s *Store) send(ctx context.Context, key bson.ObjectID, r io.Reader) (int64, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	p := pipe{spare: make(chan []byte, 2), full: make(chan []byte)}
-	for range cap(p.spare) {
-		p.spare <- make([]byte, batch*chunkSize)
+	b := buffers{free: make(chan []byte, putBuffers), full: make(chan []byte)}
+	for range putBuffers {
+		b.free <- make([]byte, putBatch*chunkSize)
 	}
 	inserted := make(chan error, 1)
 	go func() {
-		err := s.insertAll(ctx, key, p)
-		cancel(err) // there is no use in reading on
+		err := s.insertChunks(ctx, key, b)
+		cancel(err) // stop reading
 		inserted <- err
 	}()
-	n, err := p.fill(ctx, r)
-	if failure := <-inserted; failure != nil {
-		return n, failure
+	n, err := b.fill(ctx, r)
+	if insertErr := <-inserted; insertErr != nil {
+		return n, insertErr
 	}
 	return n, err
 }
 
-// pipe takes buffers from the one who reads to the one who inserts, and back.
-type pipe struct {
-	spare, full chan []byte
+// buffers circulate between the goroutine that reads and the one that inserts.
+type buffers struct {
+	free, full chan []byte
 }
 
-// fill reads r to its end, or until ctx ends.
-func (p pipe) fill(ctx context.Context, r io.Reader) (n int64, err error) {
-	defer close(p.full)
+// fill reads r into buffers until r or ctx ends.
+func (b buffers) fill(ctx context.Context, r io.Reader) (n int64, err error) {
+	defer close(b.full)
 	for err == nil {
 		var buf []byte
 		select {
-		case buf = <-p.spare:
+		case buf = <-b.free:
 		case <-ctx.Done():
 			return n, context.Cause(ctx)
 		}
@@ -99,7 +100,7 @@ func (p pipe) fill(ctx context.Context, r io.Reader) (n int64, err error) {
 			break
 		}
 		select {
-		case p.full <- buf[:size]:
+		case b.full <- buf[:size]:
 		case <-ctx.Done():
 			return n, context.Cause(ctx)
 		}
@@ -110,11 +111,11 @@ func (p pipe) fill(ctx context.Context, r io.Reader) (n int64, err error) {
 	return n, err
 }
 
-// insertAll stores what comes in, in order, and gives the buffers back.
-func (s *Store) insertAll(ctx context.Context, key bson.ObjectID, p pipe) error {
+// insertChunks inserts the contents of full buffers in order and frees them.
+func (s *Store) insertChunks(ctx context.Context, key bson.ObjectID, b buffers) error {
 	n := int32(0)
-	for buf := range p.full {
-		docs := make([]any, 0, batch)
+	for buf := range b.full {
+		docs := make([]any, 0, putBatch)
 		for rest := buf; len(rest) > 0; n++ {
 			size := min(len(rest), chunkSize)
 			docs = append(docs, bson.D{
@@ -125,34 +126,19 @@ func (s *Store) insertAll(ctx context.Context, key bson.ObjectID, p pipe) error 
 			})
 			rest = rest[size:]
 		}
-		if err := s.insert(ctx, docs); err != nil {
+		if _, err := s.chunks.InsertMany(ctx, docs); err != nil {
 			return err
 		}
-		p.spare <- buf[:cap(buf)]
+		b.free <- buf[:cap(buf)]
 	}
 	return nil
 }
 
-func (s *Store) insert(ctx context.Context, docs []any) error {
-	ctx, cancel := context.WithTimeout(ctx, mongodb.Answered)
-	defer cancel()
-	_, err := s.chunks.InsertMany(ctx, docs)
-	return err
-}
-
-// commit makes the object be there.
-func (s *Store) commit(ctx context.Context, f file) error {
-	ctx, cancel := context.WithTimeout(ctx, mongodb.Answered)
-	defer cancel()
-	_, err := s.files.InsertOne(ctx, f)
-	return err
-}
-
-// undo removes what a Put that failed has written, also when its context has
-// ended. A duplicate key means that the identifier is another's: the first
-// chunk that either writes decides whose it is, so nothing there is ours.
-func (s *Store) undo(ctx context.Context, key bson.ObjectID, why error) error {
-	if mongo.IsDuplicateKeyError(why) {
+// rollBack deletes what a failed Put has written, even if ctx has ended. After a
+// duplicate key error it deletes nothing: the identifier belongs to another
+// object, because the first chunk decides between two writers.
+func (s *Store) rollBack(ctx context.Context, key bson.ObjectID, putErr error) error {
+	if mongo.IsDuplicateKeyError(putErr) {
 		return nil
 	}
 	return s.remove(context.WithoutCancel(ctx), key)

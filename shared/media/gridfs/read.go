@@ -12,12 +12,12 @@ import (
 
 	"mp3converter/shared/id"
 	"mp3converter/shared/media"
-	"mp3converter/shared/mongodb"
+	"mp3converter/shared/store"
 )
 
 // Open returns an object and a reader of it, or media.ErrNotFound. A reader
-// holds a few megabytes, and nothing until the first Read. A chunk that is not
-// there, or not of its proper size, is an error to the reader, never the end.
+// buffers a few megabytes, and nothing before the first Read. Reading a chunk
+// that is missing or has the wrong size is an error, never io.EOF.
 func (s *Store) Open(ctx context.Context, key string) (media.Object, io.ReadSeekCloser, error) {
 	if !id.Valid(key) {
 		return media.Object{}, nil, media.ErrNotFound
@@ -31,112 +31,110 @@ func (s *Store) Open(ctx context.Context, key string) (media.Object, io.ReadSeek
 	case errors.Is(err, mongo.ErrNoDocuments):
 		return media.Object{}, nil, media.ErrNotFound
 	case err != nil:
-		return media.Object{}, nil, failed(ctx, "open", err)
+		return media.Object{}, nil, store.Error(ctx, "media: open", err)
 	case f.Length < 0 || f.Length > 0 && f.ChunkSize <= 0:
 		return media.Object{}, nil, fmt.Errorf("media: %s is damaged: %d bytes in chunks of %d", key, f.Length, f.ChunkSize)
 	}
-	return f.object(), &seeker{ctx: ctx, chunks: s.chunks, file: f}, nil
+	return f.object(), &reader{ctx: ctx, chunks: s.chunks, file: f}, nil
 }
 
 func (s *Store) find(ctx context.Context, key bson.ObjectID) (f file, err error) {
-	ctx, cancel := context.WithTimeout(ctx, mongodb.Answered)
-	defer cancel()
 	err = s.files.FindOne(ctx, bson.D{{Key: "_id", Value: key}}).Decode(&f)
 	return f, err
 }
 
-// seeker reads a file from any position on.
-type seeker struct {
+// reader is an io.ReadSeekCloser over the chunks of a file.
+type reader struct {
 	ctx    context.Context
 	chunks *mongo.Collection
 	file   file
 
 	pos    int64
-	stream *stream // of chunks in order; nil until there is something to read
-	n      int64   // the chunk in data
-	data   []byte  // nil when there is none
+	stream *chunkStream // nil before the first Read and after a seek
+	n      int64        // index of the chunk in data
+	data   []byte       // nil if no chunk is loaded
 	closed bool
 }
 
-// near is how many chunks are rather read and dropped than jumped over.
-const near = 4
+// maxSkip is how many chunks are read and discarded instead of starting a new
+// query.
+const maxSkip = 4
 
-// Read reads up to the end of a chunk.
-func (s *seeker) Read(p []byte) (int, error) {
+// Read reads at most to the end of a chunk.
+func (r *reader) Read(p []byte) (int, error) {
 	switch {
-	case s.closed:
+	case r.closed:
 		return 0, fmt.Errorf("media: read: %w", fs.ErrClosed)
-	case s.ctx.Err() != nil:
-		return 0, fmt.Errorf("media: read: %w", s.ctx.Err())
+	case r.ctx.Err() != nil:
+		return 0, fmt.Errorf("media: read: %w", r.ctx.Err())
 	case len(p) == 0:
 		return 0, nil
-	case s.pos >= s.file.Length:
+	case r.pos >= r.file.Length:
 		return 0, io.EOF
 	}
-	size := int64(s.file.ChunkSize)
-	if err := s.load(s.pos / size); err != nil {
-		return 0, failed(s.ctx, "read", err)
+	size := int64(r.file.ChunkSize)
+	if err := r.load(r.pos / size); err != nil {
+		return 0, store.Error(r.ctx, "media: read", err)
 	}
-	got := copy(p, s.data[s.pos%size:])
-	s.pos += int64(got)
+	got := copy(p, r.data[r.pos%size:])
+	r.pos += int64(got)
 	return got, nil
 }
 
-// load makes chunk n the one in data.
-func (s *seeker) load(n int64) error {
-	if s.data != nil && s.n == n {
+// load loads chunk n into data.
+func (r *reader) load(n int64) error {
+	if r.data != nil && r.n == n {
 		return nil
 	}
-	s.data = nil
-	if s.stream != nil && (n < s.stream.next || n > s.stream.next+near) {
-		s.stop()
+	r.data = nil
+	if r.stream != nil && (n < r.stream.next || n > r.stream.next+maxSkip) {
+		r.stop()
 	}
-	if s.stream == nil {
-		s.stream = newStream(s.ctx, s.chunks, s.file, n)
+	if r.stream == nil {
+		r.stream = newChunkStream(r.ctx, r.chunks, r.file, n)
 	}
 	for {
-		at := s.stream.next
-		data, err := s.stream.chunk()
+		at := r.stream.next
+		data, err := r.stream.read()
 		if err != nil {
-			s.stop()
+			r.stop()
 			return err
 		}
 		if at == n {
-			s.n, s.data = n, data
+			r.n, r.data = n, data
 			return nil
 		}
 	}
 }
 
-func (s *seeker) stop() {
-	if s.stream != nil {
-		s.stream.close()
-		s.stream = nil
+func (r *reader) stop() {
+	if r.stream != nil {
+		r.stream.close()
+		r.stream = nil
 	}
 }
 
-// Seek moves to any position that is not before the start. It costs nothing
-// until the next Read.
-func (s *seeker) Seek(offset int64, whence int) (int64, error) {
+// Seek sets the position of the next Read. It does no I/O.
+func (r *reader) Seek(offset int64, whence int) (int64, error) {
 	switch whence {
 	case io.SeekStart:
 	case io.SeekCurrent:
-		offset += s.pos
+		offset += r.pos
 	case io.SeekEnd:
-		offset += s.file.Length
+		offset += r.file.Length
 	default:
-		return 0, fmt.Errorf("media: seek: no such whence as %d", whence)
+		return 0, fmt.Errorf("media: seek: invalid whence %d", whence)
 	}
 	if offset < 0 {
-		return 0, errors.New("media: seek: before the start")
+		return 0, errors.New("media: seek: negative position")
 	}
-	s.pos = offset
+	r.pos = offset
 	return offset, nil
 }
 
-// Close lets go of what the reader holds.
-func (s *seeker) Close() error {
-	s.stop()
-	s.data, s.closed = nil, true
+// Close releases the cursor and the buffers.
+func (r *reader) Close() error {
+	r.stop()
+	r.data, r.closed = nil, true
 	return nil
 }

@@ -14,34 +14,34 @@ import (
 	"mp3converter/shared/mongodb"
 )
 
-// stream reads the chunks of a file in order, a batch at a time. It asks for the
-// next batch when it hands out the last chunk of one, so that a reader who only
-// takes a look costs no more than a look.
-type stream struct {
-	next   int64 // the chunk that comes out next
+// chunkStream reads the chunks of a file in order. It requests the next batch
+// when the last chunk of one is consumed, so that reading only the beginning of
+// a file is cheap.
+type chunkStream struct {
+	next   int64 // index of the chunk that next returns
 	chunks chan []byte
-	err    error // why there are no more; to be read once chunks is closed
+	err    error // why the stream ended; valid once chunks is closed
 	cancel context.CancelFunc
 }
 
 const (
-	// few is the size of the first batch, which somebody waits for who may
-	// only want a look before seeking elsewhere; many is that of the others.
-	few, many = 2, 8
-	// A query asks for no more than widest chunks, 16 MB. A cursor over a whole
-	// video would live as long as its reader takes, and a server that sorts in
-	// memory would hold all of it. For a look such a server is asked for
-	// narrowest; each query then asks for twice as many as the one before.
-	narrowest, widest = 4, 64
-	// patience is how often in a row a stream begins again where its
-	// connection, or its cursor on the server, was lost.
-	patience = 3
+	// The first batch is small: its reader may only inspect the header before
+	// it seeks elsewhere.
+	firstBatch, batchSize = 2, 8 // chunks
+	// A query covers at most maxWindow chunks, 16 MB. A cursor over a whole video
+	// would live as long as its reader, and a server that sorts in memory would
+	// load all of it. The first query covers minWindow, each following one twice
+	// as many as the one before.
+	minWindow, maxWindow = 4, 64
+	// maxRetries is how often in a row a query is repeated after its connection
+	// or its cursor was lost.
+	maxRetries = 3
 )
 
-// newStream begins to read at chunk n.
-func newStream(ctx context.Context, c *mongo.Collection, f file, n int64) *stream {
+// newChunkStream starts to read at chunk n.
+func newChunkStream(ctx context.Context, c *mongo.Collection, f file, n int64) *chunkStream {
 	ctx, cancel := context.WithCancel(ctx)
-	s := &stream{next: n, chunks: make(chan []byte), cancel: cancel}
+	s := &chunkStream{next: n, chunks: make(chan []byte), cancel: cancel}
 	go func() {
 		defer close(s.chunks)
 		s.err = s.run(ctx, c, f, n)
@@ -49,12 +49,12 @@ func newStream(ctx context.Context, c *mongo.Collection, f file, n int64) *strea
 	return s
 }
 
-// chunk returns the next chunk.
-func (s *stream) chunk() ([]byte, error) {
+// read returns the next chunk.
+func (s *chunkStream) read() ([]byte, error) {
 	data, ok := <-s.chunks
 	if !ok {
 		if s.err == nil {
-			return nil, errors.New("read beyond the last chunk")
+			return nil, errors.New("read past the last chunk")
 		}
 		return nil, s.err
 	}
@@ -62,29 +62,30 @@ func (s *stream) chunk() ([]byte, error) {
 	return data, nil
 }
 
-// close ends the stream, and waits until it has.
-func (s *stream) close() {
+// close stops the stream and waits for its goroutine.
+func (s *chunkStream) close() {
 	s.cancel()
 	for range s.chunks {
 	}
 }
 
-// run sends the chunks from n to the last. A download may be slower than a
-// cursor lives, and longer than a server does.
-func (s *stream) run(ctx context.Context, c *mongo.Collection, f file, n int64) error {
+// run sends the chunks from n to the last. A slow download may outlive a cursor
+// and even the server process, so it resumes after errors that a new query can
+// repair.
+func (s *chunkStream) run(ctx context.Context, c *mongo.Collection, f file, n int64) error {
 	end := (f.Length - 1) / int64(f.ChunkSize)
-	window := int64(narrowest)
+	window := int64(minWindow)
 	for failures := 0; n <= end; {
-		got, err := s.scan(ctx, c, f, n, min(end, n+window-1))
-		window = min(2*window, widest)
-		n += got
-		if got > 0 {
+		sent, err := s.query(ctx, c, f, n, min(end, n+window-1))
+		window = min(2*window, maxWindow)
+		n += sent
+		if sent > 0 {
 			failures = 0
 		}
 		if err == nil {
 			continue
 		}
-		if ctx.Err() != nil || !lost(err) || failures >= patience {
+		if ctx.Err() != nil || !retryable(err) || failures >= maxRetries {
 			return err
 		}
 		select {
@@ -97,9 +98,9 @@ func (s *stream) run(ctx context.Context, c *mongo.Collection, f file, n int64) 
 	return nil
 }
 
-// again are the server's codes for: ask again, a cursor is gone or this server is
-// about to be.
-var again = []int{
+// retryableCodes are the server's codes for a lost cursor and for a server that
+// is shutting down or no longer primary.
+var retryableCodes = []int{
 	43,        // CursorNotFound
 	91, 11600, // ShutdownInProgress, InterruptedAtShutdown
 	189, 11602, // PrimarySteppedDown, InterruptedDueToReplStateChange
@@ -108,26 +109,22 @@ var again = []int{
 	237,   // CursorKilled
 }
 
-// lost reports whether an error says that asking again may help.
-func lost(err error) bool {
+// retryable reports whether a new query may succeed.
+func retryable(err error) bool {
 	var command mongo.CommandError
-	return mongo.IsNetworkError(err) || errors.As(err, &command) && slices.ContainsFunc(again, command.HasErrorCode)
+	return mongo.IsNetworkError(err) || errors.As(err, &command) && slices.ContainsFunc(retryableCodes, command.HasErrorCode)
 }
 
-// scan sends the chunks from n to last and returns how many it sent.
-func (s *stream) scan(ctx context.Context, c *mongo.Collection, f file, n, last int64) (sent int64, err error) {
-	cursor, err := find(ctx, c, f.ID, n, last)
+// query sends the chunks from n to last and returns how many it sent.
+func (s *chunkStream) query(ctx context.Context, c *mongo.Collection, f file, n, last int64) (sent int64, err error) {
+	cursor, err := findChunks(ctx, c, f.ID, n, last)
 	if err != nil {
 		return 0, err
 	}
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), mongodb.Reachable)
-		defer cancel()
-		cursor.Close(ctx)
-	}()
-	cursor.SetBatchSize(many)
+	defer mongodb.CloseCursor(ctx, cursor)
+	cursor.SetBatchSize(batchSize)
 	for ; n <= last; n++ {
-		data, err := chunk(ctx, cursor, f, n)
+		data, err := nextChunk(ctx, cursor, f, n)
 		if err != nil {
 			return sent, err
 		}
@@ -141,22 +138,19 @@ func (s *stream) scan(ctx context.Context, c *mongo.Collection, f file, n, last 
 	return sent, nil
 }
 
-func find(ctx context.Context, c *mongo.Collection, key bson.ObjectID, first, last int64) (*mongo.Cursor, error) {
-	ctx, cancel := context.WithTimeout(ctx, mongodb.Answered)
-	defer cancel()
+func findChunks(ctx context.Context, c *mongo.Collection, key bson.ObjectID, first, last int64) (*mongo.Cursor, error) {
 	span := bson.D{{Key: "$gte", Value: first}, {Key: "$lte", Value: last}}
 	return c.Find(ctx,
 		bson.D{{Key: "files_id", Value: key}, {Key: "n", Value: span}},
 		options.Find().
 			SetSort(bson.D{{Key: "n", Value: 1}}).
 			SetProjection(bson.D{{Key: "_id", Value: 0}, {Key: "n", Value: 1}, {Key: "data", Value: 1}}).
-			SetBatchSize(few))
+			SetBatchSize(firstBatch))
 }
 
-// chunk returns the data of chunk n, which the cursor is to come to now.
-func chunk(ctx context.Context, cursor *mongo.Cursor, f file, n int64) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, mongodb.Answered)
-	defer cancel()
+// nextChunk advances the cursor and returns the data of the chunk, which must be
+// chunk n.
+func nextChunk(ctx context.Context, cursor *mongo.Cursor, f file, n int64) ([]byte, error) {
 	if !cursor.Next(ctx) {
 		if err := cursor.Err(); err != nil {
 			return nil, err

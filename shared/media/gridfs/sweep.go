@@ -10,63 +10,62 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"mp3converter/shared/mongodb"
+	"mp3converter/shared/store"
 )
 
-// page is how many identifiers Sweep looks at together.
-const page = 100
+// sweepPage is how many identifiers Sweep checks in one query.
+const sweepPage = 100
 
-// Sweep removes the chunks, of objects begun before the given instant, that
-// belong to no file.
+// Sweep deletes chunks without a files document whose identifier was made before
+// the given time.
 func (s *Store) Sweep(ctx context.Context, before time.Time) (int, error) {
-	span, err := between("", before)
+	idsBefore, err := idRange("", before)
 	if err != nil {
 		return 0, fmt.Errorf("media: sweep: %w", err)
 	}
-	cursor, err := s.keys(ctx, span)
+	cursor, err := s.chunkOwners(ctx, idsBefore)
 	if err != nil {
-		return 0, failed(ctx, "sweep", err)
+		return 0, store.Error(ctx, "media: sweep", err)
 	}
-	defer cursor.Close(context.WithoutCancel(ctx))
+	defer mongodb.CloseCursor(ctx, cursor)
 
 	swept := 0
 	for {
-		ids, err := next(ctx, cursor)
+		ids, err := nextPage(ctx, cursor)
 		if err != nil {
-			return swept, failed(ctx, "sweep", err)
+			return swept, store.Error(ctx, "media: sweep", err)
 		}
 		if len(ids) == 0 {
 			return swept, nil
 		}
 		orphans, err := s.orphans(ctx, ids)
 		if err != nil {
-			return swept, failed(ctx, "sweep", err)
+			return swept, store.Error(ctx, "media: sweep", err)
 		}
 		for _, key := range orphans {
 			if err := s.remove(ctx, key); err != nil {
-				return swept, failed(ctx, "sweep", err)
+				return swept, store.Error(ctx, "media: sweep", err)
 			}
 			swept++
 		}
 	}
 }
 
-// keys returns the distinct identifiers among the chunks, which the server
-// finds by leaps through the index.
-func (s *Store) keys(ctx context.Context, span bson.D) (*mongo.Cursor, error) {
-	ctx, cancel := context.WithTimeout(ctx, removed)
+// chunkOwners returns the distinct files_id values of the chunks in the range. The
+// server finds them by a scan of the index.
+func (s *Store) chunkOwners(ctx context.Context, ids bson.D) (*mongo.Cursor, error) {
+	ctx, cancel := context.WithTimeout(ctx, deleteTimeout)
 	defer cancel()
 	return s.chunks.Aggregate(ctx, bson.A{
-		bson.D{{Key: "$match", Value: bson.D{{Key: "files_id", Value: span}}}},
+		bson.D{{Key: "$match", Value: bson.D{{Key: "files_id", Value: ids}}}},
 		bson.D{{Key: "$group", Value: bson.D{{Key: "_id", Value: "$files_id"}}}},
-	}, options.Aggregate().SetBatchSize(page))
+	}, options.Aggregate().SetBatchSize(sweepPage))
 }
 
-// next takes up to a page of identifiers from a cursor.
-func next(ctx context.Context, cursor *mongo.Cursor) ([]bson.ObjectID, error) {
-	ctx, cancel := context.WithTimeout(ctx, mongodb.Answered)
-	defer cancel()
+// nextPage reads up to a page of identifiers from a cursor.
+func nextPage(ctx context.Context, cursor *mongo.Cursor) ([]bson.ObjectID, error) {
 	var ids []bson.ObjectID
-	for len(ids) < page && cursor.Next(ctx) {
+	for len(ids) < sweepPage && cursor.Next(ctx) {
 		var group struct {
 			ID bson.ObjectID `bson:"_id"`
 		}
@@ -78,26 +77,24 @@ func next(ctx context.Context, cursor *mongo.Cursor) ([]bson.ObjectID, error) {
 	return ids, cursor.Err()
 }
 
-// orphans returns those of the identifiers that no file has.
+// orphans returns the identifiers that have no files document.
 func (s *Store) orphans(ctx context.Context, ids []bson.ObjectID) ([]bson.ObjectID, error) {
-	ctx, cancel := context.WithTimeout(ctx, mongodb.Answered)
-	defer cancel()
 	cursor, err := s.files.Find(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}},
 		options.Find().SetProjection(bson.D{{Key: "_id", Value: 1}}))
 	if err != nil {
 		return nil, err
 	}
-	var files []file
-	if err := cursor.All(ctx, &files); err != nil {
+	files, err := mongodb.ReadAll[file](ctx, cursor)
+	if err != nil {
 		return nil, err
 	}
-	whole := map[bson.ObjectID]bool{}
+	exists := map[bson.ObjectID]bool{}
 	for _, f := range files {
-		whole[f.ID] = true
+		exists[f.ID] = true
 	}
 	var orphans []bson.ObjectID
 	for _, key := range ids {
-		if !whole[key] {
+		if !exists[key] {
 			orphans = append(orphans, key)
 		}
 	}

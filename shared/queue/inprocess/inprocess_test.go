@@ -15,11 +15,11 @@ import (
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 
-	"mp3converter/shared/events"
 	"mp3converter/shared/id"
+	"mp3converter/shared/queue"
 )
 
-// run starts q and returns a way to end it that waits for Run to return.
+// run starts q. The returned function ends it and waits for Run.
 func run(t *testing.T, q *Queues) (stop func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	returned := make(chan struct{})
@@ -27,39 +27,42 @@ func run(t *testing.T, q *Queues) (stop func()) {
 	return func() { cancel(); <-returned }
 }
 
-func event() cloudevents.Event { return events.New(events.VideoUploaded, "test", id.New()) }
-
-func publish(t *testing.T, q *Queues, e cloudevents.Event) {
+// wake publishes an event about a new job.
+func wake(t *testing.T, q *Queues) (jobID string) {
 	t.Helper()
-	if err := q.Publish(t.Context(), "q", e); err != nil {
+	jobID = id.New()
+	if err := q.Wake(t.Context(), queue.Video, jobID); err != nil {
 		t.Fatal(err)
 	}
+	return jobID
 }
 
 func statusHandler(status int) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
 }
 
+// A fixed queue for the tests of this package.
+func handle(q *Queues, h http.HandlerFunc, workers int) { q.Handle(queue.Video, h, workers) }
+
 func TestRequestIsAStructuredEvent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r *http.Request
 		var body []byte
-		q := New()
-		q.Handle("q", Route{Handler: http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
+		q := New("test")
+		handle(q, func(_ http.ResponseWriter, req *http.Request) {
 			r = req
 			body, _ = io.ReadAll(req.Body)
-		})})
+		}, 1)
 		defer run(t, q)()
-		e := event()
-		publish(t, q, e)
+		jobID := wake(t, q)
 		synctest.Wait()
 		if r == nil {
-			t.Fatal("nothing was delivered")
+			t.Fatal("no event was delivered")
 		}
 		if r.Method != "POST" || r.URL.Path != "/" || r.Header.Get("Content-Type") != "application/cloudevents+json" || r.ContentLength != int64(len(body)) {
-			t.Errorf("request %s %s, %v, %d bytes announced, %d sent", r.Method, r.URL, r.Header, r.ContentLength, len(body))
+			t.Errorf("request %s %s, %v, Content-Length %d, body of %d bytes", r.Method, r.URL, r.Header, r.ContentLength, len(body))
 		}
-		if !strings.Contains(string(body), `"id":"`+e.ID()+`"`) || !strings.Contains(string(body), `"specversion":"1.0"`) {
+		if !strings.Contains(string(body), `"subject":"`+jobID+`"`) || !strings.Contains(string(body), `"specversion":"1.0"`) {
 			t.Errorf("body %s is not the event", body)
 		}
 		if r.Context().Err() == nil {
@@ -68,50 +71,34 @@ func TestRequestIsAStructuredEvent(t *testing.T) {
 	})
 }
 
-// Time in these tests is synctest's, so pauses are exact and cost nothing.
-func TestPausesGrow(t *testing.T) {
+// The clock of these tests is synctest's, so delays are exact and take no time.
+func TestDelaysGrow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var at []time.Time
-		q := New()
-		q.Handle("q", Route{
-			Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				at = append(at, time.Now())
-				w.WriteHeader(503)
-			}),
-			Retry:      Retry{Tries: 6, First: time.Second, Max: 4 * time.Second},
-			DeadLetter: func(cloudevents.Event, error) {},
-		})
+		q := New("test")
+		q.maxDeliveries, q.firstDelay = 6, 8*time.Second
+		q.drop = func(context.Context, message, error) {}
+		handle(q, func(w http.ResponseWriter, _ *http.Request) {
+			at = append(at, time.Now())
+			w.WriteHeader(503)
+		}, 1)
 		defer run(t, q)()
-		publish(t, q, event())
-		time.Sleep(time.Minute)
+		wake(t, q)
+		time.Sleep(10 * time.Minute)
 		synctest.Wait()
 		if len(at) != 6 {
 			t.Fatalf("delivered %d times, want 6", len(at))
 		}
-		for i, full := range []time.Duration{1, 2, 4, 4, 4} {
-			full *= time.Second
-			if got := at[i+1].Sub(at[i]); got < full/2 || got > full {
-				t.Errorf("pause %d lasted %v, want %v to %v", i+1, got, full/2, full)
+		for i, want := range []time.Duration{8 * time.Second, 16 * time.Second, maxDelay, maxDelay, maxDelay} {
+			if got := at[i+1].Sub(at[i]); got != want {
+				t.Errorf("delay %d is %v, want %v", i+1, got, want)
 			}
 		}
 	})
 }
 
-func TestPauseNeverOverflows(t *testing.T) {
-	r := Retry{Tries: 1 << 30, First: time.Hour, Max: 1 << 62}
-	for _, tries := range []int{1, 30, 63, 64, 1 << 30} {
-		if d := r.pause(tries); d <= 0 || d > r.Max {
-			t.Errorf("pause(%d) = %v", tries, d)
-		}
-	}
-	if d := (Retry{First: time.Hour, Max: time.Second}).pause(1); d > time.Second {
-		t.Errorf("pause %v is longer than the longest", d)
-	}
-}
-
-func TestWaitingForARetryOccupiesNoWorker(t *testing.T) {
+func TestDelayOccupiesNoWorker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		first, second := event(), event()
 		var mu sync.Mutex
 		var order []string
 		delivered := func() []string {
@@ -120,78 +107,69 @@ func TestWaitingForARetryOccupiesNoWorker(t *testing.T) {
 			defer mu.Unlock()
 			return slices.Clone(order)
 		}
-		q := New()
-		q.Handle("q", Route{
-			Workers: 1,
-			Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				e, err := cloudevents.NewEventFromHTTPRequest(r)
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				mu.Lock()
-				defer mu.Unlock()
-				order = append(order, e.ID())
-				if len(order) == 1 {
-					w.WriteHeader(503)
-				}
-			}),
-			Retry: Retry{First: time.Hour, Max: time.Hour},
-		})
+		q := New("test")
+		handle(q, func(w http.ResponseWriter, r *http.Request) {
+			e, err := cloudevents.NewEventFromHTTPRequest(r)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			order = append(order, e.Subject())
+			if len(order) == 1 {
+				w.WriteHeader(503)
+			}
+		}, 1)
 		defer run(t, q)()
-		publish(t, q, first)
-		publish(t, q, second)
+		first, second := wake(t, q), wake(t, q)
 		// No time has passed.
-		if got, want := delivered(), []string{first.ID(), second.ID()}; !slices.Equal(got, want) {
+		if got, want := delivered(), []string{first, second}; !slices.Equal(got, want) {
 			t.Fatalf("delivered %v, want %v", got, want)
 		}
-		time.Sleep(time.Hour)
-		if got, want := delivered(), []string{first.ID(), second.ID(), first.ID()}; !slices.Equal(got, want) {
+		time.Sleep(q.firstDelay)
+		if got, want := delivered(), []string{first, second, first}; !slices.Equal(got, want) {
 			t.Errorf("delivered %v, want %v", got, want)
 		}
 	})
 }
 
-func TestFullQueueRefusesAtOnce(t *testing.T) {
+func TestFullQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		q := New()
-		q.Handle("q", Route{
-			Buffer: 3,
-			Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				<-release
-				w.WriteHeader(503) // from here on, waiting for a retry
-			}),
-			Retry: Retry{First: time.Hour, Max: time.Hour},
-		})
+		q := New("test")
+		q.capacity = 3
+		handle(q, func(w http.ResponseWriter, _ *http.Request) {
+			<-release
+			w.WriteHeader(503) // the events are delayed from here on
+		}, 1)
 		stop := run(t, q)
 		for range 3 {
-			publish(t, q, event())
+			wake(t, q)
 		}
-		if err := q.Publish(t.Context(), "q", event()); !errors.Is(err, ErrFull) {
+		if err := q.Wake(t.Context(), queue.Video, id.New()); !errors.Is(err, ErrFull) {
 			t.Errorf("the fourth event of three: %v, want ErrFull", err)
 		}
 		close(release)
 		synctest.Wait()
-		if err := q.Publish(t.Context(), "q", event()); !errors.Is(err, ErrFull) {
-			t.Errorf("events that wait for a retry are not counted: %v", err)
+		if err := q.Wake(t.Context(), queue.Video, id.New()); !errors.Is(err, ErrFull) {
+			t.Errorf("delayed events are not counted: %v", err)
 		}
 		stop()
 	})
 }
 
-func TestRoomComesBack(t *testing.T) {
-	for name, h := range map[string]http.Handler{
-		"done":         statusHandler(204),
-		"dead letters": statusHandler(400),
-	} {
+func TestSlotsAreFreed(t *testing.T) {
+	for name, status := range map[string]int{"acknowledged": 204, "dropped": 400} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				q := New()
-				q.Handle("q", Route{Buffer: 1, Handler: h, DeadLetter: func(cloudevents.Event, error) {}})
+				q := New("test")
+				q.capacity = 1
+				q.drop = func(context.Context, message, error) {}
+				q.Handle(queue.Video, statusHandler(status), 1)
 				defer run(t, q)()
 				for range 5 {
-					publish(t, q, event())
+					wake(t, q)
 					synctest.Wait()
 				}
 			})
@@ -199,27 +177,24 @@ func TestRoomComesBack(t *testing.T) {
 	}
 }
 
-func TestWorkersRunSideBySide(t *testing.T) {
+func TestConcurrentDeliveries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var now, most atomic.Int32
-		q := New()
-		q.Handle("q", Route{
-			Workers: 3,
-			Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
-				n := now.Add(1)
-				for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
-				}
-				time.Sleep(time.Second)
-				now.Add(-1)
-			}),
-		})
+		q := New("test")
+		handle(q, func(http.ResponseWriter, *http.Request) {
+			n := now.Add(1)
+			for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+			}
+			time.Sleep(time.Second)
+			now.Add(-1)
+		}, 3)
 		defer run(t, q)()
 		for range 9 {
-			publish(t, q, event())
+			wake(t, q)
 		}
 		time.Sleep(10 * time.Second)
 		if got := most.Load(); got != 3 {
-			t.Errorf("%d deliveries at once, want 3", got)
+			t.Errorf("%d concurrent deliveries, want 3", got)
 		}
 	})
 }
@@ -227,9 +202,9 @@ func TestWorkersRunSideBySide(t *testing.T) {
 func TestEventsWaitForRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var n atomic.Int32
-		q := New()
-		q.Handle("q", Route{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { n.Add(1) })})
-		publish(t, q, event())
+		q := New("test")
+		handle(q, func(http.ResponseWriter, *http.Request) { n.Add(1) }, 1)
+		wake(t, q)
 		defer run(t, q)()
 		synctest.Wait()
 		if n.Load() != 1 {
@@ -238,90 +213,96 @@ func TestEventsWaitForRun(t *testing.T) {
 	})
 }
 
-func TestEnd(t *testing.T) {
-	t.Run("a request in flight finishes within the grace", func(t *testing.T) {
+func TestShutdown(t *testing.T) {
+	t.Run("a request in progress finishes within the grace time", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			var cut error
-			q := New()
+			var ctxErr error
+			q := New("test")
 			q.Grace = time.Minute
-			q.Handle("q", Route{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			handle(q, func(_ http.ResponseWriter, r *http.Request) {
 				time.Sleep(59 * time.Second)
-				cut = r.Context().Err()
-			})})
+				ctxErr = r.Context().Err()
+			}, 1)
 			stop := run(t, q)
-			publish(t, q, event())
+			wake(t, q)
 			synctest.Wait()
 			start := time.Now()
 			stop()
-			if took := time.Since(start); cut != nil || took != 59*time.Second {
-				t.Errorf("Run took %v to end, the request's context: %v", took, cut)
+			if took := time.Since(start); ctxErr != nil || took != 59*time.Second {
+				t.Errorf("Run took %v to end, the request's context: %v", took, ctxErr)
 			}
 		})
 	})
 	t.Run("and is cancelled after it", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			q := New()
+			q := New("test")
 			q.Grace = time.Minute
-			q.Handle("q", Route{
-				Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					<-r.Context().Done()
-					w.WriteHeader(500)
-				}),
-				DeadLetter: func(cloudevents.Event, error) { t.Error("an event that was cut short was given up") },
-			})
+			q.drop = func(context.Context, message, error) { t.Error("a cancelled event was dropped") }
+			handle(q, func(w http.ResponseWriter, r *http.Request) {
+				<-r.Context().Done()
+				w.WriteHeader(500)
+			}, 1)
 			stop := run(t, q)
-			publish(t, q, event())
+			wake(t, q)
 			synctest.Wait()
 			start := time.Now()
 			stop()
 			if took := time.Since(start); took != time.Minute {
-				t.Errorf("Run took %v to end, want the grace of 1m", took)
+				t.Errorf("Run took %v to end, want 1m", took)
 			}
 		})
 	})
-	t.Run("nothing new begins, nothing more is taken, pauses are not waited for", func(t *testing.T) {
+	t.Run("no delivery starts, no event is accepted, delays are not awaited", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var n int
-			q := New()
-			q.Handle("q", Route{
-				Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-					n++
-					if n == 2 {
-						time.Sleep(time.Second)
-					}
-					w.WriteHeader(503)
-				}),
-				Retry: Retry{First: time.Hour, Max: time.Hour},
-			})
+			q := New("test")
+			q.firstDelay = time.Hour
+			handle(q, func(w http.ResponseWriter, _ *http.Request) {
+				n++
+				if n == 2 {
+					time.Sleep(time.Second)
+				}
+				w.WriteHeader(503)
+			}, 1)
 			stop := run(t, q)
-			publish(t, q, event()) // to wait for its retry
+			wake(t, q) // will be delayed
 			synctest.Wait()
-			publish(t, q, event()) // to be in flight
+			wake(t, q) // will be in progress
 			synctest.Wait()
-			publish(t, q, event()) // to wait for the worker
+			wake(t, q) // will wait for the worker
 			start := time.Now()
 			stop()
 			if took := time.Since(start); took != time.Second || n != 2 {
 				t.Errorf("Run took %v to end and made %d deliveries, want 1s and 2", took, n)
 			}
-			if err := q.Publish(t.Context(), "q", event()); !errors.Is(err, ErrClosed) {
-				t.Errorf("Publish after the end: %v, want ErrClosed", err)
+			if err := q.Wake(t.Context(), queue.Video, id.New()); !errors.Is(err, ErrClosed) {
+				t.Errorf("Wake after the end: %v, want ErrClosed", err)
 			}
 		})
 	})
 }
 
-// Publishing races the end. What is taken is delivered or dropped, and neither
-// side waits for the other.
-func TestPublishDuringTheEnd(t *testing.T) {
-	q := New()
-	q.Handle("q", Route{Handler: statusHandler(200), Workers: 4, Buffer: 50})
+// Publishers race with the end of Run. Every accepted event is delivered or lost
+// with the process, and nothing blocks.
+func TestWakeDuringShutdown(t *testing.T) {
+	q := New("test")
+	q.capacity = 50
+	var delivered atomic.Int64
+	handle(q, func(http.ResponseWriter, *http.Request) { delivered.Add(1) }, 4)
 	stop := run(t, q)
 	var wg sync.WaitGroup
+	var accepted atomic.Int64
 	for range 8 {
 		wg.Go(func() {
 			for {
-				if err := q.Publish(t.Context(), "q", event()); errors.Is(err, ErrClosed) {
+				err := q.Wake(t.Context(), queue.Video, id.New())
+				switch {
+				case err == nil:
+					accepted.Add(1)
+				case errors.Is(err, ErrClosed):
+					return
+				case !errors.Is(err, ErrFull):
+					t.Error(err)
 					return
 				}
 			}
@@ -329,15 +310,18 @@ func TestPublishDuringTheEnd(t *testing.T) {
 	}
 	stop()
 	wg.Wait()
+	if d, a := delivered.Load(), accepted.Load(); d > a || a-d > int64(q.capacity) {
+		t.Errorf("%d events delivered of %d accepted, with a capacity of %d", d, a, q.capacity)
+	}
 }
 
 func TestTwoHandlersForOneQueuePanic(t *testing.T) {
-	q := New()
-	q.Handle("q", Route{Handler: statusHandler(200)})
+	q := New("test")
+	q.Handle(queue.Video, statusHandler(200), 1)
 	defer func() {
 		if recover() == nil {
-			t.Error("the second handler was taken")
+			t.Error("no panic")
 		}
 	}()
-	q.Handle("q", Route{Handler: statusHandler(200)})
+	q.Handle(queue.Video, statusHandler(200), 1)
 }

@@ -1,10 +1,9 @@
-// Package inprocess carries events between functions that live in one process.
-// It does what RabbitMQ and Knative's RabbitmqSource do in a cluster: an event
-// put on a queue is POSTed, as a structured CloudEvent, to the handler that
-// serves the queue, and the handler's status decides what becomes of it.
+// Package inprocess carries wake-ups between functions in one process. An event is
+// POSTed to the handler that serves its queue, as RabbitMQ and RabbitmqSource do on a
+// cluster, and the status decides what happens to it; see package queue.
 //
-// It keeps nothing: what is queued when the process ends is gone. That is no
-// loss, because events are wake-up calls and the janitor repeats them.
+// Queues are in memory. What is queued when the process ends is lost, which is
+// harmless: the janitor sends another wake-up.
 package inprocess
 
 import (
@@ -17,142 +16,120 @@ import (
 	"sync"
 	"time"
 
-	cloudevents "github.com/cloudevents/sdk-go/v2"
-
 	"mp3converter/shared/events"
 	"mp3converter/shared/queue"
 )
 
 var (
-	// ErrNoQueue says that no handler serves the queue.
+	// ErrNoQueue means that no handler serves the queue.
 	ErrNoQueue = errors.New("inprocess: no such queue")
-	// ErrFull says that as many events wait as the queue can hold.
+	// ErrFull means that the queue holds as many events as it can.
 	ErrFull = errors.New("inprocess: queue is full")
-	// ErrClosed says that Run has been told to end.
+	// ErrClosed means that Run is ending.
 	ErrClosed = errors.New("inprocess: closed")
 )
 
-// Route is how the events of one queue are delivered. Only Handler must be set.
-type Route struct {
-	Handler http.Handler
-	Workers int // deliveries at the same time; 1 if zero
-	Buffer  int // events held, waiting or in delivery; 1000 if zero
-	Retry   Retry
-
-	// DeadLetter is told of each event that is given up. If nil, a line is
-	// logged. It must return soon: it keeps a worker from its work.
-	DeadLetter func(e cloudevents.Event, why error)
-}
-
-// Queues delivers events to handlers. Make one with New, tell it with Handle
-// who serves what, then Run it. Events may be published before it runs.
+// Queues delivers events to handlers. Call Handle for every queue, then Run. Events
+// may be published before Run. It is safe for concurrent use.
 type Queues struct {
-	// Grace is how long requests in flight may go on after Run is told to
-	// end before their contexts are cancelled. Set it before Run.
+	// Grace is how long requests in progress may continue after the context
+	// of Run has ended. Set it before Run.
 	Grace time.Duration
 
-	mu     sync.RWMutex
-	queues map[string]*waiting
-	closed bool
+	source        string        // of the events
+	capacity      int           // events per queue: waiting, in delivery or delayed
+	maxDeliveries int           // of one event
+	firstDelay    time.Duration // before the second delivery; doubles each time
+	drop          func(ctx context.Context, m message, err error)
+
+	mu        sync.RWMutex
+	consumers map[string]*consumer // by name of the queue
+	closed    bool
 }
 
 var _ queue.Publisher = (*Queues)(nil)
 
-// waiting is one queue. An event takes a slot when it is published and gives
-// it back when its fate is settled, so ready, which has as many places, always
-// has room for an event that comes back for another try.
-type waiting struct {
-	Route
-	name  string
-	slots chan struct{}
-	ready chan letter
+const maxDelay = 30 * time.Second
+
+// consumer is one queue and its handler. An event takes a slot when it is published
+// and frees it when it is acknowledged or dropped. ready has the same capacity, so
+// that an event can always return to it.
+type consumer struct {
+	name    string
+	handler http.Handler
+	workers int
+	slots   chan struct{}
+	ready   chan message
 }
 
-// letter is an event on its way.
-type letter struct {
-	event cloudevents.Event
-	body  []byte // the event, structured
-	tries int    // deliveries made
+type message struct {
+	jobID      string
+	body       []byte // the event in structured mode
+	deliveries int
 }
 
-// New returns Queues that serve nothing yet.
-func New() *Queues {
-	return &Queues{Grace: 10 * time.Second, queues: make(map[string]*waiting)}
+// New returns Queues whose events name source as their origin.
+func New(source string) *Queues {
+	return &Queues{
+		Grace: 10 * time.Second, source: source, capacity: 100_000, maxDeliveries: 8, firstDelay: 500 * time.Millisecond,
+		drop: func(ctx context.Context, m message, err error) {
+			slog.ErrorContext(ctx, "event dropped; the janitor will send another", "job", m.jobID, "error", err)
+		},
+		consumers: make(map[string]*consumer),
+	}
 }
 
-// Handle makes r serve the queue of that name. It must be called before Run,
-// once for a name.
-func (q *Queues) Handle(name string, r Route) {
-	if r.Workers <= 0 {
-		r.Workers = 1
-	}
-	if r.Buffer <= 0 {
-		r.Buffer = 1000
-	}
-	if r.DeadLetter == nil {
-		r.DeadLetter = func(e cloudevents.Event, why error) {
-			slog.Error("event given up", "queue", name, "event", e.ID(), "job", e.Subject(), "error", why)
-		}
-	}
-	r.Retry = r.Retry.orDefault()
+// Handle lets h serve q with the given number of concurrent deliveries. Call it
+// before Run, once for each queue.
+func (q *Queues) Handle(served queue.Queue, h http.Handler, workers int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if _, taken := q.queues[name]; taken {
-		panic("inprocess: two handlers for queue " + name)
+	if q.consumers[served.Name] != nil {
+		panic("inprocess: two handlers for queue " + served.Name)
 	}
-	q.queues[name] = &waiting{
-		Route: r,
-		name:  name,
-		slots: make(chan struct{}, r.Buffer),
-		ready: make(chan letter, r.Buffer),
+	q.consumers[served.Name] = &consumer{
+		name: served.Name, handler: h, workers: workers,
+		slots: make(chan struct{}, q.capacity), ready: make(chan message, q.capacity),
 	}
 }
 
-// Wake puts an event about the job on a queue; see Publish.
+// Wake puts an event about the job on a queue. It does not block: if the queue is
+// full it returns ErrFull.
 func (q *Queues) Wake(ctx context.Context, to queue.Queue, jobID string) error {
-	return q.Publish(ctx, to.Name, events.New(to.EventType, "local", jobID))
-}
-
-// Publish puts e on a queue. It never waits: a full queue is ErrFull.
-func (q *Queues) Publish(ctx context.Context, name string, e cloudevents.Event) error {
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("publish to %s: %w", name, err)
+	err := ctx.Err()
+	if err == nil {
+		err = q.publish(to, jobID)
 	}
-	if err := e.Validate(); err != nil {
-		return fmt.Errorf("publish to %s: invalid event: %w", name, err)
-	}
-	body, err := json.Marshal(e)
 	if err != nil {
-		return fmt.Errorf("publish to %s: %w", name, err)
-	}
-	if err := q.put(name, letter{event: e.Clone(), body: body}); err != nil {
-		return fmt.Errorf("publish to %s: %w", name, err)
+		return fmt.Errorf("publish to %s: %w", to.Name, err)
 	}
 	return nil
 }
 
-func (q *Queues) put(name string, l letter) error {
-	// Held while sending, so that nothing is accepted once close has returned.
+func (q *Queues) publish(to queue.Queue, jobID string) error {
+	e := events.New(to.EventType, q.source, jobID)
+	if err := e.Validate(); err != nil {
+		return err
+	}
+	body, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	// Held while sending, so that nothing is accepted after Run has closed.
 	q.mu.RLock()
 	defer q.mu.RUnlock()
-	w := q.queues[name]
+	c := q.consumers[to.Name]
 	switch {
 	case q.closed:
 		return ErrClosed
-	case w == nil:
+	case c == nil:
 		return ErrNoQueue
 	}
 	select {
-	case w.slots <- struct{}{}:
-		w.ready <- l
+	case c.slots <- struct{}{}:
+		c.ready <- message{jobID: jobID, body: body}
 		return nil
 	default:
 		return ErrFull
 	}
-}
-
-func (q *Queues) close() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.closed = true
 }

@@ -1,90 +1,132 @@
 package inprocess
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"runtime/debug"
 	"sync"
 	"time"
+
+	cloudevents "github.com/cloudevents/sdk-go/v2"
 )
 
-// Run delivers events until ctx ends. Then it begins no delivery, gives the
-// requests in flight Grace to finish, cancels what is left of them, and returns
-// when the last handler has. It may be called once.
+// Run delivers events until ctx ends. Then it starts no delivery, lets the requests
+// in progress continue for Grace, cancels the rest, and returns when the last handler
+// has returned. Call it once.
 func (q *Queues) Run(ctx context.Context) {
 	requests, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-
-	var work sync.WaitGroup
+	var wg sync.WaitGroup
 	q.mu.RLock()
-	for _, w := range q.queues {
-		for range w.Workers {
-			work.Go(func() { w.work(ctx, requests, &work) })
+	for _, c := range q.consumers {
+		for range c.workers {
+			wg.Go(func() { q.consume(ctx, requests, c, &wg) })
 		}
 	}
 	q.mu.RUnlock()
 
 	<-ctx.Done()
-	q.close()
-	late := time.AfterFunc(q.Grace, cancel)
-	defer late.Stop()
-	work.Wait()
-	q.report()
+	q.mu.Lock()
+	q.closed = true
+	q.mu.Unlock()
+	defer time.AfterFunc(q.Grace, cancel).Stop()
+	wg.Wait()
 }
 
-// work is one worker: it delivers until ctx ends, each time with a request
-// that lives as long as the context requests.
-func (w *waiting) work(ctx, requests context.Context, pauses *sync.WaitGroup) {
+// consume delivers events one at a time until ctx ends. The context of the requests
+// is the parent of theirs.
+func (q *Queues) consume(ctx, requests context.Context, c *consumer, wg *sync.WaitGroup) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case l := <-w.ready:
+		case m := <-c.ready:
 			if ctx.Err() != nil {
-				return // both were ready, and select tosses a coin
+				return // select chooses at random if both are ready
 			}
-			l.tries++
-			status, err := deliver(requests, w.name, w.Handler, l.body)
-			if ctx.Err() != nil && (err != nil || judge(status) != done) {
-				return // told to stop, not unable: nothing to give up, no time to try again
+			m.deliveries++
+			status := deliver(requests, c, m.body)
+			switch {
+			case status >= 200 && status < 300:
+				<-c.slots
+			case ctx.Err() != nil:
+				return // the handler may have been cancelled
+			case retryable(status) && m.deliveries < q.maxDeliveries:
+				// A delayed event does not occupy the worker.
+				wg.Go(func() { q.redeliver(ctx, c, m) })
+			default:
+				q.drop(requests, m, fmt.Errorf("queue %s, delivery %d: status %d", c.name, m.deliveries, status))
+				<-c.slots
 			}
-			w.settle(ctx, pauses, l, status, err)
 		}
 	}
 }
 
-// settle decides what becomes of an event after a delivery.
-func (w *waiting) settle(ctx context.Context, pauses *sync.WaitGroup, l letter, status int, err error) {
-	v := again
-	if err == nil {
-		v = judge(status)
-		err = fmt.Errorf("answered %d", status)
-	}
-	switch {
-	case v == done:
-		<-w.slots
-	case v == again && l.tries < w.Retry.Tries:
-		// The pause is not the worker's: others wait behind this event.
-		pauses.Go(func() {
-			select {
-			case <-time.After(w.Retry.pause(l.tries)):
-				w.ready <- l
-			case <-ctx.Done():
-			}
-		})
-	default:
-		w.DeadLetter(l.event, fmt.Errorf("delivery %d: %w", l.tries, err))
-		<-w.slots
+// redeliver makes an event ready again after a delay.
+func (q *Queues) redeliver(ctx context.Context, c *consumer, m message) {
+	delay := min(q.firstDelay<<(m.deliveries-1), maxDelay)
+	select {
+	case <-time.After(delay):
+		c.ready <- m
+	case <-ctx.Done():
 	}
 }
 
-// report says what is lost with the process.
-func (q *Queues) report() {
-	q.mu.RLock()
-	defer q.mu.RUnlock()
-	for name, w := range q.queues {
-		if n := len(w.slots); n > 0 {
-			slog.Info("events dropped at the end; the janitor will repeat them", "queue", name, "events", n)
-		}
+// retryable reports whether RabbitmqSource would deliver again after this status; 0
+// is no response.
+func retryable(status int) bool {
+	switch status {
+	case 0, http.StatusNotFound, http.StatusRequestEntityTooLarge, http.StatusTooEarly, http.StatusTooManyRequests,
+		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
 	}
+	return false
+}
+
+// deliver POSTs an event to the consumer's handler and returns the status of the
+// response, or 0 if the handler panics.
+func deliver(ctx context.Context, c *consumer, body []byte) (status int) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // as a server does when the handler returns
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+c.name+".inprocess/", bytes.NewReader(body))
+	if err != nil {
+		panic(err) // the URL is constant but for the name of the queue
+	}
+	r.Header.Set("Content-Type", cloudevents.ApplicationCloudEventsJSON)
+	r.RequestURI, r.RemoteAddr = "/", "inprocess" // as in a server's request
+
+	w := &responseStatus{header: make(http.Header)}
+	defer func() {
+		if p := recover(); p != nil {
+			if p != http.ErrAbortHandler {
+				slog.ErrorContext(ctx, "panic", "queue", c.name, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			}
+			status = 0
+		}
+	}()
+	c.handler.ServeHTTP(w, r)
+	w.WriteHeader(http.StatusOK) // if the handler wrote nothing
+	return w.status
+}
+
+// responseStatus is a ResponseWriter that keeps the status only.
+type responseStatus struct {
+	header http.Header
+	status int
+}
+
+func (w *responseStatus) Header() http.Header { return w.header }
+
+func (w *responseStatus) WriteHeader(status int) {
+	if w.status == 0 && status >= 200 { // 1xx precedes the final status
+		w.status = status
+	}
+}
+
+func (w *responseStatus) Write(b []byte) (int, error) {
+	w.WriteHeader(http.StatusOK)
+	return len(b), nil
 }

@@ -1,36 +1,33 @@
 package inprocess
 
 import (
+	"context"
 	"net/http"
 	"testing"
 	"time"
 
-	cloudevents "github.com/cloudevents/sdk-go/v2"
-
+	"mp3converter/shared/queue"
 	"mp3converter/shared/queue/queuetest"
 )
 
 func TestSuite(t *testing.T) {
 	queuetest.Run(t, func(t *testing.T) queuetest.Backend {
-		q := New()
-		dead := make(chan string, 10)
+		q := New("test")
+		dropped := make(chan string, 10)
+		q.drop = func(_ context.Context, m message, _ error) { dropped <- m.jobID }
 		return queuetest.Backend{
 			Publisher: q,
-			Serve: func(t *testing.T, name string, h http.Handler, workers, deliveries int) {
-				q.Handle(name, Route{
-					Handler:    h,
-					Workers:    workers,
-					Retry:      Retry{Tries: deliveries, First: time.Millisecond, Max: time.Millisecond},
-					DeadLetter: func(e cloudevents.Event, _ error) { dead <- e.ID() },
-				})
+			Serve: func(t *testing.T, served queue.Queue, h http.Handler, workers, deliveries int) {
+				q.maxDeliveries, q.firstDelay = deliveries, time.Millisecond
+				q.Handle(served, h, workers)
 				t.Cleanup(run(t, q))
 			},
-			Dead: func(t *testing.T, _ string) string {
+			Dead: func(t *testing.T, _ queue.Queue) string {
 				select {
-				case id := <-dead:
-					return id
+				case jobID := <-dropped:
+					return jobID
 				case <-time.After(time.Minute):
-					t.Fatal("no dead letter came")
+					t.Fatal("no event was dropped")
 					return ""
 				}
 			},

@@ -1,5 +1,5 @@
-// Package queuetest holds what every publisher must do, as a test suite, and a
-// small stand-in for Knative's RabbitmqSource. It is for tests alone.
+// Package queuetest is the contract suite of queue.Publisher and a stand-in for
+// Knative's RabbitmqSource. It is for tests only.
 package queuetest
 
 import (
@@ -14,30 +14,30 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// prefetch is what RabbitmqSource asks for, whatever its parallelism.
+// prefetch is RabbitmqSource's own value, whatever its parallelism.
 const prefetch = 100
 
-// Source consumes a queue and POSTs its events to a sink, with the habits of
-// RabbitmqSource's adapter. It even uses the same client library, so it tries
-// again on the same answers (404, 413, 425, 429, 502, 503, 504 and no answer),
-// and events leave it in binary mode though they are structured on the queue.
-type Source struct {
+// RabbitmqSource consumes a queue and POSTs its events to a sink like the receive
+// adapter of Knative's RabbitmqSource. It uses the same client library, so it retries
+// on the same conditions (404, 413, 425, 429, 502, 503, 504 and no response) and
+// sends events in binary mode although they are in structured mode on the queue.
+type RabbitmqSource struct {
 	URL         string // of the broker
 	Queue       string
-	Sink        string        // where events are POSTed
+	Sink        string        // URL for the POSTs
 	Parallelism int           // workers; 1 if zero
-	Retry       int           // tries after the first; none if zero
-	Backoff     time.Duration // the first pause is twice this, and each is twice the one before
+	Retry       int           // deliveries after the first one
+	Backoff     time.Duration // half of the first delay; the delay doubles each time
 
 	cancel context.CancelFunc
-	ended  chan struct{}
+	done   chan struct{}
 }
 
-// Start begins to consume, and goes on until Stop or the end of the test. It
-// comes back by itself when the connection breaks.
-func (s *Source) Start(t testing.TB) {
+// Start consumes until Stop or the end of the test. It reconnects when the connection
+// breaks.
+func (s *RabbitmqSource) Start(t testing.TB) {
 	t.Helper()
-	// The adapter's client has no timeout: a sink may take for ever.
+	// The adapter's client has no timeout.
 	transport := &http.Transport{MaxIdleConnsPerHost: max(1, s.Parallelism)}
 	protocol, err := cloudevents.NewHTTP(cloudevents.WithTarget(s.Sink), cloudevents.WithRoundTripper(transport))
 	if err != nil {
@@ -48,13 +48,13 @@ func (s *Source) Start(t testing.TB) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	s.cancel, s.ended = cancel, make(chan struct{})
+	s.cancel, s.done = cancel, make(chan struct{})
 	go func() {
-		defer close(s.ended)
+		defer close(s.done)
 		defer transport.CloseIdleConnections()
 		for ctx.Err() == nil {
 			s.consume(ctx, sink)
-			select { // connection lost, or not to be had
+			select { // before the next connection
 			case <-ctx.Done():
 			case <-time.After(100 * time.Millisecond):
 			}
@@ -63,18 +63,18 @@ func (s *Source) Start(t testing.TB) {
 	t.Cleanup(s.Stop)
 }
 
-// Stop does what the adapter does on SIGTERM: the POSTs in flight are cancelled
-// and their messages refused without requeue. Messages that no worker had yet
-// go back to the queue. To stop twice is no error.
-func (s *Source) Stop() {
+// Stop does what the adapter does on SIGTERM: it cancels the POSTs in progress and
+// rejects their messages without requeue. Prefetched messages return to the queue.
+// Stop may be called twice.
+func (s *RabbitmqSource) Stop() {
 	if s.cancel != nil {
 		s.cancel()
-		<-s.ended
+		<-s.done
 	}
 }
 
 // consume runs until the connection breaks or ctx ends.
-func (s *Source) consume(ctx context.Context, sink cloudevents.Client) {
+func (s *RabbitmqSource) consume(ctx context.Context, sink cloudevents.Client) {
 	conn, err := amqp.Dial(s.URL)
 	if err != nil {
 		return
@@ -116,7 +116,7 @@ func (s *Source) consume(ctx context.Context, sink cloudevents.Client) {
 	}
 }
 
-func (s *Source) deliver(ctx context.Context, sink cloudevents.Client, d amqp.Delivery) {
+func (s *RabbitmqSource) deliver(ctx context.Context, sink cloudevents.Client, d amqp.Delivery) {
 	var e cloudevents.Event
 	if d.ContentType != cloudevents.ApplicationCloudEventsJSON || e.UnmarshalJSON(d.Body) != nil {
 		d.Nack(false, false)

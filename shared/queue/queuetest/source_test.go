@@ -2,9 +2,13 @@ package queuetest
 
 import (
 	"io"
+	"mp3converter/shared/events"
+	"mp3converter/shared/id"
 	"net/http"
 	"net/http/httptest"
 	"testing"
+
+	cloudevents "github.com/cloudevents/sdk-go/v2"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -12,16 +16,14 @@ import (
 	"mp3converter/test/rabbitmqtest"
 )
 
-// The stand-in on a queue as it is deployed: when it stops, the POST in flight
-// is cancelled and its message is dead; what no worker had is still queued.
-func TestSourceStops(t *testing.T) {
+// On a queue as deployed: when the source stops, the POST in progress is cancelled and
+// its message dead-lettered; the other message stays queued.
+func TestRabbitmqSourceStop(t *testing.T) {
 	url := rabbitmqtest.Start(t).URL
 	ch := rabbitmqtest.Channel(t, url)
-	first, second := Event(), Event()
-	for _, e := range []interface {
-		MarshalJSON() ([]byte, error)
-		ID() string
-	}{first, second} {
+	newEvent := func() cloudevents.Event { return events.New(events.VideoUploaded, "queuetest", id.New()) }
+	first, second := newEvent(), newEvent()
+	for _, e := range []cloudevents.Event{first, second} {
 		body, err := e.MarshalJSON()
 		if err != nil {
 			t.Fatal(err)
@@ -35,17 +37,17 @@ func TestSourceStops(t *testing.T) {
 	}
 	entered, cancelled := make(chan struct{}), make(chan struct{})
 	sink := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		io.Copy(io.Discard, r.Body) // or the server would not look at the connection
+		io.Copy(io.Discard, r.Body) // so that the server notices the closed connection
 		close(entered)
 		<-r.Context().Done()
 		close(cancelled)
 	}))
 	defer sink.Close()
-	s := &Source{URL: url, Queue: queue.Video.Name, Sink: sink.URL}
+	s := &RabbitmqSource{URL: url, Queue: queue.Video.Name, Sink: sink.URL}
 	s.Start(t)
 	next(t, "the POST", entered)
 	s.Stop()
-	next(t, "its end", cancelled)
+	next(t, "the cancellation", cancelled)
 	if got := rabbitmqtest.Receive(t, ch, queue.Video.Name+".dead").MessageId; got != first.ID() {
 		t.Errorf("dead letter %s, want %s", got, first.ID())
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -16,41 +17,56 @@ import (
 	"mp3converter/shared/queue"
 )
 
-// Backend is one way of carrying events, from the publisher to the handler.
+// Backend is an implementation under test, from the publisher to the handler.
 type Backend struct {
 	Publisher queue.Publisher
 
-	// Serve makes a queue and delivers what is on it to h until the test
-	// ends: with that many workers, and at most that many deliveries of one
-	// event. A test calls it once.
-	Serve func(t *testing.T, name string, h http.Handler, workers, deliveries int)
+	// Serve creates the queue and delivers its events to h until the test
+	// ends, with the given number of workers and at most the given number of
+	// deliveries of one event. A test calls it once.
+	Serve func(t *testing.T, q queue.Queue, h http.Handler, workers, deliveries int)
 
-	// Dead returns the identifier of the next event on the queue's
-	// dead-letter queue, and waits for it.
-	Dead func(t *testing.T, name string) string
+	// Dead waits for the next event on the dead-letter queue of q and returns
+	// its job.
+	Dead func(t *testing.T, q queue.Queue) (jobID string)
 }
 
-// patience is how long a test waits for what must come.
-const patience = time.Minute
+// waitTimeout bounds the wait for an expected event.
+const waitTimeout = time.Minute
 
-// Run tests a backend, which open makes afresh for each test.
+// Run tests a backend. It calls open for each test.
 func Run(t *testing.T, open func(t *testing.T) Backend) {
-	t.Run("the event arrives as it was sent", func(t *testing.T) { arrives(t, open(t)) })
-	t.Run("statuses", func(t *testing.T) { statuses(t, open) })
-	t.Run("a panic is no answer", func(t *testing.T) { panics(t, open(t)) })
-	t.Run("every event of many publishers arrives", func(t *testing.T) { many(t, open(t)) })
-	t.Run("one worker takes one event at a time", func(t *testing.T) { oneAtATime(t, open(t)) })
-	t.Run("publish refuses", func(t *testing.T) { refuses(t, open(t)) })
+	t.Run("delivers the event", func(t *testing.T) { testDelivery(t, open(t)) })
+	t.Run("statuses", func(t *testing.T) { testStatuses(t, open) })
+	t.Run("redelivers after a panic", func(t *testing.T) { testPanic(t, open(t)) })
+	t.Run("concurrent publishers", func(t *testing.T) { testConcurrentPublishers(t, open(t)) })
+	t.Run("one event per worker", func(t *testing.T) { testWorkers(t, open(t)) })
+	t.Run("errors of Wake", func(t *testing.T) { testErrors(t, open(t)) })
 }
 
-// Event returns an event that the product could send.
-func Event() cloudevents.Event { return events.New(events.VideoUploaded, "queuetest", id.New()) }
+// newQueue returns a queue of the test's own.
+func newQueue(prefix string) queue.Queue {
+	return queue.Queue{Name: prefix + "-" + id.New(), EventType: events.VideoUploaded}
+}
 
-func publish(t *testing.T, b Backend, name string, e cloudevents.Event) {
+// wake publishes an event about a new job and returns the job.
+func wake(t *testing.T, b Backend, q queue.Queue) (jobID string) {
 	t.Helper()
-	if err := b.Publisher.Publish(t.Context(), name, e); err != nil {
+	jobID = id.New()
+	if err := b.Publisher.Wake(t.Context(), q, jobID); err != nil {
 		t.Fatal(err)
 	}
+	return jobID
+}
+
+// job returns the job that a request is about.
+func job(t *testing.T, r *http.Request) string {
+	e, err := cloudevents.NewEventFromHTTPRequest(r)
+	if err != nil {
+		t.Error(err)
+		return ""
+	}
+	return e.Subject()
 }
 
 func next[T any](t *testing.T, what string, from <-chan T) T {
@@ -58,46 +74,45 @@ func next[T any](t *testing.T, what string, from <-chan T) T {
 	select {
 	case v := <-from:
 		return v
-	case <-time.After(patience):
-		t.Fatalf("waited in vain for %s", what)
+	case <-time.After(waitTimeout):
+		t.Fatalf("%s did not arrive in %v", what, waitTimeout)
 		panic("unreachable")
 	}
 }
 
-func arrives(t *testing.T, b Backend) {
-	type arrival struct {
+func testDelivery(t *testing.T, b Backend) {
+	type request struct {
 		event *cloudevents.Event
 		err   error
-		path  string
+		line  string
 	}
-	got := make(chan arrival, 10)
-	name := "arrives-" + id.New()
-	b.Serve(t, name, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	requests := make(chan request, 10)
+	q := newQueue("delivery")
+	b.Serve(t, q, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		e, err := cloudevents.NewEventFromHTTPRequest(r)
-		got <- arrival{e, err, r.Method + " " + r.URL.Path}
+		requests <- request{e, err, r.Method + " " + r.URL.Path}
 		w.WriteHeader(http.StatusAccepted)
 	}), 1, 1)
-	sent := Event()
-	publish(t, b, name, sent)
-	a := next(t, "the event", got)
-	if a.err != nil {
-		t.Fatal(a.err)
+	jobID := wake(t, b, q)
+	r := next(t, "the event", requests)
+	if r.err != nil {
+		t.Fatal(r.err)
 	}
-	if a.path != "POST /" {
-		t.Errorf("request %s, want POST /", a.path)
+	if r.line != "POST /" {
+		t.Errorf("request %s, want POST /", r.line)
 	}
-	if err := a.event.Validate(); err != nil {
+	if err := r.event.Validate(); err != nil {
 		t.Error(err)
 	}
-	e := a.event
-	if e.ID() != sent.ID() || e.Type() != sent.Type() || e.Source() != sent.Source() || e.Subject() != sent.Subject() ||
-		e.DataContentType() != sent.DataContentType() || string(e.Data()) != string(sent.Data()) {
-		t.Errorf("arrived\n%v\nsent\n%v", e, sent)
+	e, want := r.event, events.New(q.EventType, "", jobID)
+	if !id.Valid(e.ID()) || e.Type() != want.Type() || !strings.HasPrefix(e.Source(), want.Source()) || e.Subject() != jobID ||
+		e.DataContentType() != want.DataContentType() || string(e.Data()) != string(want.Data()) {
+		t.Errorf("delivered\n%v\nwant an event like\n%v", e, want)
 	}
 }
 
-// statuses is the table of package queue.
-func statuses(t *testing.T, open func(*testing.T) Backend) {
+// testStatuses holds the table of package queue.
+func testStatuses(t *testing.T, open func(*testing.T) Backend) {
 	for _, c := range []struct {
 		status     int
 		deliveries int
@@ -109,51 +124,50 @@ func statuses(t *testing.T, open func(*testing.T) Backend) {
 	} {
 		t.Run(fmt.Sprint(c.status), func(t *testing.T) {
 			b := open(t)
-			bad := Event()
+			q := newQueue(fmt.Sprintf("status-%d", c.status))
 			var mu sync.Mutex
-			deliveries := map[string]int{}
-			last := make(chan struct{}, 1)
-			name := fmt.Sprintf("status-%d-%s", c.status, id.New())
-			b.Serve(t, name, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				e, err := cloudevents.NewEventFromHTTPRequest(r)
-				if err != nil {
-					t.Error(err)
+			var first string // job of the first event
+			deliveries := 0
+			second := make(chan struct{}, 1)
+			b.Serve(t, q, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				jobID := job(t, r)
+				mu.Lock()
+				defer mu.Unlock()
+				if first == "" {
+					first = jobID
+				}
+				if jobID != first {
+					second <- struct{}{}
 					return
 				}
-				mu.Lock()
-				deliveries[e.ID()]++
-				mu.Unlock()
-				if e.ID() == bad.ID() {
-					w.WriteHeader(c.status)
-				} else {
-					last <- struct{}{}
-				}
+				deliveries++
+				w.WriteHeader(c.status)
 			}), 1, 3)
-			publish(t, b, name, bad)
+			jobID := wake(t, b, q)
 			if c.dead {
-				if got := b.Dead(t, name); got != bad.ID() {
-					t.Errorf("dead letter %s, want %s", got, bad.ID())
+				if got := b.Dead(t, q); got != jobID {
+					t.Errorf("dead letter about %s, want %s", got, jobID)
 				}
 			}
-			// With one worker, an event sent later comes after all that
-			// was to happen at once.
-			publish(t, b, name, Event())
-			next(t, "the second event", last)
+			// With one worker, a later event is delivered after any
+			// immediate redelivery of the first one.
+			wake(t, b, q)
+			next(t, "the second event", second)
 			mu.Lock()
 			defer mu.Unlock()
-			if got := deliveries[bad.ID()]; got != c.deliveries {
-				t.Errorf("delivered %d times, want %d", got, c.deliveries)
+			if first != jobID || deliveries != c.deliveries {
+				t.Errorf("delivered %d times, want %d", deliveries, c.deliveries)
 			}
 		})
 	}
 }
 
-func panics(t *testing.T, b Backend) {
+func testPanic(t *testing.T, b Backend) {
 	var mu sync.Mutex
 	n := 0
 	done := make(chan struct{})
-	name := "panics-" + id.New()
-	b.Serve(t, name, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+	q := newQueue("panic")
+	b.Serve(t, q, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
 		if n++; n < 3 {
@@ -161,29 +175,25 @@ func panics(t *testing.T, b Backend) {
 		}
 		close(done)
 	}), 1, 3)
-	publish(t, b, name, Event())
+	wake(t, b, q)
 	next(t, "the third delivery", done)
 }
 
-func many(t *testing.T, b Backend) {
+func testConcurrentPublishers(t *testing.T, b Backend) {
 	const publishers, each = 50, 8
 	var mu sync.Mutex
-	got := map[string]bool{}
+	delivered := map[string]bool{}
 	all := make(chan struct{})
-	name := "many-" + id.New()
-	b.Serve(t, name, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		e, err := cloudevents.NewEventFromHTTPRequest(r)
-		if err != nil {
-			t.Error(err)
-			return
-		}
+	q := newQueue("concurrent")
+	b.Serve(t, q, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		jobID := job(t, r)
 		mu.Lock()
 		defer mu.Unlock()
-		if got[e.ID()] {
-			t.Errorf("event %s came twice", e.ID())
+		if delivered[jobID] {
+			t.Errorf("event about %s delivered twice", jobID)
 		}
-		got[e.ID()] = true
-		if len(got) == publishers*each {
+		delivered[jobID] = true
+		if len(delivered) == publishers*each {
 			close(all)
 		}
 	}), 4, 1)
@@ -191,7 +201,7 @@ func many(t *testing.T, b Backend) {
 	for range publishers {
 		wg.Go(func() {
 			for range each {
-				if err := b.Publisher.Publish(t.Context(), name, Event()); err != nil {
+				if err := b.Publisher.Wake(t.Context(), q, id.New()); err != nil {
 					t.Error(err)
 					return
 				}
@@ -202,21 +212,21 @@ func many(t *testing.T, b Backend) {
 	next(t, "the last event", all)
 }
 
-func oneAtATime(t *testing.T, b Backend) {
+func testWorkers(t *testing.T, b Backend) {
 	entered, leave := make(chan struct{}, 10), make(chan struct{})
-	name := "one-" + id.New()
-	b.Serve(t, name, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+	q := newQueue("workers")
+	b.Serve(t, q, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		entered <- struct{}{}
 		<-leave
 	}), 2, 1)
 	for range 4 {
-		publish(t, b, name, Event())
+		wake(t, b, q)
 	}
-	next(t, "the first worker", entered)
-	next(t, "the second worker", entered)
+	next(t, "the event of the first worker", entered)
+	next(t, "the event of the second worker", entered)
 	select {
 	case <-entered:
-		t.Error("two workers took three events at once")
+		t.Error("two workers handle three events at once")
 	default:
 	}
 	close(leave)
@@ -224,24 +234,22 @@ func oneAtATime(t *testing.T, b Backend) {
 	next(t, "the fourth event", entered)
 }
 
-func refuses(t *testing.T, b Backend) {
-	name := "refuses-" + id.New()
-	b.Serve(t, name, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
-		t.Error("a refused event was delivered")
+func testErrors(t *testing.T, b Backend) {
+	q := newQueue("errors")
+	b.Serve(t, q, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		t.Error("an event was delivered although Wake failed")
 	}), 1, 1)
-	incomplete := Event()
-	incomplete.SetType("")
-	if err := b.Publisher.Publish(t.Context(), name, incomplete); err == nil {
-		t.Error("an event without a type was taken")
+	if err := b.Publisher.Wake(t.Context(), queue.Queue{Name: q.Name}, id.New()); err == nil {
+		t.Error("no error for an event without a type")
 	}
-	over, cancel := context.WithCancel(t.Context())
+	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := b.Publisher.Publish(over, name, Event()); !errors.Is(err, context.Canceled) {
-		t.Errorf("with a context that is over: %v, want context.Canceled", err)
+	if err := b.Publisher.Wake(ended, q, id.New()); !errors.Is(err, context.Canceled) {
+		t.Errorf("with a cancelled context: %v, want context.Canceled", err)
 	}
-	for range 3 { // the failure must not stick
-		if err := b.Publisher.Publish(t.Context(), "nowhere-"+id.New(), Event()); err == nil {
-			t.Error("an event for a queue that does not exist was taken")
+	for range 3 { // a failure must not affect the next call
+		if err := b.Publisher.Wake(t.Context(), newQueue("missing"), id.New()); err == nil {
+			t.Error("no error for a queue that does not exist")
 		}
 	}
 }

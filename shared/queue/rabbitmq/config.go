@@ -8,17 +8,17 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// Config is how the broker is reached.
+// Config is the address of the broker.
 type Config struct {
 	// URL is amqp://user:password@host:port/vhost, or amqps.
 	URL string `envconfig:"RABBITMQ_URL" required:"true"`
 
-	// Timeout bounds one Publish, a new connection included.
+	// Timeout bounds one Wake, including a new connection.
 	Timeout time.Duration `envconfig:"RABBITMQ_TIMEOUT" default:"10s"`
 }
 
-// Validate names the variable that makes no sense. It does not repeat the URL,
-// which holds a password.
+// Validate returns an error that names the invalid variable. The error does not
+// contain the URL, which holds a password.
 func (c Config) Validate() error {
 	if _, err := amqp.ParseURI(c.URL); err != nil {
 		return errors.New("RABBITMQ_URL must have the form amqp://user:password@host:port/vhost")

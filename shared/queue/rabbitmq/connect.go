@@ -12,17 +12,17 @@ import (
 )
 
 const (
-	// heartbeat is how often each side shows that it is there. A broker that
-	// has vanished without a word is noticed after two.
+	// heartbeat is the interval of AMQP heartbeats. A dead connection is
+	// detected after two.
 	heartbeat = 10 * time.Second
 
-	// After a failed attempt to connect, calls fail at once for a while that
-	// grows between these: a broker that is coming up is not to be flooded.
-	firstPause = 100 * time.Millisecond
-	maxPause   = 5 * time.Second
+	// After a failed attempt to connect, calls fail at once until a delay is
+	// over, so that a broker that is starting is not flooded.
+	minRetryDelay = 100 * time.Millisecond
+	maxRetryDelay = 5 * time.Second
 )
 
-// connect returns a session that was alive a moment ago, a new one if need be.
+// connect returns the open session, or opens a new one.
 func (p *Publisher) connect(ctx context.Context) (*session, error) {
 	select {
 	case p.lock <- struct{}{}:
@@ -33,31 +33,31 @@ func (p *Publisher) connect(ctx context.Context) (*session, error) {
 	switch {
 	case p.closed:
 		return nil, ErrClosed
-	case p.session != nil && p.session.alive():
+	case p.session != nil && p.session.usable():
 		return p.session, nil
-	case time.Now().Before(p.retry):
-		return nil, fmt.Errorf("waiting to connect again: %w", p.failed)
+	case time.Now().Before(p.retryAt):
+		return nil, fmt.Errorf("waiting to connect again: %w", p.connectErr)
 	}
 	if p.session != nil {
-		p.session.end()
+		p.session.close()
 		p.session = nil
 	}
 	s, err := dial(ctx, p.cfg)
 	switch {
 	case err != nil && errors.Is(ctx.Err(), context.Canceled):
-		return nil, err // the caller gave up: that says nothing of the broker
+		return nil, err // says nothing about the broker
 	case err != nil:
-		p.pause = min(max(2*p.pause, firstPause), maxPause)
-		p.retry = time.Now().Add(p.pause)
-		p.failed = err
+		p.retryDelay = min(max(2*p.retryDelay, minRetryDelay), maxRetryDelay)
+		p.retryAt = time.Now().Add(p.retryDelay)
+		p.connectErr = err
 		return nil, err
 	}
 	slog.Info("connected to rabbitmq", "address", s.conn.RemoteAddr().String())
-	p.session, p.pause, p.failed = s, 0, nil
+	p.session, p.retryDelay, p.connectErr = s, 0, nil
 	return s, nil
 }
 
-// dial opens a session before ctx ends.
+// dial opens a session. ctx bounds the handshake.
 func dial(ctx context.Context, cfg Config) (*session, error) {
 	stop := func() bool { return true }
 	defer func() { stop() }()
@@ -70,8 +70,8 @@ func dial(ctx context.Context, cfg Config) (*session, error) {
 			if err != nil {
 				return nil, err
 			}
-			// The handshake reads and writes without a context, so the
-			// end of ctx cuts what it reads and writes on.
+			// The library's handshake takes no context, so the end of
+			// ctx closes the connection.
 			stop = context.AfterFunc(ctx, func() { c.Close() })
 			return c, nil
 		},
@@ -79,13 +79,13 @@ func dial(ctx context.Context, cfg Config) (*session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	s, err := open(conn)
+	s, err := newSession(conn)
 	if err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("open channel: %w", err)
 	}
 	if !stop() {
-		s.end()
+		s.close()
 		return nil, ctx.Err()
 	}
 	return s, nil

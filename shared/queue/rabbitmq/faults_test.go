@@ -13,9 +13,13 @@ import (
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"mp3converter/shared/queue/queuetest"
+	"mp3converter/shared/events"
+	"mp3converter/shared/id"
 	"mp3converter/test/rabbitmqtest"
 )
+
+// newEvent returns an event like those of Wake.
+func newEvent() cloudevents.Event { return events.New(events.VideoUploaded, "test", id.New()) }
 
 // eventually calls try until it returns nil.
 func eventually(t *testing.T, what string, try func() error) {
@@ -29,32 +33,32 @@ func eventually(t *testing.T, what string, try func() error) {
 	t.Fatalf("%s: %v", what, err)
 }
 
-// One broker goes through all of it, because each start takes seconds.
+// One broker for all faults, because each start takes seconds.
 func TestFaults(t *testing.T) {
 	s := rabbitmqtest.Start(t)
 	const queue = "faults"
 	rabbitmqtest.Declare(t, s.URL, queue)
 	p := newPublisher(t, s.URL)
-	publish := func(e cloudevents.Event) error { return p.Publish(t.Context(), queue, e) }
+	publish := func(e cloudevents.Event) error { return p.publish(t.Context(), queue, e) }
 
 	t.Run("no such queue", func(t *testing.T) {
-		if err := p.Publish(t.Context(), "nowhere", queuetest.Event()); !errors.Is(err, ErrNoQueue) {
+		if err := p.publish(t.Context(), "nowhere", newEvent()); !errors.Is(err, ErrNoQueue) {
 			t.Errorf("%v, want ErrNoQueue", err)
 		}
-		if err := publish(queuetest.Event()); err != nil {
+		if err := publish(newEvent()); err != nil {
 			t.Errorf("the next event: %v", err)
 		}
 	})
 
-	t.Run("returns find their own event among many", func(t *testing.T) {
+	t.Run("returns are matched to their events", func(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range 50 {
 			wg.Go(func() {
 				if i%2 == 0 {
-					if err := publish(queuetest.Event()); err != nil {
+					if err := publish(newEvent()); err != nil {
 						t.Errorf("a good event: %v", err)
 					}
-				} else if err := p.Publish(t.Context(), "nowhere", queuetest.Event()); !errors.Is(err, ErrNoQueue) {
+				} else if err := p.publish(t.Context(), "nowhere", newEvent()); !errors.Is(err, ErrNoQueue) {
 					t.Errorf("an event for nowhere: %v, want ErrNoQueue", err)
 				}
 			})
@@ -62,8 +66,8 @@ func TestFaults(t *testing.T) {
 		wg.Wait()
 	})
 
-	t.Run("callers who give up cut off nobody", func(t *testing.T) {
-		if err := publish(queuetest.Event()); err != nil {
+	t.Run("cancelled callers do not affect others", func(t *testing.T) {
+		if err := publish(newEvent()); err != nil {
 			t.Fatal(err)
 		}
 		before := p.session
@@ -71,7 +75,7 @@ func TestFaults(t *testing.T) {
 		for i := range 200 {
 			ctx, cancel := context.WithCancel(t.Context())
 			wg.Go(func() {
-				err := p.Publish(ctx, queue, queuetest.Event())
+				err := p.publish(ctx, queue, newEvent())
 				if err != nil && (i%2 != 0 || !errors.Is(err, context.Canceled)) {
 					t.Errorf("event %d: %v", i, err)
 				}
@@ -82,27 +86,27 @@ func TestFaults(t *testing.T) {
 			t.Cleanup(cancel)
 		}
 		wg.Wait()
-		if !before.alive() || p.session != before {
-			t.Error("the connection was given up")
+		if !before.usable() || p.session != before {
+			t.Error("the connection was replaced")
 		}
 	})
 
 	t.Run("the server closes the connection", func(t *testing.T) {
 		s.Ctl(t, "close_all_connections", "test")
-		eventually(t, "publish", func() error { return publish(queuetest.Event()) })
+		eventually(t, "publish", func() error { return publish(newEvent()) })
 	})
 
 	t.Run("a memory alarm", func(t *testing.T) {
-		quick, err := New(Config{URL: s.URL, Timeout: 2 * time.Second})
+		quick, err := New(Config{URL: s.URL, Timeout: 2 * time.Second}, "test")
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer quick.Close()
-		eventually(t, "publish before the alarm", func() error { return quick.Publish(t.Context(), queue, queuetest.Event()) })
+		eventually(t, "publish before the alarm", func() error { return quick.publish(t.Context(), queue, newEvent()) })
 		s.Ctl(t, "set_vm_memory_high_watermark", "0.000001")
-		eventually(t, "publishing goes on", func() error {
+		eventually(t, "publish during the alarm", func() error {
 			start := time.Now()
-			err := quick.Publish(t.Context(), queue, queuetest.Event())
+			err := quick.publish(t.Context(), queue, newEvent())
 			if took := time.Since(start); took > 20*time.Second {
 				t.Errorf("Publish took %v, with a limit of 2s", took)
 			}
@@ -111,15 +115,8 @@ func TestFaults(t *testing.T) {
 			}
 			return nil
 		})
-		eventually(t, "ping", func() error {
-			if quick.Ping(t.Context()) == nil {
-				return errors.New("no error while blocked")
-			}
-			return nil
-		})
 		s.Ctl(t, "set_vm_memory_high_watermark", "0.4")
-		eventually(t, "publish after the alarm", func() error { return quick.Publish(t.Context(), queue, queuetest.Event()) })
-		eventually(t, "ping after the alarm", func() error { return quick.Ping(t.Context()) })
+		eventually(t, "publish after the alarm", func() error { return quick.publish(t.Context(), queue, newEvent()) })
 	})
 
 	t.Run("kill -9 while publishing", func(t *testing.T) {
@@ -134,7 +131,7 @@ func TestFaults(t *testing.T) {
 		for range 8 {
 			wg.Go(func() {
 				for {
-					e := queuetest.Event()
+					e := newEvent()
 					if err := publish(e); err != nil {
 						return // the broker is dead
 					}
@@ -155,17 +152,14 @@ func TestFaults(t *testing.T) {
 		s.Kill(t)
 		wg.Wait()
 		start := time.Now()
-		if err := publish(queuetest.Event()); err == nil {
+		if err := publish(newEvent()); err == nil {
 			t.Error("published without a broker")
 		}
 		if took := time.Since(start); took > 20*time.Second {
 			t.Errorf("without a broker, Publish took %v to fail", took)
 		}
-		if err := p.Ping(t.Context()); err == nil {
-			t.Error("Ping without a broker")
-		}
 		s.Restart(t)
-		eventually(t, "publish after the restart", func() error { return publish(queuetest.Event()) })
+		eventually(t, "publish after the restart", func() error { return publish(newEvent()) })
 
 		ch = rabbitmqtest.Channel(t, s.URL)
 		eventually(t, "every confirmed event survives", func() error {
@@ -183,12 +177,12 @@ func TestFaults(t *testing.T) {
 		})
 	})
 
-	t.Run("what is on the queue", func(t *testing.T) {
+	t.Run("properties of the message", func(t *testing.T) {
 		ch := rabbitmqtest.Channel(t, s.URL)
 		if _, err := ch.QueuePurge(queue, false); err != nil {
 			t.Fatal(err)
 		}
-		e := queuetest.Event()
+		e := newEvent()
 		if err := publish(e); err != nil {
 			t.Fatal(err)
 		}
@@ -203,34 +197,31 @@ func TestFaults(t *testing.T) {
 	})
 }
 
-// A broker that takes the connection and then says nothing.
-func TestSilentBroker(t *testing.T) {
+// A broker that accepts the connection and sends nothing.
+func TestUnresponsiveBroker(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	p, err := New(Config{URL: "amqp://u:p@" + l.Addr().String() + "/", Timeout: 300 * time.Millisecond})
+	p, err := New(Config{URL: "amqp://u:p@" + l.Addr().String() + "/", Timeout: 300 * time.Millisecond}, "test")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer p.Close()
 	start := time.Now()
-	if err := p.Publish(t.Context(), "q", queuetest.Event()); err == nil {
+	if err := p.publish(t.Context(), "q", newEvent()); err == nil {
 		t.Error("published")
 	}
-	if err := p.Ping(context.Background()); err == nil {
-		t.Error("Ping")
-	}
 	if took := time.Since(start); took > 20*time.Second {
-		t.Errorf("took %v, with a limit of 300ms each", took)
+		t.Errorf("took %v, with a limit of 300ms", took)
 	}
 }
 
 func TestClosed(t *testing.T) {
 	p := newPublisher(t, "amqp://u:p@127.0.0.1:1/")
 	p.Close()
-	if err := p.Publish(t.Context(), "q", queuetest.Event()); !errors.Is(err, ErrClosed) {
+	if err := p.publish(t.Context(), "q", newEvent()); !errors.Is(err, ErrClosed) {
 		t.Errorf("%v, want ErrClosed", err)
 	}
 	if err := p.Close(); err != nil {
@@ -245,9 +236,9 @@ func TestConfigErrorsShowNoPassword(t *testing.T) {
 		{URL: "amqp://user:hun%ter2@host", Timeout: time.Second},
 		{URL: "amqp://user:hunter2@host"},
 	} {
-		_, err := New(cfg)
+		_, err := New(cfg, "test")
 		if err == nil {
-			t.Errorf("%+v was taken", cfg)
+			t.Errorf("%+v is accepted", cfg)
 		} else if got := err.Error(); got == "" || strings.Contains(got, "ter2") {
 			t.Errorf("error %q", got)
 		}

@@ -1,6 +1,6 @@
-// Package rabbitmq puts events on the queues of a RabbitMQ broker. It only
-// publishes: in a cluster Knative's RabbitmqSource consumes, and the queues are
-// declared by the broker's own definitions.
+// Package rabbitmq publishes events to a RabbitMQ broker. It does not consume, which
+// Knative's RabbitmqSource does, and declares no queues: the broker loads them from
+// its definitions.
 package rabbitmq
 
 import (
@@ -18,36 +18,36 @@ import (
 )
 
 var (
-	// ErrNoQueue says that the broker has no such queue.
+	// ErrNoQueue means that the queue does not exist.
 	ErrNoQueue = errors.New("rabbitmq: no such queue")
-	// ErrRefused says that the broker would not take the event, for example
-	// because the queue is full.
+	// ErrRefused means that the broker rejected the event, for example because
+	// the queue is full.
 	ErrRefused = errors.New("rabbitmq: event refused")
-	// ErrClosed says that Close has been called.
+	// ErrClosed means that Close has been called.
 	ErrClosed = errors.New("rabbitmq: closed")
 )
 
-// Publisher publishes over one connection, which it opens when it is first
-// needed, and again when it is found broken. It is safe for concurrent use:
-// any number of calls wait for their confirmations at the same time.
+// Publisher publishes over one connection, which it opens at the first event and
+// again after a failure. It is safe for concurrent use: any number of calls wait for
+// their confirmations at the same time.
 type Publisher struct {
 	cfg    Config
 	source string // of the events
 
-	// lock guards what follows while a session is opened or replaced. It is
-	// a channel so that waiting for it ends with a context.
-	lock    chan struct{}
-	session *session
-	closed  bool
-	failed  error     // of the last attempt to connect
-	retry   time.Time // no attempt before
-	pause   time.Duration
+	// lock guards the fields below. It is a channel so that waiting for it
+	// ends with a context.
+	lock       chan struct{}
+	session    *session
+	closed     bool
+	connectErr error     // of the last attempt to connect
+	retryAt    time.Time // of the next attempt
+	retryDelay time.Duration
 }
 
 var _ queue.Publisher = (*Publisher)(nil)
 
-// New returns a publisher whose events name source as their origin. It does not connect yet, so that a function starts
-// while the broker is away.
+// New returns a publisher whose events name source as their origin. It does not connect, so a function
+// starts while the broker is unreachable.
 func New(cfg Config, source string) (*Publisher, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -55,67 +55,50 @@ func New(cfg Config, source string) (*Publisher, error) {
 	return &Publisher{cfg: cfg, source: source, lock: make(chan struct{}, 1)}, nil
 }
 
-// Wake puts an event about the job on a queue; see Publish.
+// Wake puts an event about the job on a queue and returns once the broker has
+// confirmed it. After an error other than ErrNoQueue the event may or may not have
+// been queued. It is not sent again after a lost connection: the caller decides.
 func (p *Publisher) Wake(ctx context.Context, q queue.Queue, jobID string) error {
-	return p.Publish(ctx, q.Name, events.New(q.EventType, p.source, jobID))
+	if err := p.publish(ctx, q.Name, events.New(q.EventType, p.source, jobID)); err != nil {
+		return fmt.Errorf("publish to %s: %w", q.Name, err)
+	}
+	return nil
 }
 
-// Publish puts e on a queue and returns once the broker has it on disk. After
-// an error other than ErrNoQueue the event may be queued or not. An event that
-// was on its way when the connection broke is not sent again: whoever called
-// may not want two.
-func (p *Publisher) Publish(ctx context.Context, name string, e cloudevents.Event) error {
+func (p *Publisher) publish(ctx context.Context, queue string, e cloudevents.Event) error {
 	if err := e.Validate(); err != nil {
-		return fmt.Errorf("publish to %s: invalid event: %w", name, err)
+		return err
 	}
 	body, err := json.Marshal(e)
 	if err != nil {
-		return fmt.Errorf("publish to %s: %w", name, err)
+		return err
 	}
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("publish to %s: %w", name, err) // before it costs anybody anything
+		return err // before a connection is opened
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.cfg.Timeout)
 	defer cancel()
 	s, err := p.connect(ctx)
 	if err != nil {
-		return fmt.Errorf("publish to %s: %w", name, err)
+		return err
 	}
-	err = s.publish(ctx, name, amqp.Publishing{
-		ContentType:  cloudevents.ApplicationCloudEventsJSON, // structured: passes through the source unchanged
+	return s.publish(ctx, queue, amqp.Publishing{
+		ContentType:  cloudevents.ApplicationCloudEventsJSON, // structured mode, as RabbitmqSource expects
 		DeliveryMode: amqp.Persistent,
 		MessageId:    e.ID(),
 		Type:         e.Type(),
 		Timestamp:    time.Now(),
 		Body:         body,
 	})
-	if err != nil {
-		return fmt.Errorf("publish to %s: %w", name, err)
-	}
-	return nil
 }
 
-// Ping reports whether the broker can be reached and takes events.
-func (p *Publisher) Ping(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, p.cfg.Timeout)
-	defer cancel()
-	s, err := p.connect(ctx)
-	if err != nil {
-		return fmt.Errorf("ping rabbitmq: %w", err)
-	}
-	if why := s.blocked(); why != "" {
-		return fmt.Errorf("ping rabbitmq: the broker takes no events: %s", why)
-	}
-	return nil
-}
-
-// Close ends the connection. Calls in flight fail.
+// Close closes the connection. Calls in progress fail.
 func (p *Publisher) Close() error {
 	p.lock <- struct{}{}
 	defer func() { <-p.lock }()
 	p.closed = true
 	if p.session != nil {
-		p.session.end()
+		p.session.close()
 		p.session = nil
 	}
 	return nil

@@ -8,83 +8,82 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// returns keeps what the broker sends back because no queue takes it. Such a
-// message is confirmed all the same, so the confirmation alone says nothing.
+// returns tracks the messages that the broker returns as unroutable. The broker
+// confirms them as well, so a confirmation alone does not mean success.
 type returns struct {
 	flush chan chan struct{}
-	ended chan struct{}
+	done  chan struct{}
 
-	mu   sync.Mutex
-	came map[string]*amqp.Return // by message identifier; nil while none has come
+	mu       sync.Mutex
+	received map[string]*amqp.Return // by message identifier; nil until one is received
 }
 
-func watchReturns(ch *amqp.Channel) *returns {
+func newReturns(ch *amqp.Channel) *returns {
 	r := &returns{
-		flush: make(chan chan struct{}),
-		ended: make(chan struct{}),
-		came:  make(map[string]*amqp.Return),
+		flush:    make(chan chan struct{}),
+		done:     make(chan struct{}),
+		received: make(map[string]*amqp.Return),
 	}
-	go r.watch(ch.NotifyReturn(make(chan amqp.Return, 64)))
+	go r.run(ch.NotifyReturn(make(chan amqp.Return, 64)))
 	return r
 }
 
-func (r *returns) watch(from <-chan amqp.Return) {
-	defer close(r.ended)
+func (r *returns) run(from <-chan amqp.Return) {
+	defer close(r.done)
 	for {
 		select {
 		case m, ok := <-from:
 			if !ok {
 				return
 			}
-			r.keep(m)
+			r.record(m)
 		case flushed := <-r.flush:
 			for range len(from) {
-				r.keep(<-from)
+				r.record(<-from)
 			}
 			close(flushed)
 		}
 	}
 }
 
-func (r *returns) keep(m amqp.Return) {
+func (r *returns) record(m amqp.Return) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if _, expected := r.came[m.MessageId]; expected {
-		r.came[m.MessageId] = &m
+	if _, expected := r.received[m.MessageId]; expected {
+		r.received[m.MessageId] = &m
 	}
 }
 
-// expect begins to watch for the return of a message.
+// expect registers a message before it is sent.
 func (r *returns) expect(id string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if _, taken := r.came[id]; taken {
-		return errors.New("rabbitmq: this event is being published already")
+	if _, exists := r.received[id]; exists {
+		return errors.New("rabbitmq: an event with this identifier is already being published")
 	}
-	r.came[id] = nil
+	r.received[id] = nil
 	return nil
 }
 
 func (r *returns) forget(id string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.came, id)
+	delete(r.received, id)
 }
 
-// check returns an error if a message that has been confirmed was returned. The
-// broker returns before it confirms, and the library passes the return on
-// before it reads the confirmation, so a return is at the latest on its way to
-// watch; the flush makes sure that it has arrived.
+// check returns ErrNoQueue if a confirmed message was returned. The broker sends the
+// return before the confirmation and the library forwards them in that order, so the
+// return is at least in the channel; flush waits until run has received it.
 func (r *returns) check(id string) error {
 	flushed := make(chan struct{})
 	select {
 	case r.flush <- flushed:
 		<-flushed
-	case <-r.ended:
+	case <-r.done:
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if m := r.came[id]; m != nil {
+	if m := r.received[id]; m != nil {
 		return fmt.Errorf("%w: %s", ErrNoQueue, m.ReplyText)
 	}
 	return nil

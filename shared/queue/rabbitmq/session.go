@@ -11,21 +11,21 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// session is one connection with its one channel. When either breaks, both are
-// given up. The library lets only one message at a time onto a channel, and any
-// number of them wait for their confirmation together.
+// session is one connection with one channel. When either fails, both are replaced.
+// The library serialises writes to a channel; any number of messages wait for their
+// confirmations concurrently.
 type session struct {
 	conn *amqp.Connection
 	ch   *amqp.Channel
 
-	dead    atomic.Bool
+	failed  atomic.Bool
 	returns *returns
 
-	mu    sync.Mutex
-	block string // why the broker takes no events, or ""
+	mu      sync.Mutex
+	blocked string // why the broker blocks the connection, or ""
 }
 
-func open(conn *amqp.Connection) (*session, error) {
+func newSession(conn *amqp.Connection) (*session, error) {
 	ch, err := conn.Channel()
 	if err != nil {
 		return nil, err
@@ -33,16 +33,16 @@ func open(conn *amqp.Connection) (*session, error) {
 	if err := ch.Confirm(false); err != nil {
 		return nil, err
 	}
-	s := &session{conn: conn, ch: ch, returns: watchReturns(ch)}
-	// Drained until the library closes it, so that it never has to wait: a
-	// full buffer holds back the whole connection.
+	s := &session{conn: conn, ch: ch, returns: newReturns(ch)}
+	// Drained until the library closes it: a full channel would stall the
+	// connection.
 	blockings := conn.NotifyBlocked(make(chan amqp.Blocking, 4))
 	go func() {
 		for b := range blockings {
 			s.mu.Lock()
-			s.block = ""
+			s.blocked = ""
 			if b.Active {
-				s.block = "alarm: " + b.Reason
+				s.blocked = "alarm: " + b.Reason
 			}
 			s.mu.Unlock()
 		}
@@ -50,33 +50,33 @@ func open(conn *amqp.Connection) (*session, error) {
 	return s, nil
 }
 
-// publish sends a message and waits for the broker's word on it.
+// publish sends a message and waits for its confirmation.
 func (s *session) publish(ctx context.Context, queue string, m amqp.Publishing) error {
-	if why := s.blocked(); why != "" {
-		return fmt.Errorf("%w: %s", ErrRefused, why)
+	if reason := s.blockedReason(); reason != "" {
+		return fmt.Errorf("%w: %s", ErrRefused, reason)
 	}
 	if err := s.returns.expect(m.MessageId); err != nil {
 		return err
 	}
 	defer s.returns.forget(m.MessageId)
 
-	sent := make(chan sending, 1)
+	sent := make(chan sendResult, 1)
 	go func() {
-		// The default exchange routes by the queue's name. Writing takes no
-		// context and blocks when the broker stops reading.
+		// The default exchange routes by the name of the queue. The write
+		// takes no context and blocks while the broker does not read.
 		confirm, err := s.ch.PublishWithDeferredConfirm("", queue, true, false, m)
-		sent <- sending{confirm, err}
+		sent <- sendResult{confirm, err}
 	}()
 	var confirm *amqp.DeferredConfirmation
 	select {
 	case out := <-sent:
 		if out.err != nil {
-			s.abandon()
+			s.fail()
 			return fmt.Errorf("send: %w", out.err)
 		}
 		confirm = out.confirm
 	case <-ctx.Done():
-		go s.watch(sent, ctx.Err())
+		go s.awaitSend(sent, ctx.Err())
 		return fmt.Errorf("send: %w", ctx.Err())
 	}
 
@@ -84,7 +84,7 @@ func (s *session) publish(ctx context.Context, queue string, m amqp.Publishing) 
 	switch {
 	case err != nil:
 		return fmt.Errorf("wait for confirmation: %w", err)
-	case !acked && !s.alive():
+	case !acked && !s.usable():
 		return fmt.Errorf("wait for confirmation: %w", amqp.ErrClosed)
 	case !acked:
 		return ErrRefused
@@ -92,11 +92,11 @@ func (s *session) publish(ctx context.Context, queue string, m amqp.Publishing) 
 	return s.returns.check(m.MessageId)
 }
 
-// watch looks after a message that nobody waits for any more. A caller who gave
-// up is no reason to cut off the others on the connection; one whose time ran
-// out while the broker did not read is, and it frees the one who sends.
-func (s *session) watch(sent <-chan sending, why error) {
-	if errors.Is(why, context.Canceled) {
+// awaitSend handles a message whose caller has stopped waiting. If the caller was
+// cancelled, the connection stays open for the others. If the write did not finish in
+// time, the session fails, which also ends the blocked write.
+func (s *session) awaitSend(sent <-chan sendResult, ctxErr error) {
+	if errors.Is(ctxErr, context.Canceled) {
 		select {
 		case out := <-sent:
 			if out.err == nil {
@@ -105,35 +105,34 @@ func (s *session) watch(sent <-chan sending, why error) {
 		case <-time.After(2 * heartbeat):
 		}
 	}
-	s.abandon()
+	s.fail()
 }
 
-type sending struct {
+type sendResult struct {
 	confirm *amqp.DeferredConfirmation
 	err     error
 }
 
-// alive reports whether the session can be used, as far as is known.
-func (s *session) alive() bool {
-	return !s.dead.Load() && !s.conn.IsClosed() && !s.ch.IsClosed()
+// usable reports whether the session is open, as far as is known.
+func (s *session) usable() bool {
+	return !s.failed.Load() && !s.conn.IsClosed() && !s.ch.IsClosed()
 }
 
-// abandon makes the next call open another session, and ends this one without
-// waiting for it.
-func (s *session) abandon() {
-	if s.dead.CompareAndSwap(false, true) {
-		go s.end()
+// fail closes the session in the background; the next call opens another one.
+func (s *session) fail() {
+	if s.failed.CompareAndSwap(false, true) {
+		go s.close()
 	}
 }
 
-// end cuts the connection. What waits for a confirmation fails.
-func (s *session) end() {
-	// Not Close: that would wait for a broker that may be gone.
+// close closes the connection. Calls waiting for a confirmation fail.
+func (s *session) close() {
+	// Close would wait for an unreachable broker.
 	_ = s.conn.CloseDeadline(time.Now().Add(time.Second))
 }
 
-func (s *session) blocked() string {
+func (s *session) blockedReason() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.block
+	return s.blocked
 }

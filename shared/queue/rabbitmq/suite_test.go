@@ -1,10 +1,13 @@
 package rabbitmq
 
 import (
+	"mp3converter/shared/queue"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 	"time"
+
+	cloudevents "github.com/cloudevents/sdk-go/v2"
 
 	"mp3converter/shared/queue/queuetest"
 	"mp3converter/test/rabbitmqtest"
@@ -12,7 +15,7 @@ import (
 
 func newPublisher(t *testing.T, url string) *Publisher {
 	t.Helper()
-	p, err := New(Config{URL: url, Timeout: 30 * time.Second})
+	p, err := New(Config{URL: url, Timeout: 30 * time.Second}, "test")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,17 +29,21 @@ func TestSuite(t *testing.T) {
 	queuetest.Run(t, func(t *testing.T) queuetest.Backend {
 		return queuetest.Backend{
 			Publisher: newPublisher(t, url),
-			Serve: func(t *testing.T, name string, h http.Handler, workers, deliveries int) {
-				rabbitmqtest.Declare(t, url, name)
+			Serve: func(t *testing.T, q queue.Queue, h http.Handler, workers, deliveries int) {
+				rabbitmqtest.Declare(t, url, q.Name)
 				sink := httptest.NewServer(h)
 				t.Cleanup(sink.Close)
-				(&queuetest.Source{
-					URL: url, Queue: name, Sink: sink.URL,
+				(&queuetest.RabbitmqSource{
+					URL: url, Queue: q.Name, Sink: sink.URL,
 					Parallelism: workers, Retry: deliveries - 1, Backoff: time.Millisecond,
 				}).Start(t)
 			},
-			Dead: func(t *testing.T, name string) string {
-				return rabbitmqtest.Receive(t, dead, name+".dead").MessageId
+			Dead: func(t *testing.T, q queue.Queue) string {
+				var e cloudevents.Event
+				if err := e.UnmarshalJSON(rabbitmqtest.Receive(t, dead, q.Name+".dead").Body); err != nil {
+					t.Fatal(err)
+				}
+				return e.Subject()
 			},
 		}
 	})

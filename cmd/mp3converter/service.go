@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"mp3converter/functions/auth/login"
+	"mp3converter/functions/converter/worker"
+	"mp3converter/functions/gateway/api"
+	"mp3converter/functions/janitor/sweep"
+	"mp3converter/functions/notification/notify"
+	"mp3converter/shared/jobs/sqlite"
+	"mp3converter/shared/media/disk"
+	"mp3converter/shared/queue"
+	"mp3converter/shared/queue/inprocess"
+)
+
+// service is the functions, wired to embedded stores.
+type service struct {
+	gateway *api.Gateway
+	janitor *sweep.Janitor
+	queues  *inprocess.Queues
+	users   *login.Users
+
+	stopConversions context.CancelFunc
+	close           func()
+}
+
+func newService(ctx context.Context, cfg config) (*service, error) {
+	policy := cfg.Sweep.Policy
+	policy.WakeMax = min(policy.WakeMax, time.Minute) // wake-ups are cheap in one process
+	cfg.API.Policy, cfg.Worker.Policy, cfg.Sweep.Policy, cfg.Notify.Policy = policy, policy, policy, policy
+	cfg.Worker.Conversions = cfg.Conversions
+	if cfg.Conversions == 0 {
+		cfg.Worker.Conversions = int64(runtime.NumCPU())
+	}
+	if cfg.Worker.FFmpeg.TempDir == "" {
+		dir, err := makeTempDir(cfg.DataDir)
+		if err != nil {
+			return nil, err
+		}
+		cfg.Worker.FFmpeg.TempDir = dir
+	}
+
+	database := filepath.Join(cfg.DataDir, "mp3converter.db")
+	records, err := sqlite.Open(database)
+	if err != nil {
+		return nil, err
+	}
+	users, err := login.OpenSQLite(ctx, database)
+	if err != nil {
+		return nil, err
+	}
+	videos, err := disk.Open(filepath.Join(cfg.DataDir, "videos"))
+	if err != nil {
+		return nil, err
+	}
+	audio, err := disk.Open(filepath.Join(cfg.DataDir, "mp3"))
+	if err != nil {
+		return nil, err
+	}
+	keys, err := tokenKeys(cfg)
+	if err != nil {
+		return nil, err
+	}
+	queues := inprocess.New("local")
+	queues.Grace = shutdownGrace
+
+	auth, err := login.New(cfg.Login, users, keys)
+	if err != nil {
+		return nil, err
+	}
+	gateway, err := api.New(cfg.API, api.Deps{Keys: keys, Jobs: records, Videos: videos, Audio: audio, Queue: queues, Auth: auth})
+	if err != nil {
+		return nil, err
+	}
+	janitor, err := sweep.New(cfg.Sweep, records, videos, audio, queues)
+	if err != nil {
+		return nil, err
+	}
+	notifier, err := notify.New(cfg.Notify, records)
+	if err != nil {
+		return nil, err
+	}
+	// Conversions continue for the grace time after ctx has ended.
+	conversions, stop := context.WithCancel(context.WithoutCancel(ctx))
+	converter, err := worker.New(conversions, cfg.Worker, records, videos, audio, queues)
+	if err != nil {
+		stop()
+		return nil, err
+	}
+	queues.Handle(queue.Video, converter.Handler(), int(cfg.Worker.Conversions))
+	queues.Handle(queue.MP3, notifier.Handler(), 2)
+	return &service{
+		gateway: gateway, janitor: janitor, queues: queues, users: users,
+		stopConversions: stop,
+		close:           func() { records.Close(); users.Close() },
+	}, nil
+}

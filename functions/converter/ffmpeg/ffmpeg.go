@@ -1,0 +1,178 @@
+// Package ffmpeg converts a video, or any other file with sound, to an MP3. It
+// runs ffmpeg in a sandbox, because the file may be malicious. It knows nothing
+// of jobs, stores or queues.
+package ffmpeg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"mp3converter/functions/converter/sandbox"
+	"mp3converter/shared/conversion"
+)
+
+// Config configures and limits every conversion.
+type Config struct {
+	FFmpeg      string        `envconfig:"FFMPEG" default:"ffmpeg"`
+	FFprobe     string        `envconfig:"FFPROBE" default:"ffprobe"`
+	Bitrate     int           `envconfig:"BITRATE" default:"192"`                 // kbit/s
+	MaxDuration time.Duration `envconfig:"MAX_DURATION" default:"12h"`            // of a video
+	MaxTime     time.Duration `envconfig:"MAX_CONVERSION" default:"110m"`         // of one attempt
+	MaxMemory   uint64        `envconfig:"MAX_MEMORY_BYTES" default:"2147483648"` // address space of ffmpeg
+	TempDir     string        `envconfig:"TEMP_DIR"`                              // for unfinished MP3s; the system's default if empty
+}
+
+// Validate returns an error that names the variable that is out of range.
+func (c Config) Validate() error {
+	switch {
+	case c.Bitrate < 32 || c.Bitrate > 320:
+		return errors.New("BITRATE must be 32 to 320 kbit/s")
+	case c.MaxDuration < time.Second:
+		return errors.New("MAX_DURATION must be at least 1s")
+	case c.MaxTime < time.Second:
+		return errors.New("MAX_CONVERSION must be at least 1s")
+	case c.MaxMemory < 256<<20:
+		return errors.New("MAX_MEMORY_BYTES must be at least 268435456")
+	}
+	return nil
+}
+
+// Converter converts videos. It is safe for concurrent use.
+type Converter struct {
+	config  Config
+	running atomic.Int64 // conversions in progress
+}
+
+// New checks that the programs are installed and the directory is writable.
+func New(cfg Config) (*Converter, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	for _, program := range []*string{&cfg.FFmpeg, &cfg.FFprobe} {
+		if err := resolveProgram(program); err != nil {
+			return nil, err
+		}
+	}
+	dir, err := os.MkdirTemp(cfg.TempDir, "mp3converter-")
+	if err != nil {
+		return nil, fmt.Errorf("TEMP_DIR is not writable: %w", err)
+	}
+	os.Remove(dir)
+	slog.Info("ffmpeg", "sandbox", sandbox.Describe())
+	return &Converter{config: cfg}, nil
+}
+
+// Input is a video to convert.
+type Input struct {
+	Title string // of the MP3, unless the video or the options have one
+	Size  int64  // bytes
+	// Open returns a new reader of the video. A regular *os.File is passed to
+	// ffmpeg as a descriptor. Anything else is served over loopback HTTP; Open
+	// is then called for every request, also concurrently.
+	Open func(context.Context) (io.ReadSeekCloser, error)
+}
+
+// Result is what a conversion returns. The caller must call Close.
+type Result struct {
+	MediaInfo *conversion.MediaInfo // nil if the video could not be probed
+	MP3       *os.File              // nil after an error
+	dir       string
+}
+
+// Close closes and removes the MP3.
+func (r *Result) Close() {
+	if r.MP3 != nil {
+		r.MP3.Close()
+	}
+	os.RemoveAll(r.dir)
+}
+
+// Convert converts the video to an MP3 and passes the percentage done to
+// progress, which must be safe for concurrent use. A *conversion.Failure in the
+// error is final; after any other error another attempt may succeed. The Result
+// is never nil.
+func (c *Converter) Convert(ctx context.Context, video Input, options conversion.Options, progress func(percent int)) (*Result, error) {
+	c.running.Add(1)
+	defer c.running.Add(-1)
+	result := &Result{}
+	var err error
+	result.dir, err = os.MkdirTemp(c.config.TempDir, "mp3converter-")
+	if err != nil {
+		return result, fmt.Errorf("working directory: %w", err)
+	}
+	in, err := openInput(ctx, video.Open)
+	if err != nil {
+		return result, err
+	}
+	defer in.close()
+
+	r := &conversionRun{
+		Config: c.config, cores: c.cores(), dir: result.dir, out: filepath.Join(result.dir, "out.mp3"),
+		title: video.Title, size: video.Size, options: options, input: in, progress: progress,
+	}
+	err = r.convert(ctx)
+	result.MediaInfo = r.mediaInfo
+	if err = in.readError(err); err != nil {
+		return result, err
+	}
+	result.MP3, err = os.Open(r.out)
+	if err != nil {
+		return result, fmt.Errorf("open MP3: %w", err)
+	}
+	return result, nil
+}
+
+// cores returns one conversion's share of the machine.
+func (c *Converter) cores() int {
+	return max(1, runtime.GOMAXPROCS(0)/max(1, int(c.running.Load())))
+}
+
+// conversionRun is the conversion of one video.
+type conversionRun struct {
+	Config
+	cores    int
+	dir      string // ffmpeg's working directory
+	out      string // path of the MP3
+	title    string
+	size     int64
+	options  conversion.Options
+	input    *input
+	progress func(percent int)
+
+	mediaInfo *conversion.MediaInfo
+	plan      *plan
+	filters   []string // ffmpeg's arguments for audio filters, if any
+	cover     cover
+}
+
+func (r *conversionRun) convert(ctx context.Context) error {
+	if r.convertQuick(ctx) {
+		return nil
+	}
+	return r.convertPlanned(ctx)
+}
+
+// convertPlanned probes the video with ffprobe, plans the conversion and runs it.
+func (r *conversionRun) convertPlanned(ctx context.Context) error {
+	found, err := r.probe(ctx)
+	if err != nil {
+		return err
+	}
+	r.mediaInfo = found.mediaInfo()
+	if r.mediaInfo.Duration > r.MaxDuration {
+		return conversion.TooLong
+	}
+	r.plan, err = newPlan(found, r.options, r.Bitrate, r.cores)
+	if err != nil {
+		return err
+	}
+	return r.encode(ctx)
+}

@@ -1,0 +1,146 @@
+package ffmpeg
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+)
+
+// input is a video that ffmpeg can open and seek in without a copy: a regular
+// file is passed as a descriptor; anything else is served over HTTP on the
+// loopback interface.
+type input struct {
+	url       string
+	protocols string
+	head      []byte // the first bytes
+	file      *os.File
+	server    *http.Server
+	port      uint16 // of the server; 0 without one
+
+	mu  sync.Mutex
+	err error // the first error of reading the video
+}
+
+func openInput(ctx context.Context, open func(context.Context) (io.ReadSeekCloser, error)) (*input, error) {
+	r, err := open(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("open video: %w", err)
+	}
+	defer r.Close()
+	in := &input{head: make([]byte, 512)}
+	n, err := io.ReadFull(r, in.head)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("read video: %w", err)
+	}
+	in.head = in.head[:n]
+	f, ok := r.(*os.File)
+	if !ok {
+		return in, in.serve(ctx, open)
+	}
+	// A separate handle: the caller's may be closed when ctx ends, possibly
+	// while ffmpeg is being started with it.
+	in.file, err = os.Open(f.Name())
+	in.url, in.protocols = "file:/dev/fd/3", "file"
+	return in, err
+}
+
+// serve serves the video at an unguessable URL.
+func (in *input) serve(ctx context.Context, open func(context.Context) (io.ReadSeekCloser, error)) error {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return fmt.Errorf("serve video: %w", err)
+	}
+	path := "/" + rand.Text()
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
+		// Each request has its own reader: ffmpeg seeks with a new request,
+		// often before it has closed the old one.
+		ctx, cancel := mergeCancel(r.Context(), ctx)
+		defer cancel()
+		f, err := open(ctx)
+		if err != nil {
+			in.recordError(ctx, err)
+			http.Error(w, "cannot open", http.StatusBadGateway)
+			return
+		}
+		defer f.Close()
+		http.ServeContent(w, r, "", time.Time{}, &errorReader{f, func(err error) { in.recordError(ctx, err) }})
+	})
+	in.server = &http.Server{Handler: mux, ErrorLog: slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug)}
+	in.url, in.protocols = "http://"+l.Addr().String()+path, "http,tcp"
+	in.port = uint16(l.Addr().(*net.TCPAddr).Port)
+	go in.server.Serve(l)
+	return nil
+}
+
+// mergeCancel returns a copy of ctx that also ends with other.
+func mergeCancel(ctx, other context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(other, cancel)
+	return ctx, func() { stop(); cancel() }
+}
+
+// args are the arguments that open the video, and nothing that it refers to.
+func (in *input) args() []string {
+	return []string{"-protocol_whitelist", in.protocols, "-format_whitelist", allowedFormats, "-i", in.url}
+}
+
+func (in *input) files() []*os.File {
+	if in.file == nil {
+		return nil
+	}
+	return []*os.File{in.file}
+}
+
+func (in *input) recordError(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		return // ffmpeg has closed the connection, to seek or because it is done
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.err == nil {
+		in.err = err
+	}
+}
+
+// readError returns the error of reading the video, if there was one, else err.
+// ffmpeg takes a read error for a corrupt or short video.
+func (in *input) readError(err error) error {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.err != nil {
+		return fmt.Errorf("read video: %w", in.err)
+	}
+	return err
+}
+
+func (in *input) close() {
+	if in.file != nil {
+		in.file.Close()
+	}
+	if in.server != nil {
+		in.server.Close()
+	}
+}
+
+// errorReader reports the errors of a reader.
+type errorReader struct {
+	io.ReadSeeker
+	report func(error)
+}
+
+func (r *errorReader) Read(p []byte) (int, error) {
+	n, err := r.ReadSeeker.Read(p)
+	if err != nil && err != io.EOF {
+		r.report(err)
+	}
+	return n, err
+}

@@ -1,0 +1,63 @@
+package ffmpeg
+
+import (
+	"context"
+	"errors"
+	"io"
+	"testing"
+
+	"mp3converter/shared/conversion"
+	"mp3converter/test/samples"
+)
+
+var errStore = errors.New("database is unreachable")
+
+// failingReader fails at an offset.
+type failingReader struct {
+	io.ReadSeekCloser
+	offset int64
+}
+
+func (r failingReader) Read(p []byte) (int, error) {
+	at, err := r.Seek(0, io.SeekCurrent)
+	if err == nil && at >= r.offset {
+		err = errStore
+	}
+	if err != nil {
+		return 0, err
+	}
+	return r.ReadSeekCloser.Read(p[:min(int64(len(p)), r.offset-at)])
+}
+
+// A transport stream has no duration: a half looks like a whole one.
+func TestReadErrorIsNotACorruptVideo(t *testing.T) {
+	for _, spec := range []samples.Spec{
+		{Name: "stream.ts", Video: "mpeg2video", Audio: "mp2", Rate: 48000},
+		{Name: "a.mkv", Seconds: 5},
+	} {
+		in := fileInput(t, makeSample(t, spec))
+		open := in.Open
+		for _, offset := range []int64{4096, in.Size / 2} {
+			in.Open = func(ctx context.Context) (io.ReadSeekCloser, error) {
+				r, err := open(ctx)
+				return failingReader{r, offset}, err
+			}
+			if _, _, err := convertInput(t, newConverter(t), in, conversion.Options{}); !errors.Is(err, errStore) {
+				t.Errorf("%s at %d: error %v, want that of the store", spec.Name, offset, err)
+			}
+		}
+	}
+}
+
+func TestServedInput(t *testing.T) {
+	for _, spec := range []samples.Spec{
+		{Name: "index at the end.mp4", Seconds: 8, Picture: "1280x720"},
+		{Name: "stream.ts", Video: "mpeg2video", Audio: "mp2", Rate: 48000},
+		{Name: "a.mkv"},
+	} {
+		in := servedInput(fileInput(t, makeSample(t, spec)))
+		if _, _, err := convertInput(t, newConverter(t), in, conversion.Options{}); err != nil {
+			t.Errorf("%s: %v", spec.Name, err)
+		}
+	}
+}

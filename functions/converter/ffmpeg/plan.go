@@ -1,0 +1,121 @@
+package ffmpeg
+
+import (
+	"strconv"
+	"time"
+
+	"mp3converter/functions/converter/parallel"
+	"mp3converter/shared/conversion"
+)
+
+// plan combines the probe and the options into the parameters of the MP3.
+type plan struct {
+	*probe
+	options conversion.Options
+
+	copied   bool          // the audio is MP3 already and is copied
+	expected time.Duration // duration of the MP3; 0 if not reliably known
+	about    time.Duration // the best estimate of it, for limits and progress
+	rate     int           // samples a second
+	channels int
+	bitrate  int // kbit/s; 0 is variable
+	workers  int // concurrent encoders
+}
+
+// newPlan returns the plan for a video, or why the options cannot be met.
+func newPlan(found *probe, options conversion.Options, bitrate, cores int) (*plan, error) {
+	p := &plan{
+		probe: found, options: options, expected: found.expected(), about: found.duration(),
+		rate: options.SampleRate, channels: options.Channels, bitrate: options.Bitrate,
+	}
+	if options.Start != 0 || options.End != 0 {
+		start, end := time.Duration(options.Start*1e9), time.Duration(options.End*1e9)
+		if p.about > 0 && start >= p.about {
+			return nil, conversion.OutOfRange
+		}
+		p.about = clipDuration(p.about, start, end)
+		if p.expected > 0 { // else the requested end may lie beyond that of the video
+			p.expected = clipDuration(p.expected, start, end)
+		}
+	}
+	if p.rate == 0 {
+		p.rate = sampleRate(found.audio.rate())
+	}
+	if p.channels == 0 {
+		p.channels = min(found.audio.Channels, 2)
+	}
+	if p.bitrate == 0 && options.Quality == nil {
+		p.bitrate = bitrate
+	}
+	p.copied = found.audio.Codec == "mp3" && !options.Reencodes()
+	p.workers = parallel.WorkersFor(p.about, cores)
+	return p, nil
+}
+
+// clipDuration returns how much of a length lies between start and end. A length
+// of 0 is unknown and does not limit the result.
+func clipDuration(length, start, end time.Duration) time.Duration {
+	if length == 0 {
+		return max(0, end-start)
+	}
+	if end == 0 || end > length {
+		end = length
+	}
+	return max(0, end-start)
+}
+
+// sampleRate returns the MPEG-1 sample rate of the same family, so that
+// resampling is by an integer factor where possible. The lower rates of MPEG-2
+// are used only on request: many players do not support them, and they do not
+// allow the usual bitrates.
+func sampleRate(rate int) int {
+	switch {
+	case rate%11025 == 0:
+		return 44100
+	case rate == 32000, rate == 16000, rate == 8000:
+		return 32000
+	}
+	return 48000
+}
+
+// seekArgs, in front of the input, seek to the start.
+func (p *plan) seekArgs() []string {
+	if p.options.Start == 0 {
+		return nil
+	}
+	return []string{"-ss", strconv.FormatFloat(p.options.Start, 'f', 3, 64)}
+}
+
+// limitArgs, behind the input, stop at the end. Without one they allow a second
+// more than the maximum, so that verify can tell that the video is too long.
+func (p *plan) limitArgs(maximum time.Duration) []string {
+	seconds := maximum.Seconds() + 1
+	if p.options.End != 0 {
+		seconds = min(seconds, p.options.End-p.options.Start)
+	}
+	return []string{"-t", strconv.FormatFloat(seconds, 'f', 3, 64)}
+}
+
+// encoderArgs select the encoder and its parameters.
+func (p *plan) encoderArgs() []string {
+	if p.copied {
+		return []string{"-c:a", "copy"}
+	}
+	args := []string{"-c:a", "libmp3lame", "-ac", strconv.Itoa(p.channels), "-ar", strconv.Itoa(p.rate)}
+	if p.bitrate > 0 {
+		return append(args, "-b:a", strconv.Itoa(p.bitrate)+"k")
+	}
+	return append(args, "-q:a", strconv.Itoa(*p.options.Quality))
+}
+
+// maxOutput is twice the expected size of the MP3, plus space for tags and cover.
+func (p *plan) maxOutput(maximum time.Duration) uint64 {
+	length, bitrate := p.about, p.bitrate
+	if length == 0 {
+		length = maximum
+	}
+	if bitrate == 0 || p.copied {
+		bitrate = 320
+	}
+	return 32<<20 + uint64(length.Seconds()*float64(bitrate)*1000/8*2)
+}

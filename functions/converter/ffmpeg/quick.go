@@ -1,0 +1,151 @@
+package ffmpeg
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"mp3converter/shared/conversion"
+)
+
+const (
+	// quickSize is the largest video, in bytes, that is converted without
+	// ffprobe. The MP3 may not be larger either.
+	quickSize = 64 << 20
+	// quickLength is the length of an MP3 that fits into it at any bitrate.
+	quickLength = 25 * time.Minute
+)
+
+// errNotQuick cancels a quick conversion of a video that needs other arguments.
+var errNotQuick = errors.New("not eligible for a quick conversion")
+
+// convertQuick converts a short, ordinary video without ffprobe, whose start
+// takes a fifth of such a conversion. ffmpeg describes its first input on stderr
+// before it opens the next one. The tags of the MP3 are that next input, read
+// from a pipe: while ffmpeg waits, its description is parsed, planned and tagged
+// as ffprobe's output would be. Anything unusual, and every error, is left to
+// convertPlanned. It reports whether the MP3 was written.
+func (r *conversionRun) convertQuick(ctx context.Context) bool {
+	if r.size > quickSize || r.options != (conversion.Options{}) {
+		return false
+	}
+	tags, tagWriter, err := os.Pipe()
+	if err != nil {
+		return false
+	}
+	defer tags.Close()
+	defer tagWriter.Close()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+
+	var found *probe
+	var total atomic.Int64 // nanoseconds; 0 until the dump is parsed
+	dump := &dumpReader{parsed: func(p *probe, err error) {
+		if err == nil {
+			err = r.checkQuick(p)
+		}
+		if err != nil {
+			cancel(err)
+			return
+		}
+		found = p
+		total.Store(int64(seconds(p.Format.Duration)))
+		// This does not block: a pipe holds more than the longest tags.
+		if _, err := tagWriter.Write(ffmetadata(p.mp3Tags(r.options, r.title))); err != nil {
+			cancel(err)
+		}
+		tagWriter.Close()
+	}}
+	cmd := r.command(r.FFmpeg, nil)
+	cmd.args = r.quickArgs(3 + len(cmd.files))
+	cmd.files = append(cmd.files, tags)
+	cmd.stderr = dump
+	cmd.stdout = &progressWriter{total: quickLength, set: func(done float64) {
+		if length := total.Load(); length > 0 {
+			r.progress(int(99 * min(1, done*float64(quickLength)/float64(length))))
+		}
+	}}
+	cmd.timeout, cmd.output = min(r.MaxTime, 2*time.Minute), quickSize
+	if err := cmd.run(ctx); err != nil || found == nil {
+		return false
+	}
+	f, err := os.Open(r.out)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	// The audio may rightly be shorter than the video, but only ffprobe knows.
+	length := seconds(found.Format.Duration)
+	if verifyMP3(f, length, min(r.MaxDuration, length+tolerance(length))) != nil {
+		return false
+	}
+	r.mediaInfo = found.mediaInfo()
+	return true
+}
+
+// quickArgs are the arguments of encodeSerial for the plan that checkQuick
+// requires, with the tags from the pipe with descriptor tagsFD.
+func (r *conversionRun) quickArgs(tagsFD int) []string {
+	// With several inputs, ffmpeg reads each in a thread of its own, which costs
+	// up to a tenth of the conversion. Size 0 disables that; since ffmpeg 6,
+	// which always has the threads, it is the default.
+	args := append(progressArgs("info"), "-thread_queue_size", "0")
+	args = append(args, r.input.args()...)
+	// The description of the empty input 1 marks the end of that of input 0.
+	args = append(args, "-protocol_whitelist", "data", "-format_whitelist", "ffmetadata", "-f", "ffmetadata", "-i", "data:text/plain,;FFMETADATA1",
+		"-protocol_whitelist", "pipe", "-format_whitelist", "ffmetadata", "-f", "ffmetadata", "-i", fmt.Sprintf("pipe:%d", tagsFD),
+		"-map", "0:a:0", "-vn", "-sn", "-dn", "-map_metadata:g", "2:g", "-map_metadata:s", "-1",
+		"-c:a", "libmp3lame", "-b:a", strconv.Itoa(r.Bitrate)+"k")
+	args = append(args, (&plan{}).limitArgs(r.MaxDuration)...)
+	return append(args, r.outputArgs()...)
+}
+
+// checkQuick returns an error if the plan for the video is not the one that
+// quickArgs stands for: the only audio track, encoded by one encoder in its own
+// sample rate and channels, without a picture.
+func (r *conversionRun) checkQuick(found *probe) error {
+	p, err := newPlan(found, r.options, r.Bitrate, r.cores)
+	if err != nil {
+		return err
+	}
+	length := seconds(found.Format.Duration)
+	tracks := 0
+	for _, s := range found.Streams {
+		if s.Type == "audio" {
+			tracks++
+		}
+	}
+	if length == 0 || length > quickLength || length > r.MaxDuration || tracks != 1 || p.copied || p.workers != 1 ||
+		p.picture != nil || p.rate != p.audio.rate() || p.channels != p.audio.Channels {
+		return errNotQuick
+	}
+	return nil
+}
+
+// dumpReader collects ffmpeg's description of its first input.
+type dumpReader struct {
+	text   []byte
+	done   bool
+	parsed func(*probe, error) // called once
+}
+
+// maxDump limits it: an ordinary video is described in a few lines.
+const maxDump = 16 << 10
+
+func (d *dumpReader) Write(p []byte) (int, error) {
+	if d.done {
+		return len(p), nil
+	}
+	d.text = append(d.text, p...)
+	end := bytes.Index(d.text, []byte("\nInput #1"))
+	if end >= 0 || len(d.text) > maxDump {
+		d.done = true
+		d.parsed(parseDump(d.text[:max(end+1, 0)]))
+	}
+	return len(p), nil
+}

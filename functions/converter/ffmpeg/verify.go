@@ -1,0 +1,45 @@
+package ffmpeg
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"mp3converter/functions/converter/mp3"
+	"mp3converter/shared/conversion"
+)
+
+// verify checks the MP3 that ffmpeg wrote: ffmpeg also exits with 0 if the
+// video is cut off.
+func (r *conversionRun) verify() error {
+	f, err := os.Open(r.out)
+	if err != nil {
+		return fmt.Errorf("%w: ffmpeg wrote no MP3: %w", conversion.Corrupt, err)
+	}
+	defer f.Close()
+	return verifyMP3(f, r.plan.expected, r.MaxDuration)
+}
+
+// verifyMP3 checks that an MP3 has a length header and the expected duration; 0
+// is unknown.
+func verifyMP3(f io.ReadSeeker, expected, maximum time.Duration) error {
+	info, err := mp3.Inspect(f)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: MP3: %w", conversion.Corrupt, err)
+	case !info.HasTag || info.Samples() == 0:
+		return fmt.Errorf("%w: MP3 without length", conversion.Corrupt)
+	case info.Duration() > maximum:
+		return conversion.TooLong
+	case expected > 0 && info.Duration() < expected-tolerance(expected):
+		return fmt.Errorf("%w: MP3 of %v, want %v", conversion.Corrupt, info.Duration(), expected)
+	}
+	return nil
+}
+
+// tolerance is how much shorter than announced an audio track may be: tracks
+// end at packet boundaries, and containers round durations.
+func tolerance(d time.Duration) time.Duration {
+	return max(200*time.Millisecond, d/200)
+}

@@ -1,6 +1,0 @@
-package worker
-
-import "os"
-
-// long asks for the tests that take many minutes: make conversion.
-var long = os.Getenv("CONVERSION") == "all"

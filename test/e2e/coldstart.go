@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"mp3converter/test/client"
+	"mp3converter/test/samples"
+)
+
+// runColdStarts measures two cold starts in each round: the time until POST /login
+// is answered, which starts a gateway and an auth, and the time from the acceptance
+// of a job until a converter claims it.
+func runColdStarts(ctx context.Context, s *suite) error {
+	if err := s.user.ensureLogin(ctx); err != nil {
+		return err
+	}
+	video, _, err := s.readSample(samples.Spec{Name: "short.mp4", Seconds: 5})
+	if err != nil {
+		return err
+	}
+	var logins, converters []float64
+	for range s.rounds {
+		if err := s.cluster.waitScaledToZero(ctx, functions...); err != nil {
+			return err
+		}
+		login, err := s.timeLogin(ctx)
+		if err != nil {
+			return err
+		}
+		converter, err := s.timeConverterStart(ctx, video)
+		if err != nil {
+			return err
+		}
+		logins, converters = append(logins, login), append(converters, converter)
+		fmt.Printf("   login %.2f s, converter %.2f s\n", login, converter)
+	}
+	s.report.Logins, s.report.Converters = logins, converters
+	s.recordFigure("cold start: first byte of /login, s (median)", median(logins))
+	s.recordFigure("cold start: job accepted until claimed, s (median)", median(converters))
+	return nil
+}
+
+// timeLogin returns the seconds until the response to POST /login begins.
+func (s *suite) timeLogin(ctx context.Context) (float64, error) {
+	// A new connection is part of what a user waits for.
+	s.user.HTTP.CloseIdleConnections()
+	start := time.Now()
+	resp, err := s.user.Do(ctx, http.MethodPost, "/login", client.Credentials(s.user.email, s.user.password), nil)
+	if err != nil {
+		return 0, err
+	}
+	seconds := time.Since(start).Seconds()
+	io.Copy(io.Discard, resp.Body)
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return 0, fmt.Errorf("cold POST /login: %s", resp.Status)
+	}
+	return seconds, nil
+}
+
+// timeConverterStart uploads a video and returns the seconds between its
+// acceptance and its claim, as logged by the gateway and the converter.
+func (s *suite) timeConverterStart(ctx context.Context, video []byte) (float64, error) {
+	start := time.Now()
+	j, err := s.user.Upload(ctx, "short.mp4", bytes.NewReader(video))
+	if err != nil {
+		return 0, err
+	}
+	if err := s.user.waitDone(ctx, []string{j.ID}); err != nil {
+		return 0, err
+	}
+	accepted, err := s.logTime(ctx, "gateway", "job accepted", j.ID, start)
+	if err != nil {
+		return 0, err
+	}
+	claimed, err := s.logTime(ctx, "converter", "job claimed", j.ID, start)
+	if err != nil {
+		return 0, err
+	}
+	return claimed.Sub(accepted).Seconds(), nil
+}
+
+// logTime returns the time of a log message about a job.
+func (s *suite) logTime(ctx context.Context, function, message, job string, since time.Time) (time.Time, error) {
+	out, err := s.cluster.kubectl(ctx, "logs", "-l", "serving.knative.dev/service="+function, "-c", function,
+		"--tail=-1", "--since-time="+since.UTC().Add(-time.Second).Format(time.RFC3339))
+	if err != nil {
+		return time.Time{}, err
+	}
+	for line := range strings.Lines(out) {
+		var entry struct {
+			Time time.Time
+			Msg  string
+			Job  string
+		}
+		if json.Unmarshal([]byte(line), &entry) == nil && entry.Msg == message && entry.Job == job {
+			return entry.Time, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("the log of %s has no %q for job %s", function, message, job)
+}
+
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	n := len(sorted)
+	if n == 0 {
+		return 0
+	}
+	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+}
