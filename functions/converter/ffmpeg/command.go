@@ -16,12 +16,8 @@ import (
 	"mp3converter/functions/converter/sandbox"
 )
 
-const (
-	// maxStderr is how many bytes of a program's stderr are kept for the log.
-	maxStderr = 2 << 10
-	// waitDelay limits the wait for the pipes of a program that has exited.
-	waitDelay = 5 * time.Second
-)
+// waitDelay limits the wait for the pipes of a program that has exited.
+const waitDelay = 5 * time.Second
 
 var (
 	errTimeout        = errors.New("time limit reached")
@@ -54,7 +50,7 @@ func (c *command) run(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, errTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, c.path, c.args...)
-	var stderr tailBuffer
+	var stderr sandbox.Tail
 	cmd.Dir = c.dir
 	cmd.Env = []string{"LC_ALL=C", "HOME=" + c.dir, "TMPDIR=" + c.dir}
 	cmd.ExtraFiles = c.files
@@ -77,7 +73,7 @@ func (c *command) run(ctx context.Context) error {
 	case context.Cause(ctx) != nil:
 		return context.Cause(ctx)
 	case errors.As(err, &exit) && exit.ExitCode() == sandbox.Failed:
-		return fmt.Errorf("%s was not started: %s", c.path, strings.TrimSpace(stderr.String()))
+		return fmt.Errorf("%s was not started: %s", c.path, stderr.String())
 	case errors.As(err, &exit):
 		failed := &exitError{exit, stderr.String()}
 		if failed.signal() == syscall.SIGXCPU {
@@ -105,7 +101,7 @@ type exitError struct {
 }
 
 func (e *exitError) Error() string {
-	return fmt.Sprintf("%v: %s", e.ExitError, strings.ReplaceAll(strings.TrimSpace(e.stderr), "\n", " | "))
+	return fmt.Sprintf("%v: %s", e.ExitError, strings.ReplaceAll(e.stderr, "\n", " | "))
 }
 
 func (e *exitError) mentions(s string) bool { return strings.Contains(e.stderr, s) }
@@ -127,19 +123,6 @@ func (e *exitError) killed() bool {
 func (e *exitError) tooLarge() bool {
 	return e.signal() == syscall.SIGXFSZ || e.mentions("File too large")
 }
-
-// tailBuffer keeps the last maxStderr bytes that are written to it.
-type tailBuffer struct{ b []byte }
-
-func (t *tailBuffer) Write(p []byte) (int, error) {
-	t.b = append(t.b, p[max(0, len(p)-maxStderr):]...)
-	if over := len(t.b) - maxStderr; over > 0 {
-		t.b = append(t.b[:0], t.b[over:]...)
-	}
-	return len(p), nil
-}
-
-func (t *tailBuffer) String() string { return string(t.b) }
 
 // limitedBuffer fails a write that would exceed max bytes.
 type limitedBuffer struct {

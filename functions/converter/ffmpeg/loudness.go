@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"mp3converter/functions/converter/sandbox"
 	"mp3converter/shared/conversion"
 	"strconv"
 	"strings"
@@ -37,7 +38,7 @@ func (r *conversionRun) loudnessFilter(ctx context.Context) ([]string, error) {
 	args = append(args, "-map", "0:"+strconv.Itoa(p.audio.Index), "-vn", "-sn", "-dn")
 	args = append(args, p.limitArgs(r.MaxDuration)...)
 	args = append(args, "-af", mix+loudnorm+":print_format=json", "-f", "null", "-")
-	var stderr tailBuffer
+	var stderr sandbox.Tail
 	cmd := r.command(r.FFmpeg, args)
 	cmd.stdout = r.progressWriter(0, r.encodeStart())
 	cmd.stderr = &stderr
@@ -45,7 +46,7 @@ func (r *conversionRun) loudnessFilter(ctx context.Context) ([]string, error) {
 	if err := cmd.run(ctx); err != nil {
 		return nil, classifyError(err)
 	}
-	m, err := parseMeasurement(stderr.b)
+	m, err := parseMeasurement([]byte(stderr.String()))
 	if err != nil {
 		return nil, err
 	}

@@ -64,9 +64,9 @@ func (r *conversionRun) encodeParallel(ctx context.Context) error {
 	switch {
 	case decodeErr != nil && (encodeErr == nil || errors.Is(encodeErr, parallel.ErrNoAudio)):
 		return classifyError(decodeErr)
-	case errors.Is(encodeErr, parallel.ErrNoRoom):
+	case errors.Is(encodeErr, parallel.ErrNoSplicePoint):
 		// Never observed, but possible.
-		slog.InfoContext(ctx, "segments cannot be joined, encoding serially", "error", encodeErr)
+		slog.InfoContext(ctx, "segments cannot be spliced, encoding serially", "error", encodeErr)
 		return r.encodeSerial(ctx)
 	case encodeErr != nil:
 		return fmt.Errorf("encode in parallel: %w", encodeErr)

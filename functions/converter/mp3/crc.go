@@ -1,8 +1,8 @@
 package mp3
 
-// crcTables drive the CRC-16 that the LAME header uses for itself and for the
-// music: polynomial x^16+x^15+x^2+1, reflected, starting at zero. The first is for
-// one byte; table n for a byte with n more behind it.
+// crcTables are the tables of the CRC-16 that the LAME header uses for itself and for
+// the audio (CRC-16/ARC: polynomial x^16+x^15+x^2+1, reflected, initial value zero).
+// Table n is for a byte that n more bytes follow.
 var crcTables = func() (t [8][256]uint16) {
 	for i := range t[0] {
 		c := uint16(i)
@@ -23,8 +23,8 @@ var crcTables = func() (t [8][256]uint16) {
 	return t
 }()
 
-// UpdateCRC continues a checksum over b; the first call passes zero. It takes eight
-// bytes at once: one by one they would be a hundredth of a conversion.
+// UpdateCRC adds b to a checksum, which starts at zero. It processes eight bytes at a
+// time: byte by byte it would take a hundredth of a conversion's processor time.
 func UpdateCRC(crc uint16, b []byte) uint16 {
 	t := &crcTables
 	for ; len(b) >= 8; b = b[8:] {

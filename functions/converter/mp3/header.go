@@ -28,6 +28,45 @@ func (v Version) String() string {
 	return "reserved"
 }
 
+// VersionOf returns the version that has a sample rate; every rate belongs to one.
+func VersionOf(sampleRate int) (Version, bool) {
+	for _, v := range []Version{MPEG1, MPEG2, MPEG25} {
+		for _, hz := range sampleRates {
+			if hz > 0 && hz>>v.rateShift() == sampleRate {
+				return v, true
+			}
+		}
+	}
+	return 0, false
+}
+
+// SamplesPerFrame is 1152 for MPEG-1 and 576 for the others, per channel.
+func (v Version) SamplesPerFrame() int {
+	if v == MPEG1 {
+		return 1152
+	}
+	return 576
+}
+
+// bitrateTable is the row of bitrates that applies to the version.
+func (v Version) bitrateTable() int {
+	if v == MPEG1 {
+		return 0
+	}
+	return 1
+}
+
+// rateShift says how often the sample rates of MPEG-1 are halved.
+func (v Version) rateShift() int {
+	switch v {
+	case MPEG1:
+		return 0
+	case MPEG2:
+		return 1
+	}
+	return 2
+}
+
 // Mode is the channel mode of a frame.
 type Mode uint8
 
@@ -42,16 +81,19 @@ const (
 // HeaderSize is the length of a frame header without its optional CRC.
 const HeaderSize = 4
 
-// MaxFrameSize is the longest layer III frame there is: MPEG-1, 320 kbit/s,
+// MaxFrameSize is the size of the largest layer III frame: MPEG-1, 320 kbit/s,
 // 32 kHz, padded.
 const MaxFrameSize = 1441
 
-// ErrHeader says that four bytes are not the header of a layer III frame. Free
-// format (no bitrate in the header) counts as not being one: nothing in use
-// writes it, and its frames can only be found by guessing.
+// MaxBitrate is the highest bitrate of layer III, which only MPEG-1 has.
+const MaxBitrate = 320_000
+
+// ErrHeader means that four bytes are not the header of a layer III frame. Free
+// format (no bitrate in the header) is not supported: no encoder in use writes it,
+// and its frames can only be found by guessing.
 var ErrHeader = errors.New("not an MPEG layer III frame header")
 
-// Header is one frame header, taken apart.
+// Header is a parsed frame header.
 type Header struct {
 	Version    Version
 	Mode       Mode
@@ -90,25 +132,25 @@ func ParseHeader(b []byte) (Header, error) {
 		Emphasis:  b[3] & 3,
 	}
 	layer3 := b[1]>>1&3 == 1
-	h.Bitrate = bitrates[h.table()][b[2]>>4] * 1000
-	h.SampleRate = sampleRates[b[2]>>2&3] >> h.rateShift()
+	h.Bitrate = bitrates[h.Version.bitrateTable()][b[2]>>4] * 1000
+	h.SampleRate = sampleRates[b[2]>>2&3] >> h.Version.rateShift()
 	if h.Version == 1 || !layer3 || h.Bitrate == 0 || h.SampleRate == 0 || h.Emphasis == 2 {
 		return Header{}, ErrHeader
 	}
 	return h, nil
 }
 
-// Bytes is the inverse of ParseHeader. It fails on a bitrate or sample rate
-// that the version does not have.
+// Bytes encodes the header. It fails if the version does not have its bitrate or
+// sample rate.
 func (h Header) Bytes() ([HeaderSize]byte, error) {
 	bitrate, rate := -1, -1
-	for i, kbit := range bitrates[h.table()] {
+	for i, kbit := range bitrates[h.Version.bitrateTable()] {
 		if kbit > 0 && kbit*1000 == h.Bitrate {
 			bitrate = i
 		}
 	}
 	for i, hz := range sampleRates {
-		if hz > 0 && hz>>h.rateShift() == h.SampleRate {
+		if hz > 0 && hz>>h.Version.rateShift() == h.SampleRate {
 			rate = i
 		}
 	}
@@ -132,13 +174,8 @@ func (h Header) FrameSize() int {
 	return size
 }
 
-// SamplesPerFrame is 1152 for MPEG-1 and 576 for the others.
-func (h Header) SamplesPerFrame() int {
-	if h.Version == MPEG1 {
-		return 1152
-	}
-	return 576
-}
+// SamplesPerFrame is per channel.
+func (h Header) SamplesPerFrame() int { return h.Version.SamplesPerFrame() }
 
 // Channels is 1 or 2.
 func (h Header) Channels() int {
@@ -164,15 +201,15 @@ func (h Header) SideInfoSize() int {
 // begins.
 func (h Header) DataOffset() int { return h.sideInfoOffset() + h.SideInfoSize() }
 
-// Widen returns the header of the next larger frame, at a higher bitrate, that
-// has room for so many bytes more. There is none behind the highest bitrate, nor
-// where a CRC covers the header.
-func (h Header) Widen(more int) (Header, bool) {
-	wide := h
-	for _, kbit := range bitrates[h.table()] {
-		wide.Bitrate = kbit * 1000
-		if kbit > 0 && wide.FrameSize() >= h.FrameSize()+more {
-			return wide, !h.Protected
+// Enlarge returns the header of the smallest frame that is at least so many bytes
+// larger, at a higher bitrate. It returns false if there is no such bitrate, or if a
+// CRC covers the header.
+func (h Header) Enlarge(extra int) (Header, bool) {
+	larger := h
+	for _, kbit := range bitrates[h.Version.bitrateTable()] {
+		larger.Bitrate = kbit * 1000
+		if kbit > 0 && larger.FrameSize() >= h.FrameSize()+extra {
+			return larger, !h.Protected
 		}
 	}
 	return h, false
@@ -185,28 +222,10 @@ func (h Header) sideInfoOffset() int {
 	return HeaderSize
 }
 
-// sameStream tells whether two frames can follow each other in one stream: what
-// a decoder must not see change is equal. Bitrate, padding and stereo tools may
-// differ.
+// sameStream reports whether two frames can belong to one stream. Bitrate, padding
+// and stereo tools may change within a stream.
 func (h Header) sameStream(o Header) bool {
 	return h.Version == o.Version && h.SampleRate == o.SampleRate && h.Channels() == o.Channels()
-}
-
-func (h Header) table() int {
-	if h.Version == MPEG1 {
-		return 0
-	}
-	return 1
-}
-
-func (h Header) rateShift() int {
-	switch h.Version {
-	case MPEG1:
-		return 0
-	case MPEG2:
-		return 1
-	}
-	return 2
 }
 
 func bit(set bool, shift uint) byte {

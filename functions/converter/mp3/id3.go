@@ -5,12 +5,12 @@ import (
 	"io"
 )
 
-// maxTags bounds how many ID3v2 tags in a row are stepped over. Files that were
-// tagged by several careless programs have two or three.
+// maxTags is how many consecutive ID3v2 tags are skipped. Files that were tagged by
+// several programs have two or three.
 const maxTags = 8
 
-// ID3v2Size returns the length of the ID3v2 tag that b, at least ten bytes,
-// begins with: header, body and footer. It is 0 if there is none.
+// ID3v2Size returns the length of the ID3v2 tag at the beginning of b: header, body
+// and footer. It needs the first ten bytes, and returns 0 if there is no tag.
 func ID3v2Size(b []byte) int64 {
 	if len(b) < 10 || string(b[:3]) != "ID3" || b[3] == 0xff || b[4] == 0xff {
 		return 0
@@ -28,8 +28,7 @@ func ID3v2Size(b []byte) int64 {
 	return size + 10
 }
 
-// skipTags leaves r behind the ID3v2 tags at its beginning and returns that
-// offset.
+// skipTags moves r behind the ID3v2 tags at its beginning and returns the offset.
 func skipTags(r io.ReadSeeker) (int64, error) {
 	var at int64
 	for range maxTags {

@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// DecoderDelay is what every layer III decoder adds in front of the music: the
-// delay of its filter bank. Gapless players skip it together with Tag.Delay.
+// DecoderDelay is how many samples every layer III decoder adds in front of the
+// audio: the delay of its filter bank. Gapless players skip it together with Tag.Delay.
 const DecoderDelay = 528 + 1
 
 // searchSize is how far behind the ID3v2 tags the first frame may begin.
 const searchSize = 64 << 10
 
-// ErrNotMP3 says that no MPEG layer III stream begins where one should.
+// ErrNotMP3 means that there is no MPEG layer III stream at the beginning of a file.
 var ErrNotMP3 = errors.New("not an MP3 file")
 
 // Info is what the beginning of a file says about it.
@@ -29,9 +29,9 @@ type Info struct {
 	VBR        bool
 	// Bitrate is the average over the music.
 	Bitrate int
-	// Frames is the number of music frames and Bytes their length. Exact tells
-	// that they were read from a header or counted; otherwise they are guessed
-	// from the size of the file and the bitrate of the first frame.
+	// Frames is the number of music frames and Bytes their length. If Exact,
+	// they were read from a header; otherwise they are estimated from the size of
+	// the file and the bitrate of the first frame.
 	Frames int64
 	Bytes  int64
 	Exact  bool
@@ -58,12 +58,12 @@ func (i Info) Duration() time.Duration {
 	return time.Duration(n/rate)*time.Second + time.Duration(n%rate)*time.Second/time.Duration(rate)
 }
 
-// Inspect reads the beginning of an MP3 file: it steps over ID3v2 tags, finds
-// the first frame and reads the Xing/Info header. It reads at most 64 KiB and a
-// few headers, whatever the file's length, and leaves r anywhere.
+// Inspect reads the beginning of an MP3 file: it skips ID3v2 tags, finds the first
+// frame and reads the Xing/Info header. It reads at most 64 KiB and a few headers,
+// whatever the file's length, and leaves r at an undefined position.
 //
-// It does not look at the music. A file that was cut short still claims its full
-// length here; compare Bytes with the file's size, or use Scan.
+// It does not read the audio. For a file that was cut off it returns the length that
+// the header claims; compare Bytes with the file's size.
 func Inspect(r io.ReadSeeker) (Info, error) {
 	size, err := r.Seek(0, io.SeekEnd)
 	if err != nil {
@@ -83,21 +83,17 @@ func Inspect(r io.ReadSeeker) (Info, error) {
 	if !ok {
 		return Info{}, ErrNotMP3
 	}
-	info := newInfo(h, at+int64(i))
+	info := Info{Offset: at + int64(i), First: h, SampleRate: h.SampleRate, Channels: h.Channels()}
 	info.Bytes = max(size-info.Offset, 0)
 	if err := info.readTag(buf[i : i+h.FrameSize()]); err != nil {
-		// No header: the rest of the file is taken to be frames like the first.
+		// No Xing header: assume that the whole file has the first frame's bitrate.
 		info.Frames = int64(float64(info.Bytes) * 8 * float64(h.SampleRate) / float64(h.SamplesPerFrame()*h.Bitrate))
 		info.Bitrate = h.Bitrate
 	}
 	return info, nil
 }
 
-func newInfo(h Header, offset int64) Info {
-	return Info{Offset: offset, First: h, SampleRate: h.SampleRate, Channels: h.Channels()}
-}
-
-// readTag fills in what a Xing frame says.
+// readTag fills in the fields that a Xing frame contains.
 func (i *Info) readTag(frame []byte) error {
 	tag, err := ParseTag(frame)
 	if err != nil {
@@ -112,20 +108,20 @@ func (i *Info) readTag(frame []byte) error {
 		return ErrNoTag
 	}
 	i.Frames, i.Exact = tag.Frames, true
-	i.average()
+	i.setAverageBitrate()
 	return nil
 }
 
-// average works out the bitrate from frames and bytes. Both may be nonsense of
-// 32 bits each, so it counts in floating point.
-func (i *Info) average() {
+// setAverageBitrate computes the bitrate from Frames and Bytes. Both may be any 32-bit
+// numbers, so it uses floating point.
+func (i *Info) setAverageBitrate() {
 	seconds := float64(i.Frames) * float64(i.First.SamplesPerFrame()) / float64(i.SampleRate)
 	if seconds > 0 {
 		i.Bitrate = int(float64(i.Bytes) * 8 / seconds)
 	}
 }
 
-// findFrame looks for the first header in b whose frame lies wholly in b and is
+// findFrame finds the first header in b whose frame lies entirely in b and is
 // followed by another frame of the same stream, or by the end of b.
 func findFrame(b []byte) (int, Header, bool) {
 	for i := 0; i+HeaderSize <= len(b); i++ {
@@ -137,27 +133,25 @@ func findFrame(b []byte) (int, Header, bool) {
 		if next > len(b) || h.FrameSize() < h.DataOffset() {
 			continue
 		}
-		if next == len(b) {
-			return i, h, true
-		}
-		if follows(b[next:], h) {
+		if next == len(b) || frameFollows(b[next:], h) {
 			return i, h, true
 		}
 	}
 	return 0, Header{}, false
 }
 
-// follows tells whether b, what comes behind a frame with header h, is its next
-// frame or one of the tags that end a file.
-func follows(b []byte, h Header) bool {
+// frameFollows reports whether b, which comes after a frame with header h, begins
+// with the stream's next frame or with a tag that may end a file.
+func frameFollows(b []byte, h Header) bool {
 	if next, err := ParseHeader(b); err == nil {
 		return h.sameStream(next)
 	}
-	return endTag(b)
+	return isTrailingTag(b)
 }
 
-// endTag recognises what files may carry behind the music.
-func endTag(b []byte) bool {
+// isTrailingTag reports whether b begins with one of the tags that files have after
+// the audio.
+func isTrailingTag(b []byte) bool {
 	for _, magic := range [...]string{"TAG", "APETAGEX", "LYRICSBEGIN", "ID3", "3DI"} {
 		if len(b) >= len(magic) && string(b[:len(magic)]) == magic {
 			return true

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,9 +11,10 @@ import (
 	"time"
 
 	"mp3converter/functions/converter/mp3"
+	"mp3converter/functions/converter/mp3/mp3test"
 )
 
-// encode makes an MP3 of noise with ffmpeg: samples per channel long.
+// encode makes an MP3 of noise with ffmpeg, with that many samples per channel.
 func encode(t testing.TB, rate, channels, samples int, args ...string) []byte {
 	t.Helper()
 	bin, err := exec.LookPath("ffmpeg")
@@ -35,7 +35,7 @@ func encode(t testing.TB, rate, channels, samples int, args ...string) []byte {
 	return data
 }
 
-func TestInspectAndScanAgreeWithTheEncoder(t *testing.T) {
+func TestInspectAndScanAgreeWithEncoder(t *testing.T) {
 	for _, tc := range []struct {
 		rate, channels, samples int
 		args                    []string
@@ -69,7 +69,7 @@ func TestInspectAndScanAgreeWithTheEncoder(t *testing.T) {
 			if d := (got.Duration() - want).Abs(); d > time.Microsecond {
 				t.Errorf("duration %v, want %v", got.Duration(), want)
 			}
-			scan, err := mp3.Scan(bytes.NewReader(data))
+			scan, err := mp3test.Scan(data)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -86,21 +86,21 @@ func TestInspectAndScanAgreeWithTheEncoder(t *testing.T) {
 	}
 }
 
-func TestInspectGuessesWithoutAHeader(t *testing.T) {
+func TestInspectEstimatesWithoutXingHeader(t *testing.T) {
 	data := encode(t, 44100, 2, 441_000, "-b:a", "128k", "-write_xing", "0")
 	got, err := mp3.Inspect(bytes.NewReader(data))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got.Exact || got.HasTag {
-		t.Errorf("exact %t, tag %t, want a guess", got.Exact, got.HasTag)
+		t.Errorf("exact %t, tag %t, want an estimate", got.Exact, got.HasTag)
 	}
 	if d := (got.Duration() - 10*time.Second).Abs(); d > 100*time.Millisecond {
 		t.Errorf("duration %v, want about 10s", got.Duration())
 	}
 }
 
-func TestInspectStepsOverWhatPrecedesTheMusic(t *testing.T) {
+func TestInspectSkipsTagsAndJunk(t *testing.T) {
 	music := encode(t, 44100, 2, 44_100, "-b:a", "128k", "-id3v2_version", "0")
 	tag := append([]byte("ID3\x04\x00\x00\x00\x00\x02\x00"), make([]byte, 256)...)
 	footed := append([]byte("ID3\x04\x00\x10\x00\x00\x01\x00"), make([]byte, 138)...)
@@ -123,14 +123,14 @@ func TestInspectStepsOverWhatPrecedesTheMusic(t *testing.T) {
 	}
 }
 
-func TestScanSeesDamage(t *testing.T) {
+func TestScanReportsDamage(t *testing.T) {
 	music := encode(t, 44100, 2, 441_000, "-b:a", "128k", "-id3v2_version", "0")
-	whole, err := mp3.Scan(bytes.NewReader(music))
+	whole, err := mp3test.Scan(music)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Run("cut short", func(t *testing.T) {
-		got, err := mp3.Scan(bytes.NewReader(music[:len(music)-100]))
+		got, err := mp3test.Scan(music[:len(music)-100])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -141,7 +141,7 @@ func TestScanSeesDamage(t *testing.T) {
 	t.Run("junk inside", func(t *testing.T) {
 		at := 418 * 100 // about a hundred frames in
 		data := append(bytes.Clone(music[:at]), bytes.Repeat([]byte("junk"), 50)...)
-		got, err := mp3.Scan(bytes.NewReader(append(data, music[at:]...)))
+		got, err := mp3test.Scan(append(data, music[at:]...))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -149,9 +149,9 @@ func TestScanSeesDamage(t *testing.T) {
 			t.Errorf("%d bytes of junk, %d frames of %d", got.Junk, got.Frames, whole.Frames)
 		}
 	})
-	t.Run("ID3v1 behind", func(t *testing.T) {
+	t.Run("ID3v1 at the end", func(t *testing.T) {
 		tag := append([]byte("TAG"), make([]byte, 125)...)
-		got, err := mp3.Scan(bytes.NewReader(append(bytes.Clone(music), tag...)))
+		got, err := mp3test.Scan(append(bytes.Clone(music), tag...))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -161,7 +161,7 @@ func TestScanSeesDamage(t *testing.T) {
 	})
 }
 
-func TestInspectRefusesWhatIsNoMP3(t *testing.T) {
+func TestNotMP3(t *testing.T) {
 	for name, data := range map[string][]byte{
 		"empty":         nil,
 		"text":          bytes.Repeat([]byte("hello "), 50_000),
@@ -170,39 +170,37 @@ func TestInspectRefusesWhatIsNoMP3(t *testing.T) {
 		"sync and zero": append([]byte{0xff, 0xfb, 0x90, 0x00}, make([]byte, 5000)...),
 	} {
 		t.Run(name, func(t *testing.T) {
-			for what, f := range map[string]func(io.ReadSeeker) error{
-				"Inspect": func(r io.ReadSeeker) error { _, err := mp3.Inspect(r); return err },
-				"Scan":    func(r io.ReadSeeker) error { _, err := mp3.Scan(r); return err },
-			} {
-				if err := f(bytes.NewReader(data)); !errors.Is(err, mp3.ErrNotMP3) {
-					t.Errorf("%s: %v, want ErrNotMP3", what, err)
-				}
+			if _, err := mp3.Inspect(bytes.NewReader(data)); !errors.Is(err, mp3.ErrNotMP3) {
+				t.Errorf("Inspect: %v, want ErrNotMP3", err)
+			}
+			if _, err := mp3test.Scan(data); !errors.Is(err, mp3.ErrNotMP3) {
+				t.Errorf("Scan: %v, want ErrNotMP3", err)
 			}
 		})
 	}
 }
 
-func TestWiden(t *testing.T) {
+func TestEnlarge(t *testing.T) {
 	h := mp3.Header{Version: mp3.MPEG1, Mode: mp3.JointStereo, ModeExt: 2, Bitrate: 128_000, SampleRate: 44100, Padding: true, Original: true}
 	low := mp3.Header{Version: mp3.MPEG2, Mode: mp3.Mono, Bitrate: 64_000, SampleRate: 22050}
-	checked := h
-	checked.Protected = true
+	protected := h
+	protected.Protected = true
 	for _, tc := range []struct {
 		from mp3.Header
 		more int
-		want int // bits per second; 0: there is none
+		want int // bits per second; 0: no larger frame
 	}{
 		{h, 1, 160_000},
 		{h, 105, 160_000},
 		{h, 106, 192_000},
 		{h, 627, 320_000},
 		{h, 628, 0},
-		{checked, 1, 0},
+		{protected, 1, 0},
 		{low, 1, 80_000},
 		{low, 263, 160_000},
 		{low, 400, 0},
 	} {
-		got, ok := tc.from.Widen(tc.more)
+		got, ok := tc.from.Enlarge(tc.more)
 		if ok != (tc.want > 0) {
 			t.Errorf("%d bit/s, %d bytes more: %t", tc.from.Bitrate, tc.more, ok)
 		}
@@ -216,5 +214,32 @@ func TestWiden(t *testing.T) {
 		if same.Bitrate = tc.want; got != same {
 			t.Errorf("%+v, %d bytes more: %+v, want only the bitrate changed, to %d", tc.from, tc.more, got, tc.want)
 		}
+	}
+}
+
+func TestVersionOf(t *testing.T) {
+	for rate, want := range map[int]mp3.Version{
+		44100: mp3.MPEG1, 48000: mp3.MPEG1, 32000: mp3.MPEG1,
+		22050: mp3.MPEG2, 24000: mp3.MPEG2, 16000: mp3.MPEG2,
+		11025: mp3.MPEG25, 12000: mp3.MPEG25, 8000: mp3.MPEG25,
+	} {
+		if got, ok := mp3.VersionOf(rate); !ok || got != want {
+			t.Errorf("%d Hz: %s, %t; want %s", rate, got, ok, want)
+		}
+	}
+	for _, rate := range []int{0, -1, 4000, 5512, 44101, 88200, 96000} {
+		if v, ok := mp3.VersionOf(rate); ok {
+			t.Errorf("%d Hz: %s, want no version", rate, v)
+		}
+	}
+}
+
+func TestMaxBitrate(t *testing.T) {
+	h := mp3.Header{Version: mp3.MPEG1, SampleRate: 44100, Bitrate: mp3.MaxBitrate}
+	if _, err := h.Bytes(); err != nil {
+		t.Error(err)
+	}
+	if larger, ok := h.Enlarge(1); ok {
+		t.Errorf("a frame of %d bit/s is larger", larger.Bitrate)
 	}
 }

@@ -13,8 +13,8 @@ type Frame struct {
 	Data   []byte
 }
 
-// Reader takes a stream of frames apart that follow each other without a gap:
-// what an encoder writes. Use Scan for files from elsewhere.
+// Reader reads the frames of a stream that has no gaps and no tags, as an encoder
+// writes it.
 type Reader struct {
 	r     *bufio.Reader
 	first Header
@@ -26,20 +26,19 @@ func NewReader(r io.Reader) *Reader {
 	return &Reader{r: bufio.NewReaderSize(r, 64<<10)}
 }
 
-// Next returns the next frame, io.EOF behind the last one, and an error that
-// wraps ErrHeader where something else than a frame of the same stream stands.
+// Next returns the next frame, or io.EOF after the last one. The error wraps ErrHeader
+// if the next bytes are not a frame of the same stream.
 func (r *Reader) Next() (Frame, error) {
-	// The frame before is discarded only now, so that its bytes stayed valid.
 	head, err := r.r.Peek(HeaderSize)
 	if len(head) == 0 && errors.Is(err, io.EOF) {
 		return Frame{}, io.EOF
 	}
 	if len(head) < HeaderSize {
-		return Frame{}, fmt.Errorf("frame %d: %w", r.n, unexpected(err))
+		return Frame{}, fmt.Errorf("frame %d: %w", r.n, unexpectedEOF(err))
 	}
 	h, err := ParseHeader(head)
 	if err == nil && r.n > 0 && !h.sameStream(r.first) {
-		err = fmt.Errorf("%w: %s, %d Hz, %d channels in the midst of %s, %d Hz, %d channels", ErrHeader,
+		err = fmt.Errorf("%w: %s, %d Hz, %d channels within a stream of %s, %d Hz, %d channels", ErrHeader,
 			h.Version, h.SampleRate, h.Channels(), r.first.Version, r.first.SampleRate, r.first.Channels())
 	}
 	if err != nil {
@@ -47,7 +46,7 @@ func (r *Reader) Next() (Frame, error) {
 	}
 	data, err := r.r.Peek(h.FrameSize())
 	if len(data) < h.FrameSize() {
-		return Frame{}, fmt.Errorf("frame %d: %w", r.n, unexpected(err))
+		return Frame{}, fmt.Errorf("frame %d: %w", r.n, unexpectedEOF(err))
 	}
 	if _, err := r.r.Discard(len(data)); err != nil {
 		return Frame{}, fmt.Errorf("frame %d: %w", r.n, err)
@@ -59,7 +58,7 @@ func (r *Reader) Next() (Frame, error) {
 	return Frame{Header: h, Data: data}, nil
 }
 
-func unexpected(err error) error {
+func unexpectedEOF(err error) error {
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}

@@ -2,29 +2,29 @@ package mp3
 
 import "fmt"
 
-// Side is what the side information says about where a frame's audio data lies.
-type Side struct {
-	// MainDataBegin is how many bytes before this frame, in the data areas of
-	// the frames in front of it, its audio data begins: the bit reservoir. A
-	// frame with 0 can be decoded without the ones before it, but for the
+// SideInfo is the part of the side information that locates a frame's main data.
+type SideInfo struct {
+	// MainDataBegin is how many bytes before the frame's own data area its main
+	// data begins, in the data areas of earlier frames: the bit reservoir. If it
+	// is 0, the frame can be decoded without the earlier ones, apart from the
 	// overlap of the filter bank.
 	MainDataBegin int
-	// MainDataBits is the length of its audio data.
+	// MainDataBits is the length of the main data.
 	MainDataBits int
 }
 
-// ParseSide reads the side information of one frame.
-func ParseSide(h Header, frame []byte) (Side, error) {
+// ParseSideInfo reads the side information of one frame.
+func ParseSideInfo(h Header, frame []byte) (SideInfo, error) {
 	at := h.sideInfoOffset()
 	if len(frame) < h.DataOffset() {
-		return Side{}, fmt.Errorf("frame of %d bytes has no side information", len(frame))
+		return SideInfo{}, fmt.Errorf("frame of %d bytes has no side information", len(frame))
 	}
 	b := bitReader{data: frame[at:h.DataOffset()]}
-	var s Side
+	var s SideInfo
 	granules, channels := 1, h.Channels()
-	// Between main_data_begin and the granules lie private bits and, in MPEG-1,
-	// four scale factor flags a channel. A granule and channel takes 59 bits in
-	// MPEG-1 and 63 in MPEG-2, the first twelve being part2_3_length.
+	// Between main_data_begin and the granules are private bits and, in MPEG-1,
+	// four scale factor flags per channel. Each channel of a granule takes 59 bits
+	// in MPEG-1 and 63 in MPEG-2; the first twelve are part2_3_length.
 	entry := 63
 	if h.Version == MPEG1 {
 		granules, entry = 2, 59
@@ -41,7 +41,7 @@ func ParseSide(h Header, frame []byte) (Side, error) {
 	return s, nil
 }
 
-// bitReader reads big-endian bit fields. Its caller knows the length.
+// bitReader reads big-endian bit fields. It panics at the end of the data.
 type bitReader struct {
 	data []byte
 	at   int

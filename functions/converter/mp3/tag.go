@@ -8,13 +8,13 @@ import (
 	"strings"
 )
 
-// Tag is the Xing/Info header with its LAME extension: a frame of silence in
-// front of the music whose data area says how long the music is, where to seek
-// and which samples at either end are not music.
+// Tag is the Xing/Info header with its LAME extension. It is stored in a frame of
+// silence in front of the audio, and holds the length of the audio, a seek table, and
+// how many samples to skip at either end.
 type Tag struct {
 	VBR     bool      // "Xing" instead of "Info"
-	Frames  int64     // music frames, this one not counted
-	Bytes   int64     // whole stream, this frame included
+	Frames  int64     // audio frames, without this one
+	Bytes   int64     // the whole stream, with this frame
 	TOC     [100]byte // see TOCBuilder
 	HasTOC  bool
 	Quality int // 0 worst to 100 best
@@ -28,9 +28,9 @@ type Tag struct {
 	Padding  int    // samples behind it
 	Bitrate  int    // CBR: the bitrate; VBR: the lowest; 0 if unknown
 	Stereo   uint8  // 0 mono, 1 stereo, 2 dual, 3 joint
-	MusicCRC uint16 // over all music frames
+	MusicCRC uint16 // over all audio frames
 
-	// CRCValid tells, after parsing, that the header's own checksum is right.
+	// CRCValid reports, after parsing, whether the header's own checksum matches.
 	CRCValid bool
 }
 
@@ -46,7 +46,7 @@ const (
 	tagHasQuality
 )
 
-// ErrNoTag says that a frame is ordinary music.
+// ErrNoTag means that a frame is an ordinary audio frame.
 var ErrNoTag = errors.New("frame holds no Xing or Info header")
 
 // ParseTag reads the header from one whole frame.
@@ -55,8 +55,8 @@ func ParseTag(frame []byte) (Tag, error) {
 	if err != nil {
 		return Tag{}, err
 	}
-	// Writers put it where the side information of an unprotected frame ends,
-	// and the ones that set the protection bit do not move it.
+	// Its position is the end of the side information of an unprotected frame, even
+	// in frames with a CRC.
 	at := HeaderSize + h.SideInfoSize()
 	if at+8 > len(frame) {
 		return Tag{}, ErrNoTag
@@ -71,7 +71,7 @@ func ParseTag(frame []byte) (Tag, error) {
 	}
 	flags := binary.BigEndian.Uint32(frame[at+4:])
 	rest := frame[at+8:]
-	take := func(n int, flag uint32) []byte {
+	next := func(n int, flag uint32) []byte {
 		if flags&flag == 0 || len(rest) < n {
 			return nil
 		}
@@ -79,25 +79,25 @@ func ParseTag(frame []byte) (Tag, error) {
 		rest = rest[n:]
 		return field
 	}
-	if f := take(4, tagHasFrames); f != nil {
+	if f := next(4, tagHasFrames); f != nil {
 		t.Frames = int64(binary.BigEndian.Uint32(f))
 	}
-	if f := take(4, tagHasBytes); f != nil {
+	if f := next(4, tagHasBytes); f != nil {
 		t.Bytes = int64(binary.BigEndian.Uint32(f))
 	}
-	if f := take(100, tagHasTOC); f != nil {
+	if f := next(100, tagHasTOC); f != nil {
 		t.HasTOC = true
 		copy(t.TOC[:], f)
 	}
-	if f := take(4, tagHasQuality); f != nil {
+	if f := next(4, tagHasQuality); f != nil {
 		t.Quality = int(binary.BigEndian.Uint32(f))
 	}
 	t.parseLAME(frame, len(frame)-len(rest))
 	return t, nil
 }
 
-// parseLAME reads the extension at offset at. An all-zero encoder name means
-// that it is not there: other writers end behind the quality.
+// parseLAME reads the extension at offset at. If the encoder name is empty there is no
+// extension: other programs write only the Xing fields.
 func (t *Tag) parseLAME(frame []byte, at int) {
 	if at+lameSize > len(frame) || frame[at] == 0 {
 		return
@@ -115,9 +115,9 @@ func (t *Tag) parseLAME(frame []byte, at int) {
 	t.CRCValid = binary.BigEndian.Uint16(b[34:]) == UpdateCRC(0, frame[:at+34])
 }
 
-// Frame builds the header as a frame of the stream that the music frame like
-// belongs to. It takes the stream's own bitrate where the header fits into such
-// a frame, else the lowest that holds it.
+// Frame encodes the tag as a frame for the stream that an audio frame with header like
+// belongs to. The frame has the bitrate of like if the tag fits, otherwise the lowest
+// bitrate at which it does.
 func (t Tag) Frame(like Header) ([]byte, error) {
 	if t.Frames < 0 || t.Frames > 1<<32-1 || t.Bytes < 0 || t.Bytes > 1<<32-1 {
 		return nil, fmt.Errorf("a Xing header cannot hold %d frames of %d bytes", t.Frames, t.Bytes)
@@ -125,7 +125,7 @@ func (t Tag) Frame(like Header) ([]byte, error) {
 	if t.Delay < 0 || t.Delay > 4095 || t.Padding < 0 || t.Padding > 4095 {
 		return nil, fmt.Errorf("a LAME header cannot hold delay %d and padding %d", t.Delay, t.Padding)
 	}
-	h, err := tagHeader(like)
+	h, err := tagFrameHeader(like)
 	if err != nil {
 		return nil, err
 	}
@@ -159,14 +159,14 @@ func (t Tag) putLAME(frame []byte, at, rate int) {
 	b[21] = byte(t.Delay >> 4)
 	b[22] = byte(t.Delay<<4) | byte(t.Padding>>8)
 	b[23] = byte(t.Padding)
-	b[24] = t.Stereo&7<<2 | rateClass(rate)<<6
+	b[24] = t.Stereo&7<<2 | sampleRateCode(rate)<<6
 	binary.BigEndian.PutUint32(b[28:], uint32(t.Bytes))
 	binary.BigEndian.PutUint16(b[32:], t.MusicCRC)
 	binary.BigEndian.PutUint16(b[34:], UpdateCRC(0, frame[:at+34]))
 }
 
-// rateClass is the LAME header's two bits for the sample rate.
-func rateClass(hz int) byte {
+// sampleRateCode is the LAME header's two-bit code for the sample rate.
+func sampleRateCode(hz int) byte {
 	switch {
 	case hz <= 32000:
 		return 0
@@ -178,14 +178,15 @@ func rateClass(hz int) byte {
 	return 3
 }
 
-func tagHeader(like Header) (Header, error) {
+// tagFrameHeader returns the header of a frame that the tag fits into.
+func tagFrameHeader(like Header) (Header, error) {
 	h := Header{Version: like.Version, Mode: like.Mode, SampleRate: like.SampleRate, Original: like.Original}
 	need := HeaderSize + h.SideInfoSize() + tagSize
 	h.Bitrate = like.Bitrate
 	if h.FrameSize() >= need {
 		return h, nil
 	}
-	for _, kbit := range bitrates[h.table()] {
+	for _, kbit := range bitrates[h.Version.bitrateTable()] {
 		if h.Bitrate = kbit * 1000; h.FrameSize() >= need {
 			return h, nil
 		}
@@ -193,7 +194,7 @@ func tagHeader(like Header) (Header, error) {
 	return Header{}, fmt.Errorf("%w: no frame at %d Hz holds a Xing header", ErrHeader, like.SampleRate)
 }
 
-// printable replaces what must not reach a log or a page.
+// printable replaces characters that must not get into a log or a page.
 func printable(b []byte) string {
 	out := make([]byte, len(b))
 	for i, x := range b {

@@ -9,7 +9,7 @@ import (
 	"mp3converter/functions/converter/mp3"
 )
 
-func TestTagSurvivesARoundTrip(t *testing.T) {
+func TestTagRoundTrip(t *testing.T) {
 	for _, like := range []mp3.Header{
 		{Version: mp3.MPEG1, SampleRate: 44100, Bitrate: 192_000, Mode: mp3.JointStereo},
 		{Version: mp3.MPEG1, SampleRate: 48000, Bitrate: 32_000, Mode: mp3.Mono}, // too small a frame for the tag
@@ -33,7 +33,7 @@ func TestTagSurvivesARoundTrip(t *testing.T) {
 			if err != nil || h.FrameSize() != len(frame) || h.SampleRate != like.SampleRate || h.Mode != like.Mode {
 				t.Errorf("header %+v (%v) of a frame of %d bytes", h, err, len(frame))
 			}
-			if side, err := mp3.ParseSide(h, frame); err != nil || side != (mp3.Side{}) {
+			if side, err := mp3.ParseSideInfo(h, frame); err != nil || side != (mp3.SideInfo{}) {
 				t.Errorf("side information %+v (%v), want silence", side, err)
 			}
 			got, err := mp3.ParseTag(frame)
@@ -45,13 +45,13 @@ func TestTagSurvivesARoundTrip(t *testing.T) {
 			}
 			frame[30] ^= 1
 			if got, err := mp3.ParseTag(frame); err == nil && got.CRCValid {
-				t.Error("a flipped bit kept the checksum valid")
+				t.Error("the checksum is still valid after a bit was flipped")
 			}
 		})
 	}
 }
 
-func TestTagRefusesWhatDoesNotFit(t *testing.T) {
+func TestTagOutOfRange(t *testing.T) {
 	like := mp3.Header{Version: mp3.MPEG1, SampleRate: 44100, Bitrate: 192_000}
 	for name, tag := range map[string]mp3.Tag{
 		"frames":  {Frames: 1 << 32},
@@ -65,7 +65,7 @@ func TestTagRefusesWhatDoesNotFit(t *testing.T) {
 	}
 }
 
-func TestMusicIsNoTag(t *testing.T) {
+func TestAudioFrameIsNotTag(t *testing.T) {
 	data := encode(t, 44100, 2, 5_000, "-b:a", "64k", "-id3v2_version", "0", "-write_xing", "0")
 	r := mp3.NewReader(bytes.NewReader(data))
 	f, err := r.Next()
@@ -77,9 +77,9 @@ func TestMusicIsNoTag(t *testing.T) {
 	}
 }
 
-func TestTOCPointsToTheRightFrame(t *testing.T) {
-	// More frames than points are kept, sizes that grow: the table must still
-	// be within a point of the truth.
+func TestTOC(t *testing.T) {
+	// With growing frames, and more of them than offsets are kept, every entry must
+	// still be within one step of the exact value.
 	var toc mp3.TOCBuilder
 	const frames, head = 100_000, 200
 	offset := make([]int64, frames)
@@ -99,7 +99,7 @@ func TestTOCPointsToTheRightFrame(t *testing.T) {
 	}
 }
 
-func TestReaderStopsAtAnythingElse(t *testing.T) {
+func TestReaderRejectsOtherData(t *testing.T) {
 	music := encode(t, 44100, 2, 5_000, "-b:a", "64k", "-id3v2_version", "0")
 	other := encode(t, 48000, 2, 5_000, "-b:a", "64k", "-id3v2_version", "0")
 	for name, data := range map[string][]byte{
@@ -113,12 +113,12 @@ func TestReaderStopsAtAnythingElse(t *testing.T) {
 			var err error
 			for n := 0; err == nil; n++ {
 				if n > len(data) {
-					t.Fatal("no end")
+					t.Fatal("Next never returned an error")
 				}
 				_, err = r.Next()
 			}
 			if err.Error() == "EOF" {
-				t.Error("read as a clean end")
+				t.Error("Next returned io.EOF, want an error")
 			}
 		})
 	}

@@ -1,8 +1,8 @@
 package mp3
 
-// TOCBuilder collects where frames begin, for the seek table, while the number
-// of frames is not known yet. Its memory is bounded: when it has enough points
-// it keeps every second one. The zero value is ready.
+// TOCBuilder builds the seek table of a stream whose number of frames is not known
+// yet. Its memory is bounded: when it has tocPoints offsets, it drops every second one.
+// The zero value is ready to use.
 type TOCBuilder struct {
 	points []int64 // offset of every stride-th frame
 	stride int64
@@ -12,7 +12,7 @@ type TOCBuilder struct {
 
 const tocPoints = 8192
 
-// Add counts one music frame of size bytes.
+// Add appends an audio frame of size bytes.
 func (t *TOCBuilder) Add(size int) {
 	t.stride = max(t.stride, 1)
 	if t.frames%t.stride == 0 {
@@ -31,22 +31,22 @@ func (t *TOCBuilder) Add(size int) {
 	t.bytes += int64(size)
 }
 
-// Frames and Bytes are the totals of what was added.
+// Frames is the number of frames added.
 func (t *TOCBuilder) Frames() int64 { return t.frames }
 
-// Bytes is the length of all frames added.
+// Bytes is the total size of the frames added.
 func (t *TOCBuilder) Bytes() int64 { return t.bytes }
 
 // Table returns, for every hundredth of the playing time, the position in the
-// stream in 256ths. head is the length of the Xing frame in front.
-func (t *TOCBuilder) Table(head int) (toc [100]byte) {
-	total := t.bytes + int64(head)
+// stream in 256ths. xingSize is the size of the Xing frame in front.
+func (t *TOCBuilder) Table(xingSize int) (toc [100]byte) {
+	total := t.bytes + int64(xingSize)
 	for i := range toc {
 		if len(t.points) == 0 || total == 0 {
 			break
 		}
 		point := min(t.frames*int64(i)/100/t.stride, int64(len(t.points)-1))
-		at := t.points[point] + int64(head)
+		at := t.points[point] + int64(xingSize)
 		if i == 0 {
 			at = 0
 		}

@@ -12,8 +12,8 @@ import (
 	"mp3converter/functions/converter/parallel"
 )
 
-// BenchmarkEncode compares the whole way, decoder and encoders, with one plain
-// ffmpeg on the same file in the same run: x-wall and x-cpu are the ratios.
+// BenchmarkEncode compares decoding and parallel encoding with one plain ffmpeg on the
+// same file in the same run: x-wall and x-cpu are the ratios.
 //
 //	go test -run '^$' -bench Encode -benchtime 1x ./functions/converter/parallel
 func BenchmarkEncode(b *testing.B) {
@@ -28,24 +28,24 @@ func BenchmarkEncode(b *testing.B) {
 }
 
 func benchEncode(b *testing.B, in string, workers int) {
-	var wall, cpu, rawWall, rawCPU time.Duration
+	var wall, cpu, plainWall, plainCPU time.Duration
 	for b.Loop() {
 		w, c := measure(b, func() error {
 			return exec.Command(ffmpeg(b), "-v", "error", "-nostdin", "-y", "-i", in, "-vn", "-b:a", "192k",
-				filepath.Join(b.TempDir(), "raw.mp3")).Run()
+				filepath.Join(b.TempDir(), "plain.mp3")).Run()
 		})
-		rawWall, rawCPU = rawWall+w, rawCPU+c
+		plainWall, plainCPU = plainWall+w, plainCPU+c
 		w, c = measure(b, func() error { return decodeAndEncode(b, in, workers) })
 		wall, cpu = wall+w, cpu+c
 	}
 	b.ReportMetric(wall.Seconds()/float64(b.N), "wall-s")
 	b.ReportMetric(cpu.Seconds()/float64(b.N), "cpu-s")
-	b.ReportMetric(wall.Seconds()/rawWall.Seconds(), "x-wall")
-	b.ReportMetric(cpu.Seconds()/rawCPU.Seconds(), "x-cpu")
+	b.ReportMetric(wall.Seconds()/plainWall.Seconds(), "x-wall")
+	b.ReportMetric(cpu.Seconds()/plainCPU.Seconds(), "x-cpu")
 }
 
 func decodeAndEncode(b *testing.B, in string, workers int) error {
-	out, err := os.Create(filepath.Join(b.TempDir(), "spliced.mp3"))
+	out, err := os.Create(filepath.Join(b.TempDir(), "parallel.mp3"))
 	if err != nil {
 		return err
 	}
@@ -59,14 +59,14 @@ func decodeAndEncode(b *testing.B, in string, workers int) error {
 		return err
 	}
 	p := parallel.Params{SampleRate: 44100, Channels: 2, Format: "f32le", Bitrate: 192_000}
-	if _, err := parallel.Encode(b.Context(), parallel.Config{FFmpeg: ffmpeg(b), Workers: workers}, p, pcm, out); err != nil {
+	if _, err := parallel.Encode(b.Context(), parallel.Config{Command: ffmpegCommand(b), Workers: workers}, p, pcm, out); err != nil {
 		return err
 	}
 	return decode.Wait()
 }
 
-// measure returns wall time and the processor time of this process and of the
-// children that ended meanwhile.
+// measure returns the wall time of f, and the processor time of this process and of
+// the children that ended during it.
 func measure(b *testing.B, f func() error) (wall, cpu time.Duration) {
 	b.Helper()
 	start, used := time.Now(), processorTime()
@@ -87,12 +87,12 @@ func processorTime() time.Duration {
 	return sum
 }
 
-// aac makes a source: chords, a voice and soft noise, as AAC in MP4.
+// aac makes an AAC file in an MP4 container, with chords, a voice and soft noise.
 func aac(b *testing.B, minutes int) string {
 	b.Helper()
 	const sound = "0.2*sin(2*PI*220*t)*exp(-mod(t\\,0.5)*4)+0.15*sin(2*PI*(330+20*sin(t))*t)+0.05*random(0)*exp(-mod(t\\,0.25)*20)|" +
 		"0.2*sin(2*PI*222*t)*exp(-mod(t\\,0.5)*3)+0.1*sin(2*PI*440*t)+0.05*random(1)"
-	// One minute is made and repeated: making is slower than encoding.
+	// One minute is generated and repeated, because generating is slower than encoding.
 	dir := b.TempDir()
 	minute, out := filepath.Join(dir, "minute.m4a"), filepath.Join(dir, "source.m4a")
 	for _, args := range [][]string{

@@ -1,42 +1,49 @@
-// Package parallel encodes one long piece of audio to one MP3 on several cores.
-// LAME has a single thread and is nine tenths of a conversion's work.
+// Package parallel encodes one long PCM stream to one MP3 on several cores. LAME
+// has a single thread and takes nine tenths of a conversion's processor time.
 //
-// PCM comes in on one stream, from one decoder: whatever seeking, timestamps,
-// filters or odd containers there were, they are behind it. It is cut at frame
-// boundaries into chunks of up to two minutes, which go in turn to as many ffmpeg
-// processes as there are cores. Neighbouring chunks share 98 frames: in the first
-// 71 the filter bank and psychoacoustic model of the encoder that begins settle,
-// those frames are dropped; then 24 come from both encoders, and in one of them the
-// second takes over; three are for the first one's look ahead. One Info frame is put
-// in front, with exact counts, seek table, checksums, delay and padding.
+// The PCM is read once, from one decoder, so seeking, timestamps, filters and
+// containers are not this package's concern. It is cut at frame boundaries into
+// chunks of up to two minutes, which go in turn to as many ffmpeg processes as there
+// are cores. What an encoder makes of a chunk is a segment. Neighbouring chunks share
+// 98 frames of audio:
 //
-// A frame borrows room from those in front of it: the bit reservoir. At a joint, the
-// first frame of a piece borrowed from frames that are dropped. What it put there
-// moves into the room that the kept frames left over, if that is enough: then no
-// frame is changed but for bytes that nobody reads. Of 2544 joints at constant
-// bitrate, tried with noise, chords, speech and clicks, 2487 had that room at once
-// and 5 not within the 24 frames; of 1680 at variable bitrate 1012 and 73. For those
-// one frame gets a higher bitrate, and so is larger, as every decoder knows it from
-// variable bitrates. A file of constant bitrate may thus hold a frame of another
-// size. At the highest bitrate there is no larger frame; there all 1200 joints had
-// room within 9 frames. Should one ever have none, Encode fails with ErrNoRoom.
+//   - 71 warm-up frames, in which the filter bank and the psychoacoustic model of the
+//     later encoder settle; its output for them is dropped;
+//   - 24 overlap frames, which both encoders encode; the splice point, where the
+//     later segment takes over, is one of them;
+//   - 3 look-ahead frames, which the earlier encoder must see before it writes the
+//     frames in front of them.
 //
-// To do without reservoir (LAME's switch holds for a whole encode) is simpler and
-// was tried: it takes a sixth more processor time and costs quality, 0.4 dB of signal
-// to noise for steady sounds and up to 5 dB for clicks.
+// An Info frame in front holds the exact length, seek table, checksums, delay and
+// padding.
 //
-// A later version can spread one job over several converters, because a chunk
-// needs nothing but its own PCM and its index:
+// # The bit reservoir
 //
-//   - The pod that claimed the job decodes, stores each chunk's PCM (or FLAC)
-//     under job, attempt and index, and wakes the others with a message a chunk.
-//   - Any pod encodes a chunk with a fresh encoder and stores all its frames. Doing
-//     so twice gives the same bytes, so a lost or doubled message does no harm.
-//     Chunks begin at multiples of Period, so each has its place in the pattern of
-//     padded frames without knowing the others.
-//   - The claiming pod renews the one lease, joins the pieces in order as they
-//     arrive, re-sends what is late, and writes the Info frame: the joiner and
-//     stream of this package, with the media store in place of memory.
+// The main data of a frame may begin in earlier frames: the bit reservoir. At a
+// splice point, the main data that the first kept frame borrowed lies in dropped
+// frames. It is copied into the unused end of the earlier segment's data areas. If
+// there is enough unused space, no frame changes except for bytes that no decoder
+// reads. Otherwise one frame gets a higher bitrate, and so becomes larger, as frames
+// of a variable bitrate do. A file of constant bitrate may therefore hold a few frames
+// of another size.
 //
-// Decoding is a tenth of the work, so about ten pods are the most that pay.
+// Measured with noise, chords, speech and clicks:
+//
+//	                     splice points   at the first frame   within 24   larger frame
+//	constant bitrate              2544                 2487          52              5
+//	variable bitrate              1680                 1012         595             73
+//
+// At the highest bitrate there is no larger frame, so the space has to be found; all
+// 1200 splice points had it within 9 frames. If one never has, Encode fails with
+// ErrNoSplicePoint.
+//
+// Encoding without a bit reservoir would be simpler, but LAME can only turn it off for
+// a whole encode. That takes a sixth more processor time and costs 0.4 dB of
+// signal-to-noise ratio for steady sounds, up to 5 dB for clicks.
+//
+// # Several machines
+//
+// A chunk needs nothing but its PCM and its index, and encoding it twice with fresh
+// encoders gives the same bytes. Chunks could therefore be encoded on other machines.
+// Decoding is a tenth of the work, so about ten machines are the useful maximum.
 package parallel

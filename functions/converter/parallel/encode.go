@@ -10,11 +10,11 @@ import (
 	"mp3converter/functions/converter/mp3"
 )
 
-// ErrNoAudio says that the PCM was empty.
+// ErrNoAudio means that the PCM was empty.
 var ErrNoAudio = errors.New("no audio to encode")
 
-// EncoderError is an encoder that failed, with the last lines that it wrote.
-// Those are for the log, not for the user.
+// EncoderError means that an encoder failed. Stderr is the end of its log, which is
+// for our log and not for the user.
 type EncoderError struct {
 	Err    error
 	Stderr string
@@ -29,25 +29,25 @@ func (e *EncoderError) Error() string {
 
 func (e *EncoderError) Unwrap() error { return e.Err }
 
-// Result is what was written.
+// Result describes the MP3 that was written.
 type Result struct {
-	Samples int64 // of music, per channel: exactly those of the PCM
-	Frames  int64 // the Info frame not counted
-	Bytes   int64 // the Info frame included
-	Pieces  int
-	Tag     mp3.Tag // what the Info frame says
+	Samples  int64 // of audio, per channel: exactly as many as in the PCM
+	Frames   int64 // without the Info frame
+	Bytes    int64 // with the Info frame
+	Segments int
+	Tag      mp3.Tag // the content of the Info frame
 }
 
-// Encode reads PCM to its end and writes an MP3 at the position where out
-// stands: an Info frame, then the music. It starts c.Workers encoders and needs
-// a few pieces of PCM as memory, however long the input. When it returns, no
-// encoder runs any more; on error, out holds something useless.
+// Encode reads PCM to its end and writes an MP3 at the current position of out: an
+// Info frame, then the audio. It starts c.Workers encoders and holds a few chunks of
+// PCM in memory, however long the input is. No encoder is running when it returns. On
+// error, the content of out is undefined.
 //
-// Where pcm is an io.Closer, failure and cancellation close it; otherwise they
-// wait for the read that is under way.
+// If pcm is an io.Closer, failure and cancellation close it. Otherwise Encode waits
+// for the current Read to return.
 //
-// Who makes the PCM must check that it was made without error before the result
-// is used: an end of input that came too early looks like any other.
+// Encode cannot tell an input that was cut off from a complete one: the caller must
+// check that the decoder succeeded.
 func Encode(ctx context.Context, c Config, p Params, pcm io.Reader, out io.WriteSeeker) (Result, error) {
 	if err := p.validate(); err != nil {
 		return Result{}, err
@@ -59,7 +59,7 @@ func Encode(ctx context.Context, c Config, p Params, pcm io.Reader, out io.Write
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var wg sync.WaitGroup
-	run := func(f func() error) {
+	start := func(f func() error) {
 		wg.Go(func() {
 			if err := f(); err != nil {
 				cancel(err)
@@ -68,33 +68,32 @@ func Encode(ctx context.Context, c Config, p Params, pcm io.Reader, out io.Write
 	}
 
 	if closer, ok := pcm.(io.Closer); ok {
-		// A reader that waits for a decoder must not keep a failure waiting.
+		// Without this, a failure would wait for a Read that waits for the decoder.
 		defer context.AfterFunc(ctx, func() { _ = closer.Close() })()
 	}
-	widen(pcm)
-	cut := newCutter(pcm, c, p)
-	join := newJoiner()
-	s := &stream{out: out, params: p, report: c.Progress}
-	chunks := make([]chan chunk, c.Workers)
-	for i := range chunks {
-		chunks[i] = make(chan chunk, 1)
-		w := &worker{cfg: c, params: p}
-		run(func() error { return w.run(ctx, chunks[i], cut.free, join) })
+	enlargePipe(pcm)
+	chunks := newChunker(pcm, c, p)
+	segments := newAssembler()
+	mp3Out := &output{w: out, params: p, progress: c.Progress}
+	queues := make([]chan chunk, c.Workers)
+	for i := range queues {
+		queues[i] = make(chan chunk, 1)
+		e := &encoder{config: c, params: p}
+		start(func() error { return e.run(ctx, queues[i], chunks.free, segments) })
 	}
-	run(func() error { return cut.run(ctx, chunks) })
-	run(func() error { return join.run(ctx, s) })
+	start(func() error { return chunks.run(ctx, queues) })
+	start(func() error { return segments.run(ctx, mp3Out) })
 	wg.Wait()
-	cut.release()
+	chunks.releaseBuffers()
 	if err := context.Cause(ctx); err != nil {
 		return Result{}, err
 	}
-	samples := cut.bytes / int64(p.sampleBytes())
-	tag, err := s.finish(samples)
+	samples := chunks.bytesRead / int64(p.sampleBytes())
+	tag, err := mp3Out.writeInfoFrame(samples)
 	if err != nil {
 		return Result{}, fmt.Errorf("writing the Info frame: %w", err)
 	}
 	return Result{
-		Samples: samples, Frames: tag.Frames, Bytes: s.toc.Bytes() + int64(s.head),
-		Pieces: join.next, Tag: tag,
+		Samples: samples, Frames: tag.Frames, Bytes: mp3Out.bytes(), Segments: segments.next, Tag: tag,
 	}, nil
 }

@@ -21,13 +21,13 @@ import (
 
 var stereo = parallel.Params{SampleRate: 44100, Channels: 2, Format: "f32le", Bitrate: 128_000}
 
-// zeroes is PCM of silence without end.
-type zeroes struct{}
+// endlessSilence is PCM that never ends.
+type endlessSilence struct{}
 
-func (zeroes) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+func (endlessSilence) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
-// scratch is a file to write to.
-func scratch(t *testing.T) *os.File {
+// outputFile returns a file to write the MP3 to.
+func outputFile(t *testing.T) *os.File {
 	t.Helper()
 	f, err := os.Create(filepath.Join(t.TempDir(), "out.mp3"))
 	if err != nil {
@@ -37,30 +37,27 @@ func scratch(t *testing.T) *os.File {
 	return f
 }
 
-// shell makes encoders that run a script, with the real command line as "$@".
-func shell(t *testing.T, script string) func(context.Context, []string) *exec.Cmd {
+// scriptCommand returns a Config.Command that runs a shell script, in which "$@" is
+// ffmpeg's command line.
+func scriptCommand(t *testing.T, script string) func(context.Context, []string) *exec.Cmd {
 	bin := ffmpeg(t)
 	return func(ctx context.Context, args []string) *exec.Cmd {
-		cmd := exec.CommandContext(ctx, "/bin/sh", append([]string{"-c", script, "sh", bin}, args...)...)
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-		cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-		cmd.WaitDelay = 5 * time.Second
-		return cmd
+		return groupCommand(ctx, "/bin/sh", append([]string{"-c", script, "sh", bin}, args...)...)
 	}
 }
 
-func TestBrokenInputIsAnError(t *testing.T) {
-	broken := errors.New("the decoder's pipe burst")
+func TestInvalidInput(t *testing.T) {
+	readErr := errors.New("read failed")
 	for name, tc := range map[string]struct {
 		pcm  io.Reader
 		want string
 	}{
 		"empty":         {bytes.NewReader(nil), parallel.ErrNoAudio.Error()},
 		"half a sample": {bytes.NewReader(make([]byte, 8_003)), "within a sample"},
-		"read error":    {io.MultiReader(bytes.NewReader(make([]byte, 80_000)), iotest.ErrReader(broken)), broken.Error()},
+		"read error":    {io.MultiReader(bytes.NewReader(make([]byte, 80_000)), iotest.ErrReader(readErr)), readErr.Error()},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := parallel.Encode(t.Context(), parallel.Config{FFmpeg: ffmpeg(t), Workers: 2}, stereo, tc.pcm, scratch(t))
+			_, err := parallel.Encode(t.Context(), parallel.Config{Command: ffmpegCommand(t), Workers: 2}, stereo, tc.pcm, outputFile(t))
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("%v, want %q", err, tc.want)
 			}
@@ -68,115 +65,118 @@ func TestBrokenInputIsAnError(t *testing.T) {
 	}
 }
 
-func TestBadSettingsAreRefused(t *testing.T) {
+func TestInvalidSettings(t *testing.T) {
+	config := parallel.Config{Command: ffmpegCommand(t)}
 	for name, tc := range map[string]struct {
 		config parallel.Config
 		params func(*parallel.Params)
 	}{
-		"no ffmpeg":   {parallel.Config{}, nil},
-		"odd piece":   {parallel.Config{FFmpeg: "ffmpeg", Piece: 50}, nil},
-		"sample rate": {parallel.Config{FFmpeg: "ffmpeg"}, func(p *parallel.Params) { p.SampleRate = 96000 }},
-		"channels":    {parallel.Config{FFmpeg: "ffmpeg"}, func(p *parallel.Params) { p.Channels = 6 }},
-		"format":      {parallel.Config{FFmpeg: "ffmpeg"}, func(p *parallel.Params) { p.Format = "mulaw" }},
-		"bitrate":     {parallel.Config{FFmpeg: "ffmpeg"}, func(p *parallel.Params) { p.Bitrate = 500_000 }},
-		"quality":     {parallel.Config{FFmpeg: "ffmpeg"}, func(p *parallel.Params) { p.Bitrate, p.Quality = 0, 11 }},
+		"no command":  {parallel.Config{}, nil},
+		"sample rate": {config, func(p *parallel.Params) { p.SampleRate = 96000 }},
+		"channels":    {config, func(p *parallel.Params) { p.Channels = 6 }},
+		"format":      {config, func(p *parallel.Params) { p.Format = "mulaw" }},
+		"bitrate":     {config, func(p *parallel.Params) { p.Bitrate = 500_000 }},
+		"quality":     {config, func(p *parallel.Params) { p.Bitrate, p.Quality = 0, 11 }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := stereo
 			if tc.params != nil {
 				tc.params(&p)
 			}
-			// PCM without end: a setting that passes would never return.
+			// The PCM never ends, so Encode would not return if it accepted the setting.
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
-			if _, err := parallel.Encode(ctx, tc.config, p, zeroes{}, scratch(t)); err == nil || ctx.Err() != nil {
-				t.Errorf("not refused: %v", err)
+			if _, err := parallel.Encode(ctx, tc.config, p, endlessSilence{}, outputFile(t)); err == nil || ctx.Err() != nil {
+				t.Errorf("%v, want an error at once", err)
 			}
 		})
 	}
 }
 
-func TestDeadEncoderEndsTheEncode(t *testing.T) {
+func TestEncoderFailure(t *testing.T) {
 	for name, script := range map[string]string{
-		"at once":      `echo "no such codec" >&2; exit 3`,
-		"half way":     `head -c 3000000 | "$@"; echo "no such codec" >&2; exit 3`,
-		"by a signal":  `head -c 3000000 | "$@"; echo "no such codec" >&2; kill -9 $$`,
-		"but says yes": `echo "no such codec" >&2; head -c 3000000 | "$@"`,
+		"at once":     `echo "no such codec" >&2; exit 3`,
+		"halfway":     `head -c 3000000 | "$@"; echo "no such codec" >&2; exit 3`,
+		"by a signal": `head -c 3000000 | "$@"; echo "no such codec" >&2; kill -9 $$`,
+		"exit code 0": `echo "no such codec" >&2; head -c 3000000 | "$@"`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cfg := parallel.Config{Command: shell(t, script), Workers: 2, Piece: 2 * parallel.Period}
-			_, err := parallel.Encode(t.Context(), cfg, stereo, zeroes{}, scratch(t))
+			cfg := parallel.Config{Command: scriptCommand(t, script), Workers: 2}.WithChunkFrames(2 * parallel.PaddingPeriod)
+			_, err := parallel.Encode(t.Context(), cfg, stereo, endlessSilence{}, outputFile(t))
 			var dead *parallel.EncoderError
 			if !errors.As(err, &dead) || !strings.Contains(dead.Stderr, "no such codec") {
-				t.Errorf("%v, want an EncoderError with what it wrote", err)
+				t.Errorf("%v, want an EncoderError with its standard error", err)
 			}
 		})
 	}
 }
 
-func TestEncoderThatIsNotThere(t *testing.T) {
-	cfg := parallel.Config{FFmpeg: filepath.Join(t.TempDir(), "ffmpeg"), Workers: 2}
-	if _, err := parallel.Encode(t.Context(), cfg, stereo, zeroes{}, scratch(t)); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("%v, want that it does not exist", err)
+func TestMissingEncoder(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "ffmpeg")
+	cfg := parallel.Config{Workers: 2, Command: func(ctx context.Context, args []string) *exec.Cmd {
+		return groupCommand(ctx, missing, args...)
+	}}
+	if _, err := parallel.Encode(t.Context(), cfg, stereo, endlessSilence{}, outputFile(t)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%v, want os.ErrNotExist", err)
 	}
 }
 
-// TestNoRoomIsAnError joins frames that are full, of the highest bitrate and made
-// without reservoir, to frames that borrow.
-func TestNoRoomIsAnError(t *testing.T) {
+// TestNoSplicePoint makes the first segment of full frames of the highest bitrate,
+// without bit reservoir. The second one borrows.
+func TestNoSplicePoint(t *testing.T) {
 	p := stereo
 	p.Bitrate = 320_000
 	var once sync.Once
-	command := shell(t, `exec "$@"`)
-	cfg := parallel.Config{Workers: 2, Piece: parallel.Period, Command: func(ctx context.Context, args []string) *exec.Cmd {
+	command := scriptCommand(t, `exec "$@"`)
+	cfg := parallel.Config{Workers: 2, Command: func(ctx context.Context, args []string) *exec.Cmd {
 		once.Do(func() {
 			at := slices.Index(args, "libmp3lame") + 1
 			args = slices.Insert(slices.Clone(args), at, "-reservoir", "0")
 		})
 		return command(ctx, args)
-	}}
+	}}.WithChunkFrames(parallel.PaddingPeriod)
 	pcm := f32le(noise(p.SampleRate, p.Channels, 20*p.SampleRate))
-	if _, err := parallel.Encode(t.Context(), cfg, p, bytes.NewReader(pcm), scratch(t)); !errors.Is(err, parallel.ErrNoRoom) {
-		t.Errorf("%v, want ErrNoRoom", err)
+	if _, err := parallel.Encode(t.Context(), cfg, p, bytes.NewReader(pcm), outputFile(t)); !errors.Is(err, parallel.ErrNoSplicePoint) {
+		t.Errorf("%v, want ErrNoSplicePoint", err)
 	}
 }
 
-func TestOutputErrorEndsTheEncode(t *testing.T) {
-	out := scratch(t)
+func TestOutputError(t *testing.T) {
+	out := outputFile(t)
 	out.Close()
-	cfg := parallel.Config{FFmpeg: ffmpeg(t), Workers: 2, Piece: parallel.Period}
-	if _, err := parallel.Encode(t.Context(), cfg, stereo, zeroes{}, out); !errors.Is(err, os.ErrClosed) {
-		t.Errorf("%v, want that the file is closed", err)
+	cfg := parallel.Config{Command: ffmpegCommand(t), Workers: 2}.WithChunkFrames(parallel.PaddingPeriod)
+	if _, err := parallel.Encode(t.Context(), cfg, stereo, endlessSilence{}, out); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("%v, want os.ErrClosed", err)
 	}
 }
 
-// TestCancelLeavesNoProcess stops encodes whose encoders have children, and
-// whose PCM comes from a pipe that says nothing.
+// TestCancelLeavesNoProcess cancels while Encode waits for PCM from a pipe. Its
+// encoders have child processes.
 func TestCancelLeavesNoProcess(t *testing.T) {
 	silent, writer := io.Pipe()
 	defer writer.Close()
 	started := make(chan int, 2)
-	command := shell(t, `exec 3<&0; "$@" <&3 3<&- & wait`)
+	command := scriptCommand(t, `exec 3<&0; "$@" <&3 3<&- & wait`)
 	cfg := parallel.Config{
-		Workers: 2, Piece: parallel.Period,
+		Workers: 2,
 		Command: func(ctx context.Context, args []string) *exec.Cmd {
 			cmd := command(ctx, args)
 			kill := cmd.Cancel
 			cmd.Cancel = func() error { started <- cmd.Process.Pid; return kill() }
 			return cmd
 		},
-	}
+	}.WithChunkFrames(parallel.PaddingPeriod)
 	ctx, cancel := context.WithCancel(t.Context())
-	cfg.Progress = func(int64) { cancel() } // by then encoders run
-	// Some pieces come, then nothing.
+	cfg.Progress = func(int64) { cancel() } // by then encoders are running
+	// PCM for some segments, then a Read that blocks.
 	pcm := struct {
 		io.Reader
 		io.Closer
-	}{io.MultiReader(io.LimitReader(zeroes{}, 20*parallel.Period*1152*8), silent), silent}
+	}{io.MultiReader(io.LimitReader(endlessSilence{}, 20*parallel.PaddingPeriod*1152*8), silent), silent}
 	done := make(chan error, 1)
 	go func() {
-		_, err := parallel.Encode(ctx, cfg, stereo, pcm, scratch(t))
+		_, err := parallel.Encode(ctx, cfg, stereo, pcm, outputFile(t))
 		done <- err
 	}()
 	select {
@@ -185,48 +185,48 @@ func TestCancelLeavesNoProcess(t *testing.T) {
 			t.Errorf("%v, want context.Canceled", err)
 		}
 	case <-time.After(30 * time.Second):
-		t.Fatal("still running after being cancelled")
+		t.Fatal("Encode did not return after it was cancelled")
 	}
 	close(started)
 	n := 0
 	for pid := range started {
 		n++
-		// Orphaned grandchildren are reaped by init, a moment later.
+		// init reaps orphaned grandchildren a moment later.
 		deadline := time.Now().Add(10 * time.Second)
 		for syscall.Kill(-pid, 0) == nil {
 			if time.Now().After(deadline) {
-				t.Fatalf("process group %d is still there", pid)
+				t.Fatalf("process group %d still exists", pid)
 			}
 			time.Sleep(time.Millisecond)
 		}
 	}
 	if n == 0 {
-		t.Error("no encoder had been started")
+		t.Error("no encoder was started")
 	}
 }
 
-// TestLateEncoderHoldsTheOthers makes the first encoder slow to start. The
-// others must not pile up the rest of the music meanwhile, nor wait for ever.
-func TestLateEncoderHoldsTheOthers(t *testing.T) {
+// TestSlowEncoder makes the first encoder slow to start. The others must neither
+// encode the rest of the audio ahead of it nor wait forever.
+func TestSlowEncoder(t *testing.T) {
 	p := parallel.Params{SampleRate: 48000, Channels: 1, Format: "s16le", Bitrate: 64_000}
 	var once sync.Once
-	fast, slow := shell(t, `exec "$@"`), shell(t, `sleep 1; exec "$@"`)
-	cfg := parallel.Config{Workers: 3, Piece: parallel.Period, Command: func(ctx context.Context, args []string) *exec.Cmd {
+	fast, slow := scriptCommand(t, `exec "$@"`), scriptCommand(t, `sleep 1; exec "$@"`)
+	cfg := parallel.Config{Workers: 3, Command: func(ctx context.Context, args []string) *exec.Cmd {
 		cmd := fast(ctx, args)
 		once.Do(func() { cmd = slow(ctx, args) })
 		return cmd
-	}}
-	const samples = 120 * parallel.Period * 1152
-	data, result := spliced(t, cfg, p, bytes.NewReader(make([]byte, 2*samples)))
+	}}.WithChunkFrames(parallel.PaddingPeriod)
+	const samples = 120 * parallel.PaddingPeriod * 1152
+	data, result := encodeParallel(t, cfg, p, bytes.NewReader(make([]byte, 2*samples)))
 	checkFile(t, data, result, samples)
 }
 
-// TestReadsNotFarAhead holds memory down: encoders that take nothing stop the
-// reading after the buffers there are.
-func TestReadsNotFarAhead(t *testing.T) {
+// TestReadAheadIsBounded checks that Encode stops reading when all buffers are full,
+// because the encoders read nothing.
+func TestReadAheadIsBounded(t *testing.T) {
 	const workers = 2
-	buffer := int64(3 * parallel.Period * 1152 * 8)
-	c := &countingZeroes{enough: make(chan struct{}), limit: (workers + 1) * buffer}
+	buffer := int64(3 * parallel.PaddingPeriod * 1152 * 8)
+	c := &countingSilence{enough: make(chan struct{}), limit: (workers + 1) * buffer}
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		select {
@@ -235,8 +235,8 @@ func TestReadsNotFarAhead(t *testing.T) {
 		}
 		cancel()
 	}()
-	cfg := parallel.Config{Command: shell(t, `sleep 60`), Workers: workers, Piece: parallel.Period}
-	if _, err := parallel.Encode(ctx, cfg, stereo, c, scratch(t)); !errors.Is(err, context.Canceled) {
+	cfg := parallel.Config{Command: scriptCommand(t, `sleep 60`), Workers: workers}.WithChunkFrames(parallel.PaddingPeriod)
+	if _, err := parallel.Encode(ctx, cfg, stereo, c, outputFile(t)); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v, want context.Canceled", err)
 	}
 	if c.n > (workers+2)*buffer {
@@ -244,12 +244,12 @@ func TestReadsNotFarAhead(t *testing.T) {
 	}
 }
 
-type countingZeroes struct {
+type countingSilence struct {
 	n, limit int64
 	enough   chan struct{}
 }
 
-func (c *countingZeroes) Read(p []byte) (int, error) {
+func (c *countingSilence) Read(p []byte) (int, error) {
 	clear(p)
 	if c.n < c.limit && c.n+int64(len(p)) >= c.limit {
 		close(c.enough)

@@ -2,6 +2,7 @@ package parallel_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -11,7 +12,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"testing"
+	"time"
 
 	"mp3converter/functions/converter/mp3"
 	"mp3converter/functions/converter/parallel"
@@ -26,11 +29,29 @@ func ffmpeg(t testing.TB) string {
 	return bin
 }
 
-// spliced encodes PCM with Encode and returns the file.
-func spliced(t *testing.T, c parallel.Config, p parallel.Params, pcm io.Reader) ([]byte, parallel.Result) {
+// ffmpegCommand returns a Config.Command that runs ffmpeg without a sandbox.
+func ffmpegCommand(t testing.TB) func(context.Context, []string) *exec.Cmd {
+	bin := ffmpeg(t)
+	return func(ctx context.Context, args []string) *exec.Cmd { return groupCommand(ctx, bin, args...) }
+}
+
+// groupCommand returns a command whose process group is killed when ctx ends.
+func groupCommand(ctx context.Context, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = 5 * time.Second
+	return cmd
+}
+
+// encodeParallel encodes PCM with Encode and returns the file. It sets c.Command if it
+// is nil.
+func encodeParallel(t *testing.T, c parallel.Config, p parallel.Params, pcm io.Reader) ([]byte, parallel.Result) {
 	t.Helper()
-	c.FFmpeg = ffmpeg(t)
-	out, err := os.Create(filepath.Join(t.TempDir(), "spliced.mp3"))
+	if c.Command == nil {
+		c.Command = ffmpegCommand(t)
+	}
+	out, err := os.Create(filepath.Join(t.TempDir(), "parallel.mp3"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,8 +67,8 @@ func spliced(t *testing.T, c parallel.Config, p parallel.Params, pcm io.Reader) 
 	return data, r
 }
 
-// serial encodes PCM with one ffmpeg, as Encode would, and returns the file.
-func serial(t testing.TB, p parallel.Params, pcm []byte, args ...string) []byte {
+// encodeSerial encodes PCM with one ffmpeg and the same settings, and returns the file.
+func encodeSerial(t testing.TB, p parallel.Params, pcm []byte, args ...string) []byte {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "serial.mp3")
 	argv := []string{"-v", "error", "-f", p.Format, "-ar", strconv.Itoa(p.SampleRate),
@@ -70,9 +91,9 @@ func serial(t testing.TB, p parallel.Params, pcm []byte, args ...string) []byte 
 	return data
 }
 
-// decoded is what ffmpeg plays: delay and padding are its to skip. It may not
-// find anything to complain of.
-func decoded(t testing.TB, data []byte) []float32 {
+// decode decodes an MP3 with ffmpeg, which skips delay and padding. A warning fails the
+// test.
+func decode(t testing.TB, data []byte) []float32 {
 	t.Helper()
 	in := filepath.Join(t.TempDir(), "in.mp3")
 	if err := os.WriteFile(in, data, 0o600); err != nil {
@@ -96,8 +117,8 @@ func floats(b []byte) []float32 {
 	return out
 }
 
-// musicFrames returns the frames behind the Info frame.
-func musicFrames(t *testing.T, data []byte) [][]byte {
+// audioFrames returns the frames after the Info frame.
+func audioFrames(t *testing.T, data []byte) [][]byte {
 	t.Helper()
 	var out [][]byte
 	r := mp3.NewReader(bytes.NewReader(data))

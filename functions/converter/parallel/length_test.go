@@ -10,15 +10,15 @@ import (
 	"mp3converter/functions/converter/parallel"
 )
 
-// TestEveryLengthIsExact tries the lengths around frame and piece boundaries,
-// where the last piece is tiny or the one before only just is the last.
-func TestEveryLengthIsExact(t *testing.T) {
-	const spf, pieces = 1152, parallel.Period
-	first := 3 * pieces * spf // samples in the first chunk: what it shares is two periods long
+// TestLengthIsExact tries lengths around the boundaries of frames and chunks, where the
+// last segment is tiny or just not needed.
+func TestLengthIsExact(t *testing.T) {
+	const spf, chunkFrames = 1152, parallel.PaddingPeriod
+	first := 3 * chunkFrames * spf // samples in the first chunk: the shared frames are two periods
 	lengths := []int{
 		1, 575, 576, 577, 1151, 1152, 1153,
 		first - 3*spf, first - 1, first, first + 1, first + spf, first + 3*spf + 1,
-		first + pieces*spf - 1, first + pieces*spf, first + pieces*spf + 1, first + (pieces+3)*spf + 1,
+		first + chunkFrames*spf - 1, first + chunkFrames*spf, first + chunkFrames*spf + 1, first + (chunkFrames+3)*spf + 1,
 	}
 	p := parallel.Params{SampleRate: 44100, Channels: 2, Format: "f32le", Bitrate: 64_000}
 	whole := f32le(music(p.SampleRate, p.Channels, lengths[len(lengths)-1]))
@@ -26,39 +26,39 @@ func TestEveryLengthIsExact(t *testing.T) {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			t.Parallel()
 			pcm := whole[:n*8]
-			data, result := spliced(t, parallel.Config{Workers: 2, Piece: pieces}, p, bytes.NewReader(pcm))
+			data, result := encodeParallel(t, parallel.Config{Workers: 2}.WithChunkFrames(chunkFrames), p, bytes.NewReader(pcm))
 			checkFile(t, data, result, n)
-			if got := len(decoded(t, data)) / p.Channels; got != n {
-				t.Errorf("plays %d samples, want %d", got, n)
+			if got := len(decode(t, data)) / p.Channels; got != n {
+				t.Errorf("decoded %d samples, want %d", got, n)
 			}
-			if got, want := musicFrames(t, data), musicFrames(t, serial(t, p, pcm)); len(got) != len(want) {
+			if got, want := audioFrames(t, data), audioFrames(t, encodeSerial(t, p, pcm)); len(got) != len(want) {
 				t.Errorf("%d frames, one encoder makes %d", len(got), len(want))
 			}
 		})
 	}
 }
 
-// TestFormatsAndReaders feeds every PCM format in small and in large reads.
-func TestFormatsAndReaders(t *testing.T) {
+// TestFormats encodes every PCM format, from a reader that returns short reads.
+func TestFormats(t *testing.T) {
 	for format, size := range map[string]int{"s16le": 2, "s32le": 4, "f32le": 4} {
 		t.Run(format, func(t *testing.T) {
 			t.Parallel()
 			p := parallel.Params{SampleRate: 32000, Channels: 1, Format: format, Quality: 4}
 			pcm := make([]byte, 200_001*size)
-			cfg := parallel.Config{Workers: 3, Piece: parallel.Period}
-			data, result := spliced(t, cfg, p, iotest.HalfReader(bytes.NewReader(pcm)))
+			cfg := parallel.Config{Workers: 3}.WithChunkFrames(parallel.PaddingPeriod)
+			data, result := encodeParallel(t, cfg, p, iotest.HalfReader(bytes.NewReader(pcm)))
 			checkFile(t, data, result, 200_001)
 		})
 	}
 }
 
-func TestProgressGrowsToTheEnd(t *testing.T) {
+func TestProgress(t *testing.T) {
 	p := parallel.Params{SampleRate: 8000, Channels: 1, Format: "s16le", Bitrate: 16_000}
 	var seen []int64
-	cfg := parallel.Config{Workers: 2, Piece: parallel.Period, Progress: func(n int64) { seen = append(seen, n) }}
-	_, result := spliced(t, cfg, p, bytes.NewReader(make([]byte, 2*300_000)))
-	if len(seen) != result.Pieces {
-		t.Fatalf("told %d times of %d pieces", len(seen), result.Pieces)
+	cfg := parallel.Config{Workers: 2, Progress: func(n int64) { seen = append(seen, n) }}.WithChunkFrames(parallel.PaddingPeriod)
+	_, result := encodeParallel(t, cfg, p, bytes.NewReader(make([]byte, 2*300_000)))
+	if len(seen) != result.Segments {
+		t.Fatalf("%d calls for %d segments", len(seen), result.Segments)
 	}
 	for i := 1; i < len(seen); i++ {
 		if seen[i] <= seen[i-1] {
@@ -66,7 +66,7 @@ func TestProgressGrowsToTheEnd(t *testing.T) {
 		}
 	}
 	if end := seen[len(seen)-1]; end < result.Samples {
-		t.Errorf("the last word was %d of %d samples", end, result.Samples)
+		t.Errorf("the last call reported %d of %d samples", end, result.Samples)
 	}
 }
 

@@ -7,20 +7,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pipeSize is what Linux lets everyone have. With its default, 64 KiB, an hour
-// of PCM means a million switches between the processes that pass it on.
+// pipeSize is the most that Linux grants to unprivileged users by default. With the
+// usual 64 KiB, an hour of PCM costs a million context switches.
 const pipeSize = 1 << 20
 
-// block makes writes to a pipe wait in the kernel. The runtime would otherwise wait
-// for it, and be woken for every 32 KiB that ffmpeg reads.
-func block(pipe any) {
+// setBlocking makes writes to a pipe block in the kernel. Otherwise Go's poller wakes
+// this process for every 32 KiB that ffmpeg reads.
+func setBlocking(pipe any) {
 	if f, ok := pipe.(*os.File); ok {
-		f.Fd() // which says so, on Unix
+		f.Fd() // on Unix, this sets the descriptor to blocking mode
 	}
 }
 
-// widen makes a pipe hold more. What is not a pipe, or may not, stays as it is.
-func widen(pipe any) {
+// enlargePipe sets the capacity of a pipe to pipeSize. It does nothing if the argument
+// is not a pipe or the kernel refuses.
+func enlargePipe(pipe any) {
 	conn, ok := pipe.(syscall.Conn)
 	if !ok {
 		return

@@ -2,6 +2,6 @@
 
 package parallel
 
-// Only Linux has pipes of any size.
-func widen(any) {}
-func block(any) {}
+// Only Linux can change the capacity of a pipe.
+func enlargePipe(any) {}
+func setBlocking(any) {}

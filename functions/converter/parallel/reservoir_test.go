@@ -8,9 +8,8 @@ import (
 	"mp3converter/functions/converter/parallel"
 )
 
-// checkReservoir holds the frames of a file to what every decoder takes for
-// granted: the audio data of a frame lie in its own data area and in those in front
-// of it, behind the data of the frame before.
+// checkReservoir checks what every decoder relies on: the main data of a frame lies in
+// its own data area and earlier ones, after the main data of the frame before.
 func checkReservoir(t *testing.T, frames [][]byte) {
 	t.Helper()
 	areas, end := 0, 0 // in the stream of all data areas
@@ -19,42 +18,41 @@ func checkReservoir(t *testing.T, frames [][]byte) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		side, err := mp3.ParseSide(h, frame)
+		side, err := mp3.ParseSideInfo(h, frame)
 		if err != nil {
 			t.Fatal(err)
 		}
 		begin := areas - side.MainDataBegin
 		if begin < end {
-			t.Errorf("frame %d begins %d bytes before the end of the one before", i, end-begin)
+			t.Errorf("main data of frame %d begin %d bytes before the end of the previous frame's", i, end-begin)
 		}
 		areas += len(frame) - h.DataOffset()
 		end = begin + (side.MainDataBits+7)/8
 		if end > areas {
-			t.Errorf("frame %d ends %d bytes behind its slot", i, end-areas)
+			t.Errorf("main data of frame %d end %d bytes after its data area", i, end-areas)
 		}
 	}
 }
 
-// TestTightJointsAreWidened takes a sound for which some frames at the joints have
-// to be larger than the bitrate says, and shows the file to a decoder that does not
-// forgive.
-func TestTightJointsAreWidened(t *testing.T) {
+// TestEnlargedFrames encodes a sound for which some frames at splice points must be
+// larger than the bitrate says. A strict decoder must accept the file.
+func TestEnlargedFrames(t *testing.T) {
 	p := parallel.Params{SampleRate: 48000, Channels: 2, Format: "f32le", Bitrate: 128_000}
 	source := transients(p.SampleRate, p.Channels, 40*p.SampleRate)
-	data, result := spliced(t, parallel.Config{Workers: 2, Piece: parallel.Period}, p, bytes.NewReader(f32le(source)))
+	data, result := encodeParallel(t, parallel.Config{Workers: 2}.WithChunkFrames(parallel.PaddingPeriod), p, bytes.NewReader(f32le(source)))
 	checkFile(t, data, result, len(source[0]))
-	frames := musicFrames(t, data)
+	frames := audioFrames(t, data)
 	checkReservoir(t, frames)
-	wide := 0
+	enlarged := 0
 	for _, frame := range frames {
 		if h, err := mp3.ParseHeader(frame); err != nil || h.Bitrate != p.Bitrate {
-			wide++
+			enlarged++
 		}
 	}
-	if wide == 0 || wide >= result.Pieces {
-		t.Errorf("%d frames of %d pieces are wider than the bitrate says: this is not the sound for this test", wide, result.Pieces)
+	if enlarged == 0 || enlarged >= result.Segments {
+		t.Errorf("%d frames of %d segments are enlarged: the test needs another sound", enlarged, result.Segments)
 	}
-	if got := len(decoded(t, data)) / p.Channels; got != len(source[0]) {
-		t.Errorf("plays %d samples, want %d", got, len(source[0]))
+	if got := len(decode(t, data)) / p.Channels; got != len(source[0]) {
+		t.Errorf("decoded %d samples, want %d", got, len(source[0]))
 	}
 }

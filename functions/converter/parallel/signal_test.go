@@ -6,10 +6,10 @@ import (
 	"math/rand/v2"
 )
 
-// signal makes sample i of a channel; rng is the channel's own.
+// signal generates n samples of each channel.
 type signal func(rate, channels int, n int) [][]float64
 
-// signals are the kinds of sound that the joints are tried on.
+// signals are the sounds that are encoded.
 var signals = map[string]signal{
 	"noise":      noise,
 	"speech":     speech,

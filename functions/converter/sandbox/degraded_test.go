@@ -14,19 +14,19 @@ import (
 	"mp3converter/functions/converter/sandbox"
 )
 
-// On an old kernel, or in a container whose runtime does not know the calls,
-// the walls that are left hold, and everything works.
-func TestWithoutTheKernelsHelp(t *testing.T) {
-	layer(t, "system call filter") // to take the calls away with
+// Without Landlock and seccomp, as on an old kernel or under a container runtime that
+// blocks them, programs run, and the other restrictions hold.
+func TestWithoutLandlockAndSeccomp(t *testing.T) {
+	requireLayer(t, "system call filter") // the test blocks the system calls with it
 	if os.Getenv("SANDBOX_TEST_OLD_KERNEL") == "" {
-		again := exec.Command(os.Args[0], "-test.run", "^TestWithoutTheKernelsHelp$", "-test.v")
-		again.Env = append(os.Environ(), "SANDBOX_TEST_OLD_KERNEL=1")
-		if message, err := again.CombinedOutput(); err != nil {
+		child := exec.Command(os.Args[0], "-test.run", "^TestWithoutLandlockAndSeccomp$", "-test.v")
+		child.Env = append(os.Environ(), "SANDBOX_TEST_OLD_KERNEL=1")
+		if message, err := child.CombinedOutput(); err != nil {
 			t.Errorf("%v: %s", err, message)
 		}
 		return
 	}
-	p := newPlace(t)
+	e := newEnvironment(t)
 	err := seccomp.LoadFilter(seccomp.Filter{NoNewPrivs: true, Flag: seccomp.FilterFlagTSync, Policy: seccomp.Policy{
 		DefaultAction: seccomp.ActionAllow,
 		Syscalls: []seccomp.SyscallGroup{{
@@ -38,12 +38,12 @@ func TestWithoutTheKernelsHelp(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := sandbox.Describe(); strings.Contains(got, "Landlock") || strings.Contains(got, "filter") {
-		t.Errorf("says that it has what it has not: %s", got)
+		t.Errorf("lists missing restrictions: %s", got)
 	}
-	policy := sandbox.Policy{Dir: p.dir, Memory: 1 << 30}
-	for what, refused := range map[string]bool{"nothing": false, "listen": false, "memory": true, "files": true, "capabilities": true} {
-		if exit, stderr := p.try(t, policy, nil, what); (exit != nil) != refused {
-			t.Errorf("%s: %v %s", what, exit, stderr)
+	policy := sandbox.Policy{Dir: e.dir, Memory: 1 << 30}
+	for action, refused := range map[string]bool{"nothing": false, "listen": false, "memory": true, "files": true, "capabilities": true} {
+		if exit, stderr := e.runProbe(t, policy, nil, action); (exit != nil) != refused {
+			t.Errorf("%s: %v %s", action, exit, stderr)
 		}
 	}
 }

@@ -13,48 +13,48 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// libraries are where a program's libraries may be, and what its loader reads
-// to find them.
-var libraries = []string{
+// libraryDirs is where a program's shared libraries may be.
+var libraryDirs = []string{
 	"/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/local/lib", "/usr/local/lib64",
 	"/nix/store", "/gnu/store",
 }
 
+// loaderFiles are read by the dynamic loader and the C library at startup.
 var loaderFiles = []string{"/etc/ld.so.cache", "/etc/ld.so.preload", "/dev/urandom"}
 
 const (
-	read    = ll.AccessFSReadFile
-	readDir = ll.AccessFSReadFile | ll.AccessFSReadDir
-	execute = ll.AccessFSReadFile | ll.AccessFSExecute
-	// own is for the directory to work in: no links, sockets, devices or programs.
-	own = readDir | ll.AccessFSWriteFile | ll.AccessFSTruncate | ll.AccessFSMakeReg | ll.AccessFSRemoveFile |
+	readFile = ll.AccessFSReadFile
+	readDir  = ll.AccessFSReadFile | ll.AccessFSReadDir
+	execFile = ll.AccessFSReadFile | ll.AccessFSExecute
+	// workDir does not allow to make links, sockets or devices, or to execute files.
+	workDir = readDir | ll.AccessFSWriteFile | ll.AccessFSTruncate | ll.AccessFSMakeReg | ll.AccessFSRemoveFile |
 		ll.AccessFSMakeDir | ll.AccessFSRemoveDir
 )
 
-// confine takes away the file system and the network, as far as this kernel's
-// Landlock can.
-func confine(o order) error {
+// restrictFilesystem restricts access to files, and TCP connections, as far as this
+// kernel's Landlock can.
+func restrictFilesystem(spec execSpec) error {
 	rules := []landlock.Rule{
-		landlock.PathAccess(execute, o.Program),
-		landlock.PathAccess(readDir, append(libraries, filepath.Join(filepath.Dir(o.Program), "../lib"))...).IgnoreIfMissing(),
-		landlock.PathAccess(read, loaderFiles...).IgnoreIfMissing(),
+		landlock.PathAccess(execFile, spec.Program),
+		landlock.PathAccess(readDir, append(libraryDirs, filepath.Join(filepath.Dir(spec.Program), "../lib"))...).IgnoreIfMissing(),
+		landlock.PathAccess(readFile, loaderFiles...).IgnoreIfMissing(),
 		landlock.RWFiles("/dev/null").IgnoreIfMissing(),
 	}
-	if loader := loaderOf(o.Program); loader != "" {
-		rules = append(rules, landlock.PathAccess(execute, loader).IgnoreIfMissing())
+	if loader := dynamicLoader(spec.Program); loader != "" {
+		rules = append(rules, landlock.PathAccess(execFile, loader).IgnoreIfMissing())
 	}
-	if o.Dir != "" {
-		rules = append(rules, landlock.PathAccess(own, o.Dir))
+	if spec.Dir != "" {
+		rules = append(rules, landlock.PathAccess(workDir, spec.Dir))
 	}
-	for fd := 3; fd < 3+o.Files; fd++ {
-		// A program opens its input anew, by the name of the descriptor.
+	for fd := 3; fd < 3+spec.ExtraFiles; fd++ {
+		// ffmpeg opens its input again, as /dev/fd/N.
 		var stat unix.Stat_t
 		if err := unix.Fstat(fd, &stat); err == nil && stat.Mode&unix.S_IFMT == unix.S_IFREG {
-			rules = append(rules, landlock.PathAccess(read, fmt.Sprintf("/proc/self/fd/%d", fd)))
+			rules = append(rules, landlock.PathAccess(readFile, fmt.Sprintf("/proc/self/fd/%d", fd)))
 		}
 	}
-	if o.Port != 0 {
-		rules = append(rules, landlock.ConnectTCP(o.Port))
+	if spec.Port != 0 {
+		rules = append(rules, landlock.ConnectTCP(spec.Port))
 	}
 	if err := landlock.V10.BestEffort().Restrict(rules...); err != nil {
 		return fmt.Errorf("landlock: %w", err)
@@ -62,9 +62,9 @@ func confine(o order) error {
 	return nil
 }
 
-// loaderOf returns what the kernel executes first to run the program: the
-// dynamic loader, or nothing if the program needs none.
-func loaderOf(program string) string {
+// dynamicLoader returns the path of the program's dynamic loader, or "" if it is
+// statically linked.
+func dynamicLoader(program string) string {
 	f, err := elf.Open(program)
 	if err != nil {
 		return ""
@@ -86,7 +86,7 @@ func describe() string {
 	if version, err := ll.LandlockGetABIVersion(); err == nil {
 		layers = append(layers, fmt.Sprintf("Landlock %d", version))
 	}
-	if filterable() {
+	if seccompSupported() {
 		layers = append(layers, "system call filter")
 	}
 	if os.Geteuid() == 0 {

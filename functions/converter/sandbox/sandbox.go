@@ -1,47 +1,56 @@
-// Package sandbox starts a program that reads a file made by a stranger, so
-// that the worst file can do no more than fail: it cannot read other files,
-// reach the network, start programs, take more memory, time or disk than its
-// limits, or outlive the process that started it.
+// Package sandbox runs a program that reads an untrusted file. The program may be
+// taken over by that file: it still cannot read other files, reach the network, start
+// programs, use more memory, time or disk than its limits, or outlive the process that
+// started it.
 //
-// Most of this has to be done by the program itself between fork and exec,
-// which Go does not allow. So this process starts itself a second time, and
-// the copy, before any other package is initialised, gives up its rights and
-// becomes the program. Whatever links this package has that built in; nothing
-// has to be called.
+// Most restrictions must be applied in the child between fork and exec, where Go
+// cannot run code. So Wrap starts this executable again; an init function in the child
+// restricts itself and then executes the program. Every binary that imports this
+// package has that init function; there is nothing to call.
 //
-// It is not a container: it needs no privileges, no namespaces and no helper
-// on the disk, and works as any user inside one.
+// It is not a container. It needs no privileges, namespaces or helper program, and
+// works for any user, inside a container too.
 package sandbox
 
 import (
 	"os/exec"
+	"syscall"
 	"time"
 )
 
-// Policy is what a program may do.
+// Policy says what a program may do.
 type Policy struct {
 	// Dir is the one directory that the program may read and write.
 	Dir string
-	// Port is the TCP port that it may connect to over IPv4; 0 is none, and
-	// then there are no sockets either.
+	// Port is the TCP port that it may connect to over IPv4. If it is 0, the
+	// program cannot open sockets at all.
 	Port uint16
 
-	// Memory is bytes of address space, CPU processor time and Output bytes of
-	// one file; 0 is no limit.
+	// Memory limits the address space in bytes, CPU the processor time, and Output
+	// the size of a file in bytes; 0 means no limit.
 	Memory uint64
 	CPU    time.Duration
 	Output uint64
 }
 
-// Failed is the exit code of a program that never ran, because its sandbox
-// could not be set up.
+// Failed is the exit code if the sandbox could not be set up, so that the program
+// was not started.
 const Failed = 125
 
-// Wrap makes cmd, which is otherwise complete, start in a sandbox and in a
-// process group of its own that is killed as one. Beyond what p says the
-// program may read its own file, the system's libraries and the regular files
-// among cmd.ExtraFiles.
+// Wrap changes cmd, which must otherwise be complete, to start in a sandbox and in its
+// own process group. When cmd's context ends, the whole group is killed. In addition
+// to what p allows, the program may read its own file, the system's libraries and the
+// regular files among cmd.ExtraFiles.
 func Wrap(cmd *exec.Cmd, p Policy) error { return wrap(cmd, p) }
 
-// Describe names the layers that this machine has, for the log.
+// Describe lists the restrictions that this machine supports, for the log.
 func Describe() string { return describe() }
+
+// setProcessGroup starts cmd in its own process group, and kills the group when cmd's
+// context ends.
+func setProcessGroup(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if cmd.Cancel != nil { // cmd has a context
+		cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	}
+}

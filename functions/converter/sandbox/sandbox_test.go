@@ -23,20 +23,20 @@ import (
 	"mp3converter/functions/converter/sandbox/sandboxtest"
 )
 
-// place is what a prisoner finds.
-type place struct {
+// environment is what the probe tries to reach.
+type environment struct {
 	probe, dir, canary string
 	allowed, forbidden *net.TCPListener
 }
 
-func newPlace(t *testing.T) place {
+func newEnvironment(t *testing.T) environment {
 	t.Helper()
-	p := place{probe: sandboxtest.Program(t, "probe"), dir: t.TempDir(), allowed: listen(t), forbidden: listen(t)}
-	p.canary = filepath.Join(t.TempDir(), "canary")
-	if err := os.WriteFile(p.canary, []byte("secret"), 0o644); err != nil {
+	e := environment{probe: sandboxtest.Program(t, "probe"), dir: t.TempDir(), allowed: listen(t), forbidden: listen(t)}
+	e.canary = filepath.Join(t.TempDir(), "canary")
+	if err := os.WriteFile(e.canary, []byte("secret"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	return p
+	return e
 }
 
 func listen(t *testing.T) *net.TCPListener {
@@ -51,12 +51,12 @@ func listen(t *testing.T) *net.TCPListener {
 
 func port(l *net.TCPListener) uint16 { return uint16(l.Addr().(*net.TCPAddr).Port) }
 
-// try runs the probe in the sandbox.
-func (p place) try(t *testing.T, policy sandbox.Policy, files []*os.File, args ...string) (*exec.ExitError, string) {
+// runProbe runs the probe in the sandbox.
+func (e environment) runProbe(t *testing.T, policy sandbox.Policy, files []*os.File, args ...string) (*exec.ExitError, string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, p.probe, args...)
+	cmd := exec.CommandContext(ctx, e.probe, args...)
 	var stderr bytes.Buffer
 	cmd.Dir, cmd.Env, cmd.Stderr, cmd.ExtraFiles = policy.Dir, []string{"LC_ALL=C"}, &stderr, files
 	if err := sandbox.Wrap(cmd, policy); err != nil {
@@ -73,19 +73,19 @@ func (p place) try(t *testing.T, policy sandbox.Policy, files []*os.File, args .
 	return exit, stderr.String()
 }
 
-// layer says which layer of the kernel a test needs.
-func layer(t *testing.T, name string) {
+// requireLayer skips the test if this kernel lacks a layer of the sandbox.
+func requireLayer(t *testing.T, name string) {
 	t.Helper()
 	if !strings.Contains(sandbox.Describe(), name) {
 		t.Skipf("this kernel has no %s: %s", name, sandbox.Describe())
 	}
 }
 
-func TestWhatIsRefused(t *testing.T) {
-	p := newPlace(t)
-	closed := sandbox.Policy{Dir: p.dir, Memory: 1 << 30, Output: 1 << 20, CPU: time.Second}
+func TestRefused(t *testing.T) {
+	e := newEnvironment(t)
+	closed := sandbox.Policy{Dir: e.dir, Memory: 1 << 30, Output: 1 << 20, CPU: time.Second}
 	open := closed
-	open.Port = port(p.allowed)
+	open.Port = port(e.allowed)
 	const landlock, filter, limits = "Landlock", "system call filter", "resource limits"
 	call := func(name string) string {
 		info, err := arch.GetInfo("")
@@ -103,17 +103,17 @@ func TestWhatIsRefused(t *testing.T) {
 		policy      sandbox.Policy
 		args        []string
 	}{
-		{"read outside", landlock, closed, []string{"read", p.canary}},
-		{"read outside by a detour", landlock, closed, []string{"read", p.dir + "/../" + filepath.Base(filepath.Dir(p.canary)) + "/canary"}},
-		{"read users", landlock, closed, []string{"read", "/etc/passwd"}},
+		{"read outside", landlock, closed, []string{"read", e.canary}},
+		{"read outside by a relative path", landlock, closed, []string{"read", e.dir + "/../" + filepath.Base(filepath.Dir(e.canary)) + "/canary"}},
+		{"read /etc/passwd", landlock, closed, []string{"read", "/etc/passwd"}},
 		{"read our environment", landlock, closed, []string{"read", "/proc/" + strconv.Itoa(os.Getpid()) + "/environ"}},
 		{"list the root", landlock, closed, []string{"list", "/"}},
-		{"write outside", landlock, closed, []string{"write", p.canary}},
-		{"remove outside", landlock, closed, []string{"remove", p.canary}},
+		{"write outside", landlock, closed, []string{"write", e.canary}},
+		{"remove outside", landlock, closed, []string{"remove", e.canary}},
 		{"write a library", landlock, closed, []string{"write", "/usr/lib/new"}},
 		{"any socket", filter, closed, []string{"socket", "2", "1"}},
-		{"connect without network", filter, closed, []string{"connect", p.allowed.Addr().String()}},
-		{"connect elsewhere", landlock, open, []string{"connect", p.forbidden.Addr().String()}},
+		{"connect without network", filter, closed, []string{"connect", e.allowed.Addr().String()}},
+		{"connect elsewhere", landlock, open, []string{"connect", e.forbidden.Addr().String()}},
 		{"listen", filter, open, []string{"listen"}},
 		{"datagrams", filter, open, []string{"socket", "2", "2"}},
 		{"IPv6", filter, open, []string{"socket", "10", "1"}},
@@ -121,7 +121,7 @@ func TestWhatIsRefused(t *testing.T) {
 		{"netlink", filter, open, []string{"socket", "16", "3"}},
 		{"packets", filter, open, []string{"socket", "17", "3"}},
 		{"start a shell", filter, closed, []string{"shell"}},
-		{"become a shell", filter, closed, []string{"become"}},
+		{"exec a shell", filter, closed, []string{"exec"}},
 		{"signal the parent", filter, closed, []string{"signal", strconv.Itoa(os.Getpid())}},
 		{"too much memory", limits, closed, []string{"memory"}},
 		{"too much output", limits, closed, []string{"fill", "big"}},
@@ -138,92 +138,89 @@ func TestWhatIsRefused(t *testing.T) {
 		{"io_uring", filter, closed, []string{"call", call("io_uring_setup")}},
 		{"userfaultfd", filter, closed, []string{"call", call("userfaultfd")}},
 		{"processes", filter, closed, []string{"call", call("clone")}},
-		{"memory of others", filter, closed, []string{"call", call("process_vm_readv")}},
+		{"memory of other processes", filter, closed, []string{"call", call("process_vm_readv")}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			layer(t, c.layer)
-			exit, stderr := p.try(t, c.policy, nil, c.args...)
+			requireLayer(t, c.layer)
+			exit, stderr := e.runProbe(t, c.policy, nil, c.args...)
 			if exit == nil {
 				t.Errorf("%v succeeded", c.args)
 			}
 			t.Logf("%v %s", exit, stderr)
 		})
 	}
-	if text, err := os.ReadFile(p.canary); err != nil || string(text) != "secret" {
+	if text, err := os.ReadFile(e.canary); err != nil || string(text) != "secret" {
 		t.Errorf("the canary is %q, %v", text, err)
 	}
 }
 
-// The same tries succeed where they are allowed: the probe can do what it is
-// refused above.
-func TestWhatIsAllowed(t *testing.T) {
-	p := newPlace(t)
-	policy := sandbox.Policy{Dir: p.dir, Port: port(p.allowed), Memory: 8 << 30, CPU: time.Minute}
-	input, err := os.Open(p.canary)
+// What the policy allows succeeds.
+func TestAllowed(t *testing.T) {
+	e := newEnvironment(t)
+	policy := sandbox.Policy{Dir: e.dir, Port: port(e.allowed), Memory: 8 << 30, CPU: time.Minute}
+	input, err := os.Open(e.canary)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer input.Close()
 	for _, args := range [][]string{
 		{"nothing"},
-		{"write", p.dir + "/new"},
-		{"read", p.dir + "/new"},
-		{"list", p.dir},
-		{"remove", p.dir + "/new"},
+		{"write", e.dir + "/new"},
+		{"read", e.dir + "/new"},
+		{"list", e.dir},
+		{"remove", e.dir + "/new"},
 		{"read", "/dev/fd/3"},
-		{"read", p.canary}, // the input, by its own name
+		{"read", e.canary}, // the input, by its own name
 		{"memory"},
-		{"connect", p.allowed.Addr().String()},
+		{"connect", e.allowed.Addr().String()},
 	} {
-		if exit, stderr := p.try(t, policy, []*os.File{input}, args...); exit != nil {
+		if exit, stderr := e.runProbe(t, policy, []*os.File{input}, args...); exit != nil {
 			t.Errorf("%v: %v %s", args, exit, stderr)
 		}
 	}
-	if exit, _ := p.try(t, policy, []*os.File{input}, "write", p.canary); exit == nil {
+	if exit, _ := e.runProbe(t, policy, []*os.File{input}, "write", e.canary); exit == nil {
 		t.Error("the input could be written")
 	}
 }
 
-// Outside of a sandbox the probe gets through, so the refusals are the
-// sandbox's.
-func TestTheProbeItself(t *testing.T) {
-	p := newPlace(t)
+// Without a sandbox every action succeeds, so it is the sandbox that refuses them.
+func TestProbeWithoutSandbox(t *testing.T) {
+	e := newEnvironment(t)
 	for _, args := range [][]string{
-		{"read", p.canary}, {"list", "/"}, {"write", p.canary}, {"socket", "2", "1"}, {"socket", "2", "2"}, {"listen"},
-		{"connect", p.forbidden.Addr().String()}, {"shell"}, {"become"}, {"signal", strconv.Itoa(os.Getpid())},
-		{"memory"}, {"remove", p.canary},
+		{"read", e.canary}, {"list", "/"}, {"write", e.canary}, {"socket", "2", "1"}, {"socket", "2", "2"}, {"listen"},
+		{"connect", e.forbidden.Addr().String()}, {"shell"}, {"exec"}, {"signal", strconv.Itoa(os.Getpid())},
+		{"memory"}, {"remove", e.canary},
 	} {
-		cmd := exec.Command(p.probe, args...)
+		cmd := exec.Command(e.probe, args...)
 		if message, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("%v: %v %s", args, err, message)
 		}
 	}
 }
 
-func TestEveryDescriptorIsClosed(t *testing.T) {
-	p := newPlace(t)
-	// A descriptor that is inherited by accident, as C libraries make them.
-	fd, err := syscall.Open(p.canary, syscall.O_RDONLY, 0)
+func TestDescriptorsAreNotInherited(t *testing.T) {
+	e := newEnvironment(t)
+	// Without O_CLOEXEC, as C libraries open files.
+	fd, err := syscall.Open(e.canary, syscall.O_RDONLY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer syscall.Close(fd)
-	if exit, _ := p.try(t, sandbox.Policy{Dir: p.dir}, nil, "read", "/dev/fd/"+strconv.Itoa(fd)); exit == nil {
-		t.Error("the program reads a descriptor of ours")
+	if exit, _ := e.runProbe(t, sandbox.Policy{Dir: e.dir}, nil, "read", "/dev/fd/"+strconv.Itoa(fd)); exit == nil {
+		t.Error("the program can read a descriptor of its parent")
 	}
 }
 
-// A program that has children is not a case for the group: it cannot have any.
-// But the process that started it can die.
-func TestNothingOutlivesItsParent(t *testing.T) {
+// The program ends when its parent is killed.
+func TestKilledWithParent(t *testing.T) {
 	if dir := os.Getenv("SANDBOX_TEST_PARENT"); dir != "" {
 		cmd := exec.Command(os.Getenv("SANDBOX_TEST_PROGRAM"))
 		cmd.Dir = dir
-		cmd.Stdout = os.Stdout // to be seen open while the program lives
+		cmd.Stdout = os.Stdout // open as long as the program runs
 		if err := sandbox.Wrap(cmd, sandbox.Policy{Dir: dir}); err != nil {
 			t.Fatal(err)
 		}
-		t.Fatal("the program has ended before its parent: ", cmd.Run())
+		t.Fatal("the program ended before its parent: ", cmd.Run())
 	}
 	program, dir := sandboxtest.Program(t, "hang"), t.TempDir()
 	read, write, err := os.Pipe()
@@ -231,7 +228,7 @@ func TestNothingOutlivesItsParent(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer read.Close()
-	parent := exec.Command(os.Args[0], "-test.run", "^TestNothingOutlivesItsParent$")
+	parent := exec.Command(os.Args[0], "-test.run", "^TestKilledWithParent$")
 	parent.Env = append(os.Environ(), "SANDBOX_TEST_PARENT="+dir, "SANDBOX_TEST_PROGRAM="+program)
 	parent.Stdout = write
 	if err := parent.Start(); err != nil {
@@ -241,14 +238,14 @@ func TestNothingOutlivesItsParent(t *testing.T) {
 	for deadline := time.Now().Add(30 * time.Second); !running(t, program); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			parent.Process.Kill()
-			t.Fatal("the program never ran")
+			t.Fatal("the program did not start")
 		}
 	}
 	parent.Process.Kill()
 	parent.Wait()
 	read.SetReadDeadline(time.Now().Add(20 * time.Second))
 	if _, err := read.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("the program lives on: %v", err)
+		t.Errorf("the program is still running: %v", err)
 	}
 }
 
@@ -266,28 +263,28 @@ func running(t *testing.T, program string) bool {
 	return false
 }
 
-// Nobody in particular is enough to use it: a container has no root.
-func TestWithoutPrivileges(t *testing.T) {
+// The sandbox works for an unprivileged user, as in a container.
+func TestUnprivilegedUser(t *testing.T) {
 	if os.Getuid() != 0 {
-		t.Skip("is without them already")
+		t.Skip("already unprivileged")
 	}
-	p := newPlace(t)
-	for dir := p.dir; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
+	e := newEnvironment(t)
+	for dir := e.dir; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
 		os.Chmod(dir, 0o755)
 	}
-	for dir := filepath.Dir(p.probe); dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
+	for dir := filepath.Dir(e.probe); dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
 		os.Chmod(dir, 0o755)
 	}
-	if err := os.Chown(p.dir, 65532, 65532); err != nil {
+	if err := os.Chown(e.dir, 65532, 65532); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
 		args []string
 		ok   bool
 	}{{[]string{"write", "new"}, true}, {[]string{"read", "/etc/passwd"}, false}, {[]string{"shell"}, false}} {
-		cmd := exec.Command(p.probe, c.args...)
-		cmd.Dir = p.dir
-		if err := sandbox.Wrap(cmd, sandbox.Policy{Dir: p.dir}); err != nil {
+		cmd := exec.Command(e.probe, c.args...)
+		cmd.Dir = e.dir
+		if err := sandbox.Wrap(cmd, sandbox.Policy{Dir: e.dir}); err != nil {
 			t.Fatal(err)
 		}
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: 65532, Gid: 65532}
@@ -301,7 +298,7 @@ func TestWithoutPrivileges(t *testing.T) {
 	}
 }
 
-func TestAProgramThatIsNone(t *testing.T) {
+func TestInvalidProgram(t *testing.T) {
 	for name, content := range map[string]string{"text": "hello", "script": "#!/bin/sh\nexit 0\n", "missing": ""} {
 		path := filepath.Join(t.TempDir(), "program")
 		if content != "" {
@@ -323,12 +320,12 @@ func TestAProgramThatIsNone(t *testing.T) {
 func TestDescribe(t *testing.T) {
 	got := sandbox.Describe()
 	if unix.Prctl(unix.PR_GET_SECCOMP, 0, 0, 0, 0) == nil && !strings.Contains(got, "filter") {
-		t.Errorf("%q does not name the filter", got)
+		t.Errorf("%q does not list the system call filter", got)
 	}
 	t.Log(got)
 }
 
-// What it costs to start a program through a sandbox; compare with bare.
+// BenchmarkStart compares starting a program with and without a sandbox.
 func BenchmarkStart(b *testing.B) {
 	program := sandboxtest.Program(b, "probe")
 	for _, wrapped := range []bool{false, true} {

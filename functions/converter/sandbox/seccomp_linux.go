@@ -3,21 +3,20 @@ package sandbox
 import (
 	"errors"
 	"os"
+	"slices"
 
 	seccomp "github.com/elastic/go-seccomp-bpf"
 	"github.com/elastic/go-seccomp-bpf/arch"
 	"golang.org/x/sys/unix"
 )
 
-// The filter is a list of what is allowed, not of what is forbidden: what the
-// kernel learns next year is refused, and so are the calls of other
-// architectures (32-bit ones on a 64-bit kernel), which a list of numbers to
-// forbid would let through.
+// The filter is an allow-list. It also refuses system calls that future kernels add,
+// and those of other architectures, such as 32-bit calls on a 64-bit kernel.
 
-// allowed is what decoding and encoding takes: memory, threads, time, and the
-// files that can be opened at all. Names that an architecture does not have are
-// left out there.
-var allowed = []string{
+// allowedSyscalls are those that decoders and encoders need: memory, threads, time,
+// and files, to which Landlock limits access. Names that an architecture does not have
+// are left out.
+var allowedSyscalls = []string{
 	"access", "arch_prctl", "brk", "capget", "clock_getres", "clock_gettime", "clock_nanosleep", "close", "close_range",
 	"dup", "dup2", "dup3", "epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_wait", "eventfd2", "exit", "exit_group",
 	"faccessat", "faccessat2", "fadvise64", "fallocate", "fcntl", "fdatasync", "flock", "fstat", "fstatat", "fstatfs", "fsync", "ftruncate",
@@ -32,63 +31,66 @@ var allowed = []string{
 	"uname", "unlink", "unlinkat", "write", "writev",
 }
 
-// connected is what an allowed connection takes besides.
-var connected = []string{"connect", "getpeername", "getsockname", "getsockopt", "recvfrom", "setsockopt", "shutdown"}
+// networkSyscalls are allowed in addition if the program may connect to a port.
+var networkSyscalls = []string{"connect", "getpeername", "getsockname", "getsockopt", "recvfrom", "setsockopt", "shutdown"}
 
-// absent are answered as by a kernel that does not have them: the C library
-// then does the same with a call whose arguments can be filtered.
-var absent = []string{"clone3", "openat2"}
+// unimplementedSyscalls fail with ENOSYS, as on an older kernel. The C library then
+// falls back to clone and openat, whose arguments a filter can check.
+var unimplementedSyscalls = []string{"clone3", "openat2"}
 
-// filter forbids all other system calls of the program.
-func filter(o order) error {
-	if !filterable() {
+// installSeccompFilter makes the kernel refuse all system calls that the program does
+// not need.
+func installSeccompFilter(spec execSpec) error {
+	if !seccompSupported() {
 		return nil
 	}
 	info, err := arch.GetInfo("")
 	if err != nil {
-		return nil //nolint:nilerr // not a machine that the library knows
+		return nil //nolint:nilerr // an architecture that the library does not support
 	}
-	err = seccomp.LoadFilter(seccomp.Filter{NoNewPrivs: true, Policy: rules(o.Port != 0, uint64(os.Getpid()), info)})
+	err = seccomp.LoadFilter(seccomp.Filter{NoNewPrivs: true, Policy: seccompPolicy(spec.Port != 0, uint64(os.Getpid()), info)})
 	if errors.Is(err, unix.ENOSYS) {
 		return nil
 	}
 	return err
 }
 
-func filterable() bool {
+func seccompSupported() bool {
 	_, err := arch.GetInfo("")
 	return err == nil && seccomp.Supported()
 }
 
-func rules(network bool, pid uint64, info *arch.Info) seccomp.Policy {
-	names := allowed
+// seccompPolicy returns the filter of a process with that pid.
+func seccompPolicy(network bool, pid uint64, info *arch.Info) seccomp.Policy {
+	names := allowedSyscalls
 	conditions := []seccomp.NameWithConditions{
 		// Threads, not processes.
-		when("clone", argument(0, seccomp.BitsSet, unix.CLONE_THREAD)),
-		// Once, to become the program.
-		when("execveat", argument(0, seccomp.Equal, programFD), argument(4, seccomp.Equal, unix.AT_EMPTY_PATH)),
-		// Signals to itself, as abort sends.
-		when("kill", argument(0, seccomp.Equal, pid)),
-		when("tgkill", argument(0, seccomp.Equal, pid)),
-		// Its own limits, which it can only lower.
-
-		when("prlimit64", argument(0, seccomp.Equal, 0)),
-		when("prctl", argument(0, seccomp.Equal, unix.PR_SET_NAME)),
-		when("prctl", argument(0, seccomp.Equal, unix.PR_GET_NAME)),
-		when("prctl", argument(0, seccomp.Equal, unix.PR_SET_VMA)),
-		when("ioctl", argument(1, seccomp.Equal, unix.TCGETS)),
-		when("ioctl", argument(1, seccomp.Equal, unix.TIOCGWINSZ)),
+		allowIf("clone", arg(0, seccomp.BitsSet, unix.CLONE_THREAD)),
+		// Once, to execute the program.
+		allowIf("execveat", arg(0, seccomp.Equal, programFD), arg(4, seccomp.Equal, unix.AT_EMPTY_PATH)),
+		// Signals to itself only, as abort sends them.
+		allowIf("kill", arg(0, seccomp.Equal, pid)),
+		allowIf("tgkill", arg(0, seccomp.Equal, pid)),
+		// Resource limits of the calling process only. setLimits has set the hard
+		// limits, which an unprivileged process cannot raise.
+		allowIf("prlimit64", arg(0, seccomp.Equal, 0)),
+		allowIf("prctl", arg(0, seccomp.Equal, unix.PR_SET_NAME)),
+		allowIf("prctl", arg(0, seccomp.Equal, unix.PR_GET_NAME)),
+		allowIf("prctl", arg(0, seccomp.Equal, unix.PR_SET_VMA)),
+		allowIf("ioctl", arg(1, seccomp.Equal, unix.TCGETS)),
+		allowIf("ioctl", arg(1, seccomp.Equal, unix.TIOCGWINSZ)),
 	}
 	if network {
-		names = append(connected[:len(connected):len(connected)], names...)
+		names = slices.Concat(networkSyscalls, allowedSyscalls)
 		for _, flags := range []uint64{0, unix.SOCK_CLOEXEC, unix.SOCK_NONBLOCK, unix.SOCK_CLOEXEC | unix.SOCK_NONBLOCK} {
-			conditions = append(conditions, when("socket",
-				argument(0, seccomp.Equal, unix.AF_INET), argument(1, seccomp.Equal, unix.SOCK_STREAM|flags)))
+			conditions = append(conditions, allowIf("socket",
+				arg(0, seccomp.Equal, unix.AF_INET), arg(1, seccomp.Equal, unix.SOCK_STREAM|flags)))
 		}
-		// Not to an address: that would connect unseen by Landlock.
-		conditions = append(conditions, when("sendto", argument(4, seccomp.Equal, 0)))
+		// Only on a connected socket: with an address (TCP Fast Open), sendto would
+		// connect without Landlock's check.
+		conditions = append(conditions, allowIf("sendto", arg(4, seccomp.Equal, 0)))
 	}
-	group := seccomp.SyscallGroup{Action: seccomp.ActionAllow, Names: known(names, info)}
+	group := seccomp.SyscallGroup{Action: seccomp.ActionAllow, Names: existing(names, info)}
 	for _, c := range conditions {
 		if _, ok := info.SyscallNames[c.Name]; ok {
 			group.NamesWithCondtions = append(group.NamesWithCondtions, c)
@@ -98,21 +100,22 @@ func rules(network bool, pid uint64, info *arch.Info) seccomp.Policy {
 		DefaultAction: seccomp.ActionErrno,
 		Syscalls: []seccomp.SyscallGroup{
 			group,
-			{Action: seccomp.ActionErrno | seccomp.Action(unix.ENOSYS), Names: known(absent, info)},
+			{Action: seccomp.ActionErrno | seccomp.Action(unix.ENOSYS), Names: existing(unimplementedSyscalls, info)},
 		},
 	}
 }
 
-func when(name string, conditions ...seccomp.Condition) seccomp.NameWithConditions {
+// allowIf allows a system call if its arguments meet all conditions.
+func allowIf(name string, conditions ...seccomp.Condition) seccomp.NameWithConditions {
 	return seccomp.NameWithConditions{Name: name, Conditions: conditions}
 }
 
-func argument(n uint32, op seccomp.Operation, value uint64) seccomp.Condition {
+func arg(n uint32, op seccomp.Operation, value uint64) seccomp.Condition {
 	return seccomp.Condition{Argument: n, Operation: op, Value: value}
 }
 
-// known leaves out what the architecture never had.
-func known(names []string, info *arch.Info) []string {
+// existing returns the system calls that the architecture has.
+func existing(names []string, info *arch.Info) []string {
 	var found []string
 	for _, name := range names {
 		if _, ok := info.SyscallNames[name]; ok {

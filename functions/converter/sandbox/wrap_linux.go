@@ -7,29 +7,28 @@ import (
 	"syscall"
 )
 
-// self is this program, also when its file has been replaced meanwhile.
-const self = "/proc/self/exe"
+// selfExe is this executable, even if its file has been replaced since the start.
+const selfExe = "/proc/self/exe"
 
-// marker is the name under which the copy knows that it is one.
-const marker = "mp3converter-sandbox"
+// childArg0 is the name of the child process, by which it recognises that it is one.
+const childArg0 = "mp3converter-sandbox"
 
-// order is what the copy is told.
-type order struct {
+// execSpec tells the child what to execute, and with which restrictions. It is passed
+// as a JSON argument.
+type execSpec struct {
 	Policy
-	Program string
-	Files   int // descriptors from 3 up
+	Program    string
+	ExtraFiles int // descriptors 3 and up
 }
 
 func wrap(cmd *exec.Cmd, p Policy) error {
-	told, err := json.Marshal(order{p, cmd.Path, len(cmd.ExtraFiles)})
+	spec, err := json.Marshal(execSpec{p, cmd.Path, len(cmd.ExtraFiles)})
 	if err != nil {
 		return fmt.Errorf("sandbox: %w", err)
 	}
-	cmd.Args = append([]string{marker, string(told)}, cmd.Args...)
-	cmd.Path = self
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if cmd.Cancel != nil { // by the end of a context
-		cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	}
+	cmd.Args = append([]string{childArg0, string(spec)}, cmd.Args...)
+	cmd.Path = selfExe
+	setProcessGroup(cmd)
+	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	return nil
 }

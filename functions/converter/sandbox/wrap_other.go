@@ -2,19 +2,12 @@
 
 package sandbox
 
-import (
-	"os/exec"
-	"syscall"
-)
+import "os/exec"
 
-// wrap only makes the process group: this is for a developer's own laptop; the
-// cluster runs Linux.
+// wrap only sets the process group. Other systems than Linux are for development.
 func wrap(cmd *exec.Cmd, _ Policy) error {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if cmd.Cancel != nil { // by the end of a context
-		cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	}
+	setProcessGroup(cmd)
 	return nil
 }
 
-func describe() string { return "a process group, nothing else" }
+func describe() string { return "process group only" }

@@ -1,6 +1,6 @@
-// Package sandboxtest builds a program for tests that tries what a program in
-// a sandbox must not do. It is a program without C, so that it starts under a
-// small limit on memory also when the test itself runs with the race detector.
+// Package sandboxtest builds the probe, a program that tries what a sandboxed program
+// must not do. It is built without cgo and race detector, so that it runs under a small
+// memory limit.
 package sandboxtest
 
 import (
@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// Program builds the program and returns its path. Its first argument, or its
-// file name when that is changed, is what it does: see probe/main.go.
+// Program builds the probe with that file name and returns its path. The name or, for
+// "probe", the first argument is the action: see probe/main.go.
 func Program(t testing.TB, name string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)

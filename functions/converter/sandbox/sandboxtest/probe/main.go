@@ -1,5 +1,5 @@
-// Command probe tries to break out of a sandbox, one way at a time, and says
-// what happened: nothing and exit code 0 if it succeeded.
+// Command probe performs one action that a sandbox may refuse. It exits with 0 if the
+// action succeeded, and otherwise prints why it did not.
 package main
 
 import (
@@ -23,12 +23,12 @@ func main() {
 		err = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		time.Sleep(time.Hour)
 	default:
-		try, known := tries[os.Args[1]]
+		action, known := actions[os.Args[1]]
 		if !known {
-			err = fmt.Errorf("%s is not among the tries", os.Args[1])
+			err = fmt.Errorf("%s is not an action of the probe", os.Args[1])
 			break
 		}
-		err = try(os.Args[2:])
+		err = action(os.Args[2:])
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "refused:", err)
@@ -36,7 +36,7 @@ func main() {
 	}
 }
 
-var tries = map[string]func(args []string) error{
+var actions = map[string]func(args []string) error{
 	"nothing": func([]string) error { return nil },
 	"read": func(args []string) error {
 		_, err := os.ReadFile(args[0])
@@ -73,7 +73,7 @@ var tries = map[string]func(args []string) error{
 		return err
 	},
 	"shell": func([]string) error { return exec.Command("/bin/sh", "-c", "exit 0").Run() },
-	"become": func([]string) error {
+	"exec": func([]string) error {
 		return syscall.Exec("/bin/sh", []string{"sh", "-c", "exit 0"}, nil)
 	},
 	"signal": func(args []string) error {
@@ -97,14 +97,14 @@ var tries = map[string]func(args []string) error{
 		}
 		return nil
 	},
-	// A raw system call by its number, with nonsense for arguments.
+	// A raw system call by its number, with zero for all arguments.
 	"call": func(args []string) error {
 		number, _ := strconv.Atoi(args[0])
 		_, _, errno := syscall.Syscall6(uintptr(number), 0, 0, 0, 0, 0, 0)
 		if errno == syscall.EPERM {
 			return errno
 		}
-		return nil // it got as far as its arguments
+		return nil // the kernel looked at the arguments
 	},
 	"capabilities": func([]string) error {
 		var header = [2]uint32{0x20080522, 0}

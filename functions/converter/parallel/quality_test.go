@@ -9,18 +9,19 @@ import (
 	"testing"
 
 	"mp3converter/functions/converter/mp3"
+	"mp3converter/functions/converter/mp3/mp3test"
 	"mp3converter/functions/converter/parallel"
 )
 
-// all turns on the whole matrix: `CONVERSION=all go test`.
+// all selects the whole matrix: `CONVERSION=all go test`.
 var all = os.Getenv("CONVERSION") == "all"
 
-type jointCase struct {
+type qualityCase struct {
 	sound  string
 	params parallel.Params
 }
 
-func (c jointCase) String() string {
+func (c qualityCase) String() string {
 	p := c.params
 	rate := fmt.Sprintf("%dk", p.Bitrate/1000)
 	if p.Bitrate == 0 {
@@ -29,8 +30,8 @@ func (c jointCase) String() string {
 	return fmt.Sprintf("%s/%dHz/%dch/%s%s", c.sound, p.SampleRate, p.Channels, rate, fmt.Sprint(p.Args))
 }
 
-func jointCases() []jointCase {
-	var out []jointCase
+func qualityCases() []qualityCase {
+	var out []qualityCase
 	type mode struct {
 		channels int
 		args     []string
@@ -45,11 +46,11 @@ func jointCases() []jointCase {
 					p := quality
 					p.SampleRate, p.Channels, p.Format, p.Args = rate, mode.channels, "f32le", mode.args
 					if p.Bitrate > 160_000 && rate < 32000 {
-						continue // MPEG-2 ends there
+						continue // above the highest bitrate of MPEG-2
 					}
-					// The fast subset: every sound, constant and variable, all rates.
+					// Without CONVERSION=all: every sound, constant and variable bitrate, all sample rates.
 					if all || q < 2 && m == q && (r+s)%3 == q {
-						out = append(out, jointCase{sound, p})
+						out = append(out, qualityCase{sound, p})
 					}
 				}
 			}
@@ -58,10 +59,10 @@ func jointCases() []jointCase {
 	return out
 }
 
-// TestJointsCannotBeHeard cuts every few seconds, and compares with one
-// encoder's work on the same PCM.
-func TestJointsCannotBeHeard(t *testing.T) {
-	for _, tc := range jointCases() {
+// TestSplicePointsAreInaudible splices every few seconds, and compares the error with
+// that of one encoder for the same PCM.
+func TestSplicePointsAreInaudible(t *testing.T) {
+	for _, tc := range qualityCases() {
 		t.Run(tc.String(), func(t *testing.T) {
 			p := tc.params
 			seconds := 10
@@ -70,50 +71,50 @@ func TestJointsCannotBeHeard(t *testing.T) {
 			}
 			source := signals[tc.sound](p.SampleRate, p.Channels, seconds*p.SampleRate+777)
 			pcm := f32le(source)
-			// After every piece Progress hears how much is written.
-			var joints []int
-			cfg := parallel.Config{Workers: 2, Piece: 2 * parallel.Period, Progress: func(n int64) { joints = append(joints, int(n)) }}
-			data, result := spliced(t, cfg, p, bytes.NewReader(pcm))
-			alone := serial(t, p, pcm)
+			// Progress is called at every splice point.
+			var splicePoints []int
+			cfg := parallel.Config{Workers: 2, Progress: func(n int64) { splicePoints = append(splicePoints, int(n)) }}.WithChunkFrames(2 * parallel.PaddingPeriod)
+			data, result := encodeParallel(t, cfg, p, bytes.NewReader(pcm))
+			alone := encodeSerial(t, p, pcm)
 
 			checkFile(t, data, result, len(source[0]))
-			got := musicFrames(t, data)
+			got := audioFrames(t, data)
 			checkReservoir(t, got)
-			if want := musicFrames(t, alone); len(got) != len(want) {
+			if want := audioFrames(t, alone); len(got) != len(want) {
 				t.Fatalf("%d frames, one encoder makes %d", len(got), len(want))
 			}
-			if joints = joints[:len(joints)-1]; len(joints) < 2 {
-				t.Fatalf("only %d joints", len(joints))
+			if splicePoints = splicePoints[:len(splicePoints)-1]; len(splicePoints) < 2 {
+				t.Fatalf("only %d splice points", len(splicePoints))
 			}
 			ref := floats(pcm)
-			// The others' lengths are not held to this: ffmpeg 5.1 cannot write a
-			// padding that reaches over the last frame into the one before.
-			played := decoded(t, data)
-			if len(played) != len(ref) {
-				t.Errorf("plays %d samples, the source has %d", len(played)/p.Channels, len(source[0]))
+			// The serial file's length is not checked: ffmpeg 5.1 cannot write a padding
+			// longer than the last frame.
+			decodedPCM := decode(t, data)
+			if len(decodedPCM) != len(ref) {
+				t.Errorf("decoded %d samples, the source has %d", len(decodedPCM)/p.Channels, len(source[0]))
 			}
-			mine := newErrors(p, ref, played)
-			// How full the reservoir is differs, and so every window a little. Of a
-			// few windows and of many the means must agree; the worst of the few may
-			// by chance be the worst of all.
-			mine.compare(t, newErrors(p, ref, decoded(t, alone)), joints, 0.2, 1.5)
+			windows := newErrorEnergy(p, ref, decodedPCM)
+			// The fill of the reservoir differs, so every window differs a little. The
+			// means must agree. The worst window may by chance be at a splice point, so
+			// its limit is wider.
+			windows.compare(t, newErrorEnergy(p, ref, decode(t, alone)), splicePoints, 0.2, 1.5)
 		})
 	}
 }
 
-// checkFile holds the file to what its Info frame says and to the source.
+// checkFile compares the file with its Info frame, the result and the source.
 func checkFile(t *testing.T, data []byte, r parallel.Result, samples int) {
 	t.Helper()
 	info, err := mp3.Inspect(bytes.NewReader(data))
 	if err != nil {
 		t.Fatal(err)
 	}
-	scan, err := mp3.Scan(bytes.NewReader(data))
+	scan, err := mp3test.Scan(data)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if info.Samples() != int64(samples) || r.Samples != int64(samples) {
-		t.Errorf("header says %d samples, result %d; the source has %d", info.Samples(), r.Samples, samples)
+		t.Errorf("the Info frame says %d samples, the result %d; the source has %d", info.Samples(), r.Samples, samples)
 	}
 	if scan.Frames != info.Frames || scan.Bytes != info.Bytes || scan.Junk != 0 || r.Bytes != int64(len(data)) {
 		t.Errorf("%d frames and %d bytes (%d of junk), header says %d and %d", scan.Frames, scan.Bytes, scan.Junk, info.Frames, info.Bytes)
@@ -123,14 +124,14 @@ func checkFile(t *testing.T, data []byte, r parallel.Result, samples int) {
 	}
 }
 
-// errorsOf is the energy of the error, in windows of half a frame.
-type errorsOf struct {
+// errorEnergy is the energy of the coding error in each window of half a frame.
+type errorEnergy struct {
 	window int // samples of one channel
 	energy []float64
 }
 
-func newErrors(p parallel.Params, ref, got []float32) errorsOf {
-	e := errorsOf{window: 576}
+func newErrorEnergy(p parallel.Params, ref, got []float32) errorEnergy {
+	e := errorEnergy{window: 576}
 	step := e.window * p.Channels
 	for at := 0; at+step <= min(len(ref), len(got)); at += step {
 		var sum float64
@@ -144,35 +145,35 @@ func newErrors(p parallel.Params, ref, got []float32) errorsOf {
 	return e
 }
 
-// compare fails if the error around the joints, against the same places in
-// another encode, is larger than it is elsewhere against that encode: by more
-// than so many dB on average or at worst.
-func (e errorsOf) compare(t *testing.T, other errorsOf, joints []int, average, worst float64) {
+// compare computes by how many dB the error of each window exceeds that of another
+// encode. It fails if this excess is larger around splice points than elsewhere, by
+// more than average on average or by more than worst in the worst window.
+func (e errorEnergy) compare(t *testing.T, other errorEnergy, splicePoints []int, average, worst float64) {
 	t.Helper()
-	atJoint := make([]bool, len(e.energy))
-	for _, j := range joints {
-		// The encoder's and decoder's delays smear a joint over two frames.
-		for w := j/e.window - 4; w <= j/e.window+4; w++ {
-			atJoint[w] = true
+	atSplice := make([]bool, len(e.energy))
+	for _, point := range splicePoints {
+		// The encoder's and decoder's delays spread a splice point over two frames.
+		for w := point/e.window - 4; w <= point/e.window+4; w++ {
+			atSplice[w] = true
 		}
 	}
 	var near, far []float64
 	for w := range min(len(e.energy), len(other.energy)) {
 		excess := 10 * math.Log10(e.energy[w]/other.energy[w])
-		if atJoint[w] {
+		if atSplice[w] {
 			near = append(near, excess)
 		} else {
 			far = append(far, excess)
 		}
 	}
-	t.Logf("joints %+.2f dB on average, %+.2f dB at worst; elsewhere %+.2f, %+.2f", mean(near), slices.Max(near), mean(far), slices.Max(far))
+	t.Logf("splice points %+.2f dB on average, %+.2f dB at worst; elsewhere %+.2f, %+.2f", mean(near), slices.Max(near), mean(far), slices.Max(far))
 	slices.Sort(near)
 	slices.Sort(far)
 	if n, f := near[len(near)-1], far[len(far)-1]; n > f+worst {
-		t.Errorf("the worst joint has %.2f dB more error than one encoder, elsewhere it is %.2f dB at most", n, f)
+		t.Errorf("the worst splice point has %.2f dB more error than one encoder, elsewhere it is %.2f dB at most", n, f)
 	}
 	if n, f := mean(near), mean(far); n > f+average {
-		t.Errorf("joints have %.2f dB more error than one encoder on average, elsewhere it is %.2f dB", n, f)
+		t.Errorf("splice points have %.2f dB more error than one encoder on average, elsewhere it is %.2f dB", n, f)
 	}
 }
 
