@@ -35,7 +35,7 @@ var forbidden = []struct {
 
 	// Within the converter: the conversion knows no job, store or queue.
 	{"functions/converter/ffmpeg/...", []string{"shared/jobs/...", "shared/media/...", "shared/queue/...", "shared/events", "functions/converter/worker"}, nil},
-	{"functions/converter/parallel", []string{"shared/...", "functions/converter/..."}, []string{"functions/converter/mp3"}},
+	{"functions/converter/parallel", []string{"shared/...", "functions/converter/..."}, []string{"functions/converter/mp3", "functions/converter/sandbox"}},
 	{"functions/converter/mp3", []string{"shared/...", "functions/converter/..."}, nil},
 	{"functions/converter/sandbox/...", []string{"shared/...", "functions/converter/..."}, []string{"functions/converter/sandbox/..."}},
 
@@ -52,7 +52,7 @@ var forbidden = []struct {
 }
 
 // testSuites run over every backend. They import testing.
-var testSuites = []string{"shared/jobs/jobstest", "shared/media/mediatest", "shared/queue/queuetest", "functions/converter/sandbox/sandboxtest"}
+var testSuites = []string{"shared/jobs/jobstest", "shared/media/mediatest", "shared/queue/queuetest", "functions/converter/sandbox/sandboxtest", "functions/converter/mp3/mp3test"}
 
 // drivers lists modules that only the given packages may import.
 var drivers = []struct {

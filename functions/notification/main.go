@@ -24,11 +24,11 @@ func run(ctx context.Context) error {
 	if err := envconfig.Process("", &cfg); err != nil {
 		return err
 	}
-	records, err := backends.OpenJobs(ctx, cfg.MongoDB)
+	records, closeJobs, err := backends.OpenJobs(ctx, cfg.MongoDB)
 	if err != nil {
 		return err
 	}
-	defer records.Close()
+	defer closeJobs()
 
 	n, err := notify.New(cfg.Notify, records)
 	if err != nil {

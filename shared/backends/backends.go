@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 
-	"go.mongodb.org/mongo-driver/v2/mongo"
 	"golang.org/x/sync/errgroup"
 
 	jobsmongo "mp3converter/shared/jobs/mongodb"
@@ -35,7 +34,7 @@ type Backends struct {
 	Videos, Audio *gridfs.Store
 	Queue         *rabbitmq.Publisher
 
-	client *mongo.Client
+	closeMongoDB func() error
 }
 
 // Open connects to MongoDB and returns an error if no server can be reached. The
@@ -49,7 +48,7 @@ func Open(ctx context.Context, cfg Config, function string) (*Backends, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Backends{Queue: publisher, client: client}
+	b := &Backends{Queue: publisher, closeMongoDB: func() error { return mongodb.Close(client) }}
 	// Side by side, because a request may be waiting for this pod to start.
 	var g errgroup.Group
 	g.Go(func() (err error) { b.Jobs, err = jobsmongo.Open(ctx, client.Database(jobsDatabase)); return err })
@@ -64,28 +63,21 @@ func Open(ctx context.Context, cfg Config, function string) (*Backends, error) {
 
 // Close closes all connections.
 func (b *Backends) Close() error {
-	return errors.Join(b.Queue.Close(), mongodb.Close(b.client))
+	return errors.Join(b.Queue.Close(), b.closeMongoDB())
 }
 
-// Jobs is the job records alone, for a function that needs nothing else.
-type Jobs struct {
-	*jobsmongo.Store
-	client *mongo.Client
-}
-
-// OpenJobs connects to the job records in the MongoDB at uri.
-func OpenJobs(ctx context.Context, uri string) (*Jobs, error) {
+// OpenJobs connects to the job records in the MongoDB at uri, for a function that needs
+// nothing else. The caller must call closeJobs.
+func OpenJobs(ctx context.Context, uri string) (_ *jobsmongo.Store, closeJobs func() error, err error) {
 	client, err := mongodb.Connect(uri)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	closeJobs = func() error { return mongodb.Close(client) }
 	s, err := jobsmongo.Open(ctx, client.Database(jobsDatabase))
 	if err != nil {
-		mongodb.Close(client)
-		return nil, err
+		closeJobs()
+		return nil, nil, err
 	}
-	return &Jobs{s, client}, nil
+	return s, closeJobs, nil
 }
-
-// Close closes the connections.
-func (j *Jobs) Close() error { return mongodb.Close(j.client) }
