@@ -24,7 +24,7 @@ func TestHash(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !back.matches("correct horse") || back.matches("correct horsf") || back.matches("") {
-		t.Error("the hash does not tell its password from others")
+		t.Error("the hash matches another password")
 	}
 	if other := newHash(currentParams, "correct horse").String(); other == s {
 		t.Error("two hashes of one password are equal: no salt")

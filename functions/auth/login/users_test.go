@@ -120,7 +120,7 @@ func contract(t *testing.T, s *Users) {
 		}
 		wg.Wait()
 		if won.Load() != 1 || taken.Load() != 7 {
-			t.Errorf("%d won and %d were told that it is taken", won.Load(), taken.Load())
+			t.Errorf("%d succeeded and %d got ErrEmailTaken", won.Load(), taken.Load())
 		}
 	})
 	t.Run("a new hash replaces the one it was made from", func(t *testing.T) {

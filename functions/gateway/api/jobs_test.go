@@ -200,7 +200,7 @@ func TestDeleteCancels(t *testing.T) {
 			if _, err := s.Jobs.Update(t.Context(), j.ID, func(j *jobs.Job) error {
 				return j.Renew(s.config.Policy, "test", 1, time.Now())
 			}); !errors.Is(err, jobs.ErrLeaseLost) {
-				t.Errorf("the converter is told %v", err)
+				t.Errorf("the converter gets %v", err)
 			}
 			s.deleteJob(t, j.ID) // of a cancelled job deletes it
 			s.checkDeleted(t, j.ID)

@@ -376,11 +376,11 @@ func TestHandlerStatus(t *testing.T) {
 	}
 	broken.fails = 0
 	if got := post(events.New(events.JobFinished, "t", j.ID)); got != 204 || broken.sent != 0 {
-		t.Errorf("too soon after a failure: %d, told %d times", got, broken.sent)
+		t.Errorf("too soon after a failure: %d, notified %d times", got, broken.sent)
 	}
 	endDelay(t, s, j.ID)
 	if got := post(events.New(events.JobFinished, "t", j.ID)); got != 204 || broken.sent != 1 {
-		t.Errorf("channel mended: %d, told %d times", got, broken.sent)
+		t.Errorf("channel mended: %d, notified %d times", got, broken.sent)
 	}
 }
 
@@ -440,6 +440,6 @@ func TestWebhookRedirectIsNoReceipt(t *testing.T) {
 	defer srv.Close()
 	hook := newWebhook(t, WebhookConfig{URL: srv.URL + "/old", Timeout: 5 * time.Second})
 	if err := hook.Notify(t.Context(), finished(t, newStore(t), nil)); err == nil {
-		t.Error("a redirect counts as told")
+		t.Error("a redirect counts as success")
 	}
 }
