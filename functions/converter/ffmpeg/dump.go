@@ -3,6 +3,7 @@ package ffmpeg
 import (
 	"errors"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -15,6 +16,10 @@ var (
 	dumpAudio    = regexp.MustCompile(`(?:^|,) (\d+) Hz, (mono|stereo), (\w+)`)
 	dumpTag      = regexp.MustCompile(`^ {4}(?:  )?(\S+)( *): (.*)$`)
 )
+
+// withoutLanguage are the formats whose demuxer has no tag "language" for the
+// whole file.
+var withoutLanguage = []string{"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "ogg", "mpegts"}
 
 // errUnusualDump says that ffprobe might tell more than the dump does.
 var errUnusualDump = errors.New("ffmpeg's stream dump is not fully understood")
@@ -70,10 +75,9 @@ func parseDump(text []byte) (*probe, error) {
 	if err := p.selectStreams(""); err != nil {
 		return nil, err
 	}
-	// The dump never lists a file's tag "language". That of the audio track
-	// takes precedence; where there is neither, only these formats are known to
-	// have none.
-	if p.audio.Tags["language"] == "" && p.Format.Name != "matroska,webm" && p.Format.Name != "ogg" && p.Format.Name != "mpegts" {
+	// The dump never lists a file's tag "language". That of the audio track takes
+	// precedence; without it, the format must be one that has no such tag.
+	if p.audio.Tags["language"] == "" && !slices.Contains(withoutLanguage, p.Format.Name) {
 		return nil, errUnusualDump
 	}
 	return p, nil

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -114,15 +115,16 @@ func (r *conversionRun) checkQuick(found *probe) error {
 		return err
 	}
 	length := seconds(found.Format.Duration)
-	tracks := 0
-	for _, s := range found.Streams {
-		if s.Type == "audio" {
-			tracks++
-		}
-	}
-	if length == 0 || length > quickLength || length > r.MaxDuration || tracks != 1 || p.copied || p.workers != 1 ||
+	if length == 0 || length > quickLength || length > r.MaxDuration || len(found.mediaInfo().Tracks) != 1 || p.copied || p.workers != 1 ||
 		p.picture != nil || p.rate != p.audio.rate() || p.channels != p.audio.Channels {
 		return errNotQuick
+	}
+	for _, t := range found.mp3Tags(r.options, r.title) {
+		// ffmpeg joins a line that ends in a backslash, even an escaped one, with
+		// the next, and versions differ in what ends a line.
+		if strings.ContainsAny(t.value, "\\\r\n") {
+			return errNotQuick
+		}
 	}
 	return nil
 }

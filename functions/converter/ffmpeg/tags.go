@@ -57,13 +57,14 @@ func (p *plan) tagArgs(title string) []string {
 	return args
 }
 
-// ffmetadata returns the tags in ffmpeg's metadata format.
+// ffmetadata returns the tags in ffmpeg's metadata format. Values must not
+// contain line ends or backslashes.
 func ffmetadata(tags []tag) []byte {
 	b := []byte(";FFMETADATA1\n")
 	for _, t := range tags {
 		b = append(append(b, t.name...), '=')
 		for _, c := range []byte(t.value) {
-			if slices.Contains([]byte("=;#\\\n"), c) {
+			if slices.Contains([]byte("=;#"), c) {
 				b = append(b, '\\')
 			}
 			b = append(b, c)
