@@ -1,6 +1,15 @@
 package ffmpeg
 
-import "os"
+import (
+	"log/slog"
+	"os"
+	"testing"
+)
 
 // long asks for the tests that take many minutes: make conversion.
 var long = os.Getenv("CONVERSION") == "all"
+
+func TestMain(m *testing.M) {
+	slog.SetDefault(slog.New(slog.DiscardHandler))
+	os.Exit(m.Run())
+}
