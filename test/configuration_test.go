@@ -23,8 +23,7 @@ var (
 // the code reads, with their defaults.
 func TestConfiguration(t *testing.T) {
 	inCode, inDocs := readCode(t), readDocs(t)
-	// The only variable without an envconfig tag: it is read before the configuration is
-	// parsed.
+	// It has no envconfig tag, because it is read before the configuration is parsed.
 	inCode["LOG_LEVEL = info"] = true
 	for _, v := range slices.Sorted(maps.Keys(inCode)) {
 		if !inDocs[v] {
