@@ -1,6 +1,7 @@
 # Builds run in the background while the cluster starts, in groups. The builds of a
 # group run one after the other, the groups in parallel: Go compiles on every core
-# anyway, and the other groups use the time in which one downloads, links or unpacks. A step that needs a result calls `await_build`.
+# anyway, and the other groups use the time in which one downloads, links or unpacks. A
+# step that needs a result calls `await_build`.
 #
 # A build is a script in build/. It is skipped when the hash of its inputs is the same
 # as at its last success. The line `# from: …` in the script lists those files and

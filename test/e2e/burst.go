@@ -15,7 +15,8 @@ import (
 	"mp3converter/test/samples"
 )
 
-// burstVideo returns the video of the bursts. Its size is mostly audio.
+// burstVideo returns the video of the bursts, which has realistic audio and a small
+// picture.
 func (s *suite) burstVideo() (content []byte, path string, err error) {
 	return s.readSample(samples.Spec{
 		Name: "film.mp4", Seconds: s.seconds, Picture: "160x90",

@@ -64,7 +64,8 @@ func sourceDir() (string, error) {
 	return dir, nil
 }
 
-// fingerprint returns a hash of the program's sources and the Go version.
+// fingerprint returns a hash of the program's sources, the Go version and the
+// platform.
 func fingerprint(source string) (string, error) {
 	sum := sha256.New()
 	fmt.Fprintln(sum, runtime.Version(), runtime.GOOS, runtime.GOARCH)

@@ -82,7 +82,7 @@ podLogsDir: $STATE/pod-logs
 volumePluginDir: $STATE/plugins
 registryPullQPS: 0
 maxPods: 200
-# Do not delete images when the disk is full: most of it is used by other programs.
+# Never delete images to free disk space: the disk also holds the user's files.
 imageGCHighThresholdPercent: 100
 evictionHard: {memory.available: 100Mi, nodefs.available: 1%, imagefs.available: 1%}
 YAML
