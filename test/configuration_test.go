@@ -23,7 +23,7 @@ var (
 // the code reads, with their defaults.
 func TestConfiguration(t *testing.T) {
 	inCode, inDocs := readCode(t), readDocs(t)
-	// Read before the configuration is parsed.
+	// It has no envconfig tag, because it is read before the configuration is parsed.
 	inCode["LOG_LEVEL = info"] = true
 	for _, v := range slices.Sorted(maps.Keys(inCode)) {
 		if !inDocs[v] {
@@ -32,7 +32,7 @@ func TestConfiguration(t *testing.T) {
 	}
 	for _, v := range slices.Sorted(maps.Keys(inDocs)) {
 		if !inCode[v] {
-			t.Errorf("docs/configuration.md lists %s, which no configuration has", v)
+			t.Errorf("docs/configuration.md lists %s, which the code does not read", v)
 		}
 	}
 }
@@ -72,7 +72,8 @@ func readCode(t *testing.T) map[string]bool {
 	return found
 }
 
-// readDocs returns the same of the tables, except that of the tests.
+// readDocs returns the same from the tables of docs/configuration.md, except the one
+// for the tests.
 func readDocs(t *testing.T) map[string]bool {
 	t.Helper()
 	f, err := os.Open("../docs/configuration.md")

@@ -9,14 +9,14 @@ import (
 	"testing"
 )
 
-// Packages are named below mp3converter/. A trailing "/..." includes the packages
+// Package paths are relative to mp3converter/. A trailing "/..." includes the packages
 // below.
 
-// forbidden lists imports that are errors, the test files of a package excepted.
+// forbidden lists imports that are errors, except in test files.
 var forbidden = []struct {
 	packages string
 	imports  []string
-	except   []string // patterns that are permitted after all
+	except   []string // patterns that are permitted nevertheless
 }{
 	// Product code does not import tests, and only main packages import functions.
 	{"shared/...", []string{"functions/...", "cmd/...", "test/..."}, nil},
@@ -33,7 +33,7 @@ var forbidden = []struct {
 	{"functions/janitor/...", []string{"functions/..."}, []string{"functions/janitor/..."}},
 	{"functions/notification/...", []string{"functions/..."}, []string{"functions/notification/..."}},
 
-	// Within the converter: the conversion knows no job, store or queue.
+	// Within the converter: the conversion does not know jobs, stores or queues.
 	{"functions/converter/ffmpeg/...", []string{"shared/jobs/...", "shared/media/...", "shared/queue/...", "shared/events", "functions/converter/worker"}, nil},
 	{"functions/converter/parallel", []string{"shared/...", "functions/converter/..."}, []string{"functions/converter/mp3", "functions/converter/sandbox"}},
 	{"functions/converter/mp3", []string{"shared/...", "functions/converter/..."}, nil},
@@ -45,13 +45,13 @@ var forbidden = []struct {
 	// conversion holds the vocabulary of options and failures.
 	{"shared/conversion", []string{"shared/...", "functions/..."}, nil},
 
-	// Backends are chosen by main packages; nothing else depends on one.
+	// Backends are chosen by main packages; the interfaces do not depend on them.
 	{"shared/jobs", []string{"shared/..."}, []string{"shared/conversion"}},
 	{"shared/media", []string{"shared/..."}, nil},
 	{"shared/queue", []string{"shared/..."}, []string{"shared/events"}},
 }
 
-// testSuites run over every backend. They import testing.
+// testSuites are packages for use in tests. They import testing.
 var testSuites = []string{"shared/jobs/jobstest", "shared/media/mediatest", "shared/queue/queuetest", "functions/converter/sandbox/sandboxtest", "functions/converter/mp3/mp3test"}
 
 // drivers lists modules that only the given packages may import.
@@ -83,14 +83,15 @@ func TestImports(t *testing.T) {
 		for pkg, list := range imports {
 			for _, imported := range list {
 				if strings.HasPrefix(imported, d.module) && !slices.Contains(d.packages, pkg) {
-					t.Errorf("%s imports %s, which only %v may", pkg, imported, d.packages)
+					t.Errorf("%s imports %s, which only %v may import", pkg, imported, d.packages)
 				}
 			}
 		}
 	}
 }
 
-// bothTestSuites permits that a test suite is split into packages.
+// bothTestSuites reports whether both packages belong to test suites, which may be split
+// into several packages.
 func bothTestSuites(pkg, imported string) bool {
 	return inTestSuite(pkg) && inTestSuite(imported)
 }
@@ -104,7 +105,7 @@ func inTestSuite(pkg string) bool {
 	return false
 }
 
-// Every function is in the list of those that must not import each other.
+// Every function needs a rule against importing other functions.
 func TestImportRulesNameEveryFunction(t *testing.T) {
 	for pkg := range listImports(t) {
 		name, ok := strings.CutPrefix(pkg, "functions/")
@@ -117,7 +118,7 @@ func TestImportRulesNameEveryFunction(t *testing.T) {
 			found = found || rule.packages == "functions/"+name+"/..." && slices.Contains(rule.imports, "functions/...")
 		}
 		if !found {
-			t.Errorf("no rule keeps functions/%s from importing other functions", name)
+			t.Errorf("no rule forbids functions/%s to import other functions", name)
 		}
 	}
 }

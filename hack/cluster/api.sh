@@ -7,9 +7,9 @@ manifest() {
     sed "s/REGISTRY/$REGISTRY/g; s/DNS_IP/$DNS_IP/g; s/INGRESS_PORT/$INGRESS_PORT/g; s/DOMAIN/$DOMAIN/g" "$HERE/manifests/$1"
 }
 
-# apply FILE [MANAGER]: once for each content and cluster. Server-side, under a
-# field manager for each source of fields, so that what is applied here takes away
-# neither what a controller has written nor what another file has.
+# apply FILE [MANAGER]: applies a manifest, unless the same content was already applied
+# to this cluster. It is a server-side apply with one field manager for each source of
+# fields, so that it removes no fields set by controllers or by other files.
 apply() {
     local content mark
     content=$(cat "$1")

@@ -1,7 +1,7 @@
 # Builds run in the background while the cluster starts, in groups. The builds of a
 # group run one after the other, the groups in parallel: Go compiles on every core
-# anyway, and a second and third group use the time in which another downloads, links
-# or unpacks. A step that needs a result calls `await_build`.
+# anyway, and the other groups use the time in which one downloads, links or unpacks. A
+# step that needs a result calls `await_build`.
 #
 # A build is a script in build/. It is skipped when the hash of its inputs is the same
 # as at its last success. The line `# from: …` in the script lists those files and
@@ -22,7 +22,7 @@ input_hash() { # NAME: hash of the script, its inputs and the settings that it u
 
 build() { # NAME
     local name=$1 hash
-    # A group of an `up` that was killed may still be building it.
+    # The build of an `up` that was killed may still be running.
     exec 8>"$STAMPS/$name.lock"
     flock 8
     hash=$(input_hash "$name")
@@ -53,7 +53,7 @@ await_build() { # NAME
     local deadline=$((SECONDS + 3600))
     until [ -e "$RUN/built-$name" ]; do
         alive "builds-$group" || [ -e "$RUN/built-$name" ] || fail "building $name"
-        [ $SECONDS -lt $deadline ] || fail "building $name: more than an hour"
+        [ $SECONDS -lt $deadline ] || fail "building $name: timed out after an hour"
         [ -n "$announced" ] || { announced=1; note "building $name (log: $LOG)"; }
         sleep 0.3
     done

@@ -5,17 +5,18 @@ platform=linux/$(go env GOARCH)
 
 registry_answers() { curl -sf -m 5 "http://$REGISTRY/v2/" -o /dev/null; }
 
-# A build may get here before `up` has started the registry.
+# `up` may not have started the registry yet.
 deadline=$((SECONDS + 900))
 until registry_answers; do
     [ $SECONDS -lt $deadline ] || { echo "no registry at $REGISTRY" >&2; exit 1; }
     sleep 0.5
 done
 
-# layer DIRECTORY: a reproducible tar.
+# layer DIRECTORY: prints a reproducible tar of it.
 layer() { tar -C "$1" --sort=name --mtime=@0 --numeric-owner -c .; }
 
-# push_layer NAME DIRECTORY [BASE]: an image of BASE (or of nothing) and one layer.
+# push_layer NAME DIRECTORY [BASE]: pushes an image that adds the directory as one layer
+# to BASE, or to an empty image.
 push_layer() {
     local file
     file=$(mktemp)
@@ -25,7 +26,7 @@ push_layer() {
     crane mutate "$REGISTRY/$1" --set-platform "$platform" -t "$REGISTRY/$1"
 }
 
-# push_program NAME FILE: the base image and one static binary, which it runs.
+# push_program NAME FILE: pushes an image that runs one static binary on the base image.
 push_program() {
     local root
     root=$(mktemp -d)
@@ -35,7 +36,7 @@ push_program() {
     crane mutate "$REGISTRY/$1" --entrypoint "/usr/local/bin/$1" -t "$REGISTRY/$1"
 }
 
-# debian_root DIRECTORY PACKAGE…: a small Debian with the packages in it.
+# debian_root DIRECTORY PACKAGE…: installs a minimal Debian with the packages.
 debian_root() {
     local root=$1 keyring=/usr/share/keyrings/debian-archive-keyring.gpg packages
     shift
@@ -48,7 +49,8 @@ debian_root() {
         "$root"/var/log/*.log "$root"/dev/*
 }
 
-# renumber ROOT USER: user and group 999, which the images that are stood in for use.
+# renumber ROOT USER: changes the IDs of the user and its group to 999, as in the
+# original images.
 renumber() {
     local uid gid
     uid=$(chroot "$1" id -u "$2")

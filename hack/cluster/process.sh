@@ -1,6 +1,6 @@
-# Runs daemons without a service manager. `start` records the process id and the start
-# time of the process (in ticks since boot). Nothing here signals a process for which
-# they differ, so a reused process id is never signalled.
+# Runs daemons without a service manager. `start` records the PID and the start time of
+# the process (in ticks since boot). A process is signalled only if both match, so a
+# process that reuses the PID is never signalled.
 
 started_at() { # PID: field 22 of its stat; the name in field 2 may contain spaces
     local stat

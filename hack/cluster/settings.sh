@@ -28,17 +28,16 @@ REGISTRY=localhost:$REGISTRY_PORT
 INGRESS_PORT=${MP3_CLUSTER_PORT:-30080}  # http://127.0.0.1:$INGRESS_PORT is the ingress
 DOMAIN=mp3converter.com
 
-# Every process of every container is in this control group, and nothing else is.
+# This control group contains the processes of all containers, and no others.
 CGROUP=mp3converter-cluster
 
 # The images of RabbitMQ, MariaDB and ffmpeg are built from the packages of this suite.
-# Its mirror is the one that apt uses for it; if there is none, debootstrap has a
-# default.
+# Its mirror is the one that apt uses, otherwise debootstrap's default.
 DEBIAN_SUITE=bookworm
 DEBIAN_MIRROR=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' "Codename: $DEBIAN_SUITE" 2>/dev/null | sed -n 1p)}
 
-# Everything built here is static, so that it runs in an image that holds
-# nothing else, and so that a machine without a C compiler builds the same.
+# All binaries are static, so that they run in images that contain nothing else, and are
+# built without a C compiler.
 export CGO_ENABLED=0 GOFLAGS=-buildvcs=false
 export PATH=$BIN:/usr/sbin:/sbin:$PATH
 

@@ -37,7 +37,7 @@ func compare(s *service, reference, prepare, measured func() error) (service, al
 
 func doNothing() error { return nil }
 
-// lower returns the lower of two durations; an old one of zero is unset.
+// lower returns the lower of two durations, or d if old is not set (zero).
 func lower(old, d time.Duration) time.Duration {
 	if old == 0 || d < old {
 		return d

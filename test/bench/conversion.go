@@ -42,7 +42,7 @@ func measureHour(ctx context.Context, h *harness) (float64, string, error) {
 	return measureVideo(ctx, h, oneHour, false, "-b:a", "192k")
 }
 
-// measureCopied compares one hour of audio that is MP3 already.
+// measureCopied compares the conversion of one hour of audio that is already MP3.
 func measureCopied(ctx context.Context, h *harness) (float64, string, error) {
 	spec := oneHour
 	spec.Name, spec.Audio = "hour.mkv", "libmp3lame -b:a 128k"
@@ -50,7 +50,7 @@ func measureCopied(ctx context.Context, h *harness) (float64, string, error) {
 }
 
 // measureVideo compares one job with ffmpeg and the given options. The job's time
-// begins with its upload, or when the upload is accepted.
+// starts at the beginning of its upload if withUpload, otherwise at its end.
 func measureVideo(ctx context.Context, h *harness, spec samples.Spec, withUpload bool, options ...string) (float64, string, error) {
 	path, err := spec.Path(h.dir)
 	if err != nil {

@@ -25,7 +25,7 @@ const (
 type harness struct {
 	dir    string
 	binary string
-	prefix []string // command that starts all programs, as taskset
+	prefix []string // command that starts all programs, such as taskset
 }
 
 func newHarness(ctx context.Context) (*harness, error) {

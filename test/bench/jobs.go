@@ -67,7 +67,7 @@ func measureList(ctx context.Context, h *harness) (float64, string, error) {
 	return many.Seconds() / few.Seconds(), fmt.Sprintf("median %v with 10,000 jobs, %v with 10", many, few), nil
 }
 
-// measureGet returns the median time of 2000 requests for a job of a user with n.
+// measureGet returns the median time of 2000 requests for a job of a user with n jobs.
 func measureGet(ctx context.Context, h *harness, n int) (time.Duration, error) {
 	s, err := h.start(ctx)
 	if err != nil {

@@ -1,6 +1,6 @@
 // Command bench measures the figures of docs/performance.md on this machine.
-// Every figure is a ratio of two measurements taken side by side in one run,
-// because machines differ and have other work.
+// Every figure but memory is a ratio of two measurements from the same run, because
+// machines differ in speed and load.
 package main
 
 import (

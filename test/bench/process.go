@@ -39,8 +39,8 @@ func (s *service) peakRSS() (float64, error) {
 	return 0, errors.New("no VmHWM in /proc/PID/status")
 }
 
-// cpuTime returns the processor time of the service and its ended children.
-// Unlike wall time it does not depend on the machine's other work.
+// cpuTime returns the processor time of the service and of its children that have
+// exited. Unlike wall time it hardly depends on the load of the machine.
 func (s *service) cpuTime() (time.Duration, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
 	if err != nil {
@@ -60,7 +60,7 @@ func (s *service) cpuTime() (time.Duration, error) {
 	return time.Duration(ticks) * 10 * time.Millisecond, nil
 }
 
-// childrenCPUTime returns the processor time of this process's ended children.
+// childrenCPUTime returns the processor time of this process's children that have exited.
 func childrenCPUTime() time.Duration {
 	var u syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_CHILDREN, &u) != nil {

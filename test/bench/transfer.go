@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// randomBytes returns a stream of n bytes that costs almost nothing to generate:
-// one random block, repeated.
+// randomBytes returns a stream of n bytes that takes almost no processor time to
+// generate: one random block, repeated.
 func randomBytes(n int64) io.Reader {
 	block := make([]byte, 1<<20)
 	random := rand.New(rand.NewPCG(1, 2))
@@ -71,8 +71,8 @@ func measureUpload(ctx context.Context, h *harness) (float64, string, error) {
 	return plain.Seconds() / service.Seconds(), fmt.Sprintf("%.0f MB/s, plain handler %.0f MB/s", rate(service), rate(plain)), nil
 }
 
-// startPlainServer starts the reference for uploads: net/http and a file, which
-// is on the disk when the response is sent, as the service guarantees it.
+// startPlainServer starts the reference for uploads: a net/http handler that writes the
+// body to a file and, as the service does, syncs it before it responds.
 func startPlainServer(dir string) (url string, stop func() error, err error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

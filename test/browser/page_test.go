@@ -27,7 +27,7 @@ const (
 	lecture = "Lecture 12.mkv"
 )
 
-// TestPage is one visit, from the login to the logout.
+// TestPage tests one visit, from registration to logout.
 func TestPage(t *testing.T) {
 	c := start(t)
 	v := openBrowser(t)
@@ -46,7 +46,7 @@ func TestPage(t *testing.T) {
 		t.Errorf("the focus is on %q", got)
 	}
 
-	// A wrong password is explained. Registering logs in. Enter submits the form.
+	// Enter submits the form. A failed login is explained. Registering logs in.
 	v.do(chromedp.SendKeys("#email", email), chromedp.SendKeys("#password", password+kb.Enter))
 	waitUntil(t, "the login is refused", func() bool { return strings.Contains(v.notice(), "password is wrong") })
 	v.do(chromedp.Click(`button[value="register"]`), chromedp.WaitVisible("#drop"))
@@ -131,7 +131,8 @@ func downloadMP3(t *testing.T, c *client.Client, name string) []byte {
 	return nil
 }
 
-// TestRefusedUploads: each refusal is explained, and file names are never markup.
+// TestRefusedUploads checks that each refusal is explained, and that file names are
+// never parsed as HTML.
 func TestRefusedUploads(t *testing.T) {
 	c := start(t)
 	v := openBrowser(t)
@@ -173,8 +174,8 @@ func TestRefusedUploads(t *testing.T) {
 	v.checkNoErrors()
 }
 
-// TestSessionEnds: a visitor whose token is no longer valid sees the login form and
-// the reason.
+// TestSessionEnds checks that a visitor whose token is no longer valid sees the login
+// form and the reason.
 func TestSessionEnds(t *testing.T) {
 	c := start(t)
 	v := openBrowser(t)
@@ -190,8 +191,8 @@ func TestSessionEnds(t *testing.T) {
 	v.checkNoErrors()
 }
 
-// TestLayout: nothing overflows a small phone, in light and dark mode, and every
-// input and button has an accessible name.
+// TestLayout checks that nothing overflows the screen of a small phone, in light and
+// dark mode, and that every input and button has an accessible name.
 func TestLayout(t *testing.T) {
 	c := start(t)
 	v := openBrowser(t)

@@ -77,7 +77,7 @@ func (l *logBuffer) String() string {
 	return l.b.String()
 }
 
-// makeVideo makes a sample with the given file name.
+// makeVideo creates a sample with the given file name.
 func makeVideo(t *testing.T, dir, name string, s samples.Spec) string {
 	t.Helper()
 	s.Name = "sample" + filepath.Ext(name)
@@ -92,7 +92,7 @@ func makeVideo(t *testing.T, dir, name string, s samples.Spec) string {
 	return path
 }
 
-// waitUntil waits for a condition and fails the test when it does not become true.
+// waitUntil waits for a condition and fails the test if it does not become true.
 func waitUntil(t *testing.T, what string, condition func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(3 * time.Minute); !condition(); {

@@ -18,7 +18,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// visitor controls one browser. Its methods fail the test.
+// visitor controls one browser. Its methods fail the test on errors.
 type visitor struct {
 	t         *testing.T
 	ctx       context.Context
@@ -139,7 +139,8 @@ func (v *visitor) rows() []row {
 	}))`)
 }
 
-// row returns the first row with a name, or one without a state.
+// row returns the first row with the given name. If there is none, the result has no
+// state.
 func (v *visitor) row(name string) row {
 	v.t.Helper()
 	for _, r := range v.rows() {

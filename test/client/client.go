@@ -16,7 +16,7 @@ import (
 
 // Client calls the API as one user.
 type Client struct {
-	BaseURL string       // without a slash at the end
+	BaseURL string       // without a trailing slash
 	Token   string       // set by Login; empty for anonymous requests
 	HTTP    *http.Client // nil for http.DefaultClient
 }
@@ -53,7 +53,7 @@ func StatusCode(err error) int {
 }
 
 // Do sends one request with the user's token, unless header has credentials of
-// its own. The caller closes the body of the response, whatever its status.
+// its own. The caller must close the response body.
 func (c *Client) Do(ctx context.Context, method, path string, header http.Header, body io.Reader) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, c.BaseURL+path, body)
 	if err != nil {
@@ -99,7 +99,7 @@ func (c *Client) callJSON(ctx context.Context, method, path string, header http.
 	return nil
 }
 
-// WaitReady returns once GET /readyz succeeds.
+// WaitReady waits until GET /readyz succeeds.
 func (c *Client) WaitReady(ctx context.Context) error {
 	return poll(ctx, 50*time.Millisecond, func() (bool, error) {
 		// A server that is not listening yet is not an error.
@@ -117,7 +117,7 @@ func (c *Client) Register(ctx context.Context, email, password string) error {
 	return c.call(ctx, http.MethodPost, "/register", header, strings.NewReader(string(body)), http.StatusCreated, io.Discard)
 }
 
-// Credentials returns the header with which POST /login is authenticated.
+// Credentials returns the Basic authentication header for POST /login.
 func Credentials(email, password string) http.Header {
 	r := http.Request{Header: http.Header{}}
 	r.SetBasicAuth(email, password)
@@ -189,7 +189,7 @@ func (c *Client) Delete(ctx context.Context, id string) error {
 	return c.call(ctx, http.MethodDelete, "/jobs/"+id, nil, nil, http.StatusNoContent, io.Discard)
 }
 
-// poll calls done until it returns true or an error, or ctx ends.
+// poll calls done until it returns true or an error, or until ctx is done.
 func poll(ctx context.Context, interval time.Duration, done func() (bool, error)) error {
 	for {
 		if ok, err := done(); ok || err != nil {

@@ -15,7 +15,8 @@ import (
 	"mp3converter/test/samples"
 )
 
-// burstVideo returns the video of the bursts: realistic audio, a small picture.
+// burstVideo returns the video of the bursts, which has realistic audio and a small
+// picture.
 func (s *suite) burstVideo() (content []byte, path string, err error) {
 	return s.readSample(samples.Spec{
 		Name: "film.mp4", Seconds: s.seconds, Picture: "160x90",
@@ -23,7 +24,7 @@ func (s *suite) burstVideo() (content []byte, path string, err error) {
 	})
 }
 
-// readSample makes a sample and reads it.
+// readSample creates a sample and reads it.
 func (s *suite) readSample(spec samples.Spec) (content []byte, path string, err error) {
 	if path, err = spec.Path(s.dir); err != nil {
 		return nil, "", err
@@ -100,7 +101,7 @@ func runBurst(ctx context.Context, s *suite) error {
 	case n > 0:
 		return fmt.Errorf("%d of %d responses were 5xx", n, s.user.counter.requests.Load()-requests)
 	case converters != limit:
-		return fmt.Errorf("at most %d converters were ready, want max-scale, %d", converters, limit)
+		return fmt.Errorf("at most %d converters were ready at once, want %d (max-scale)", converters, limit)
 	}
 	return nil
 }

@@ -46,7 +46,7 @@ func connect(ctx context.Context) (*cluster, error) {
 	c.api = "http://" + address
 	if err := c.get(ctx, "/api/v1/namespaces/"+namespace, nil); err != nil {
 		c.close()
-		return nil, fmt.Errorf("is the service deployed? %w", err)
+		return nil, fmt.Errorf("read the namespace (is the service deployed?): %w", err)
 	}
 	return c, nil
 }
@@ -88,7 +88,7 @@ func (c *cluster) getRaw(ctx context.Context, path string) ([]byte, error) {
 	return body, nil
 }
 
-// kubectl runs one command and returns what it printed.
+// kubectl runs one command and returns its output.
 func (c *cluster) kubectl(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "kubectl", append([]string{"-n", namespace}, args...)...)
 	var stderr bytes.Buffer
@@ -102,7 +102,7 @@ func (c *cluster) kubectl(ctx context.Context, args ...string) (string, error) {
 
 // podCounts are numbers of pods by function.
 type podCounts struct {
-	existing map[string]int // including those that start or terminate
+	existing map[string]int // including those that are starting or terminating
 	ready    map[string]int
 	desired  map[string]int // by the autoscaler
 }
@@ -148,8 +148,7 @@ func (c *cluster) pods(ctx context.Context) (podCounts, error) {
 	return p, nil
 }
 
-// waitScaledToZero waits until the autoscaler wants no pod of the named functions
-// and none is ready. Pods may still be terminating, but the next request is a cold
+// waitScaledToZero waits until the named functions have no desired and no ready pods. Pods may still be terminating, but the next request is a cold
 // start.
 func (c *cluster) waitScaledToZero(ctx context.Context, names ...string) error {
 	return poll(ctx, 500*time.Millisecond, func() (bool, error) {
@@ -182,8 +181,8 @@ func (c *cluster) waitNoPods(ctx context.Context) error {
 	})
 }
 
-// queue returns the number of messages that wait in a queue, and of those that are
-// delivered but not acknowledged.
+// queue returns how many messages of a queue are waiting, and how many are delivered
+// but not acknowledged.
 func (c *cluster) queue(ctx context.Context, name string) (waiting, delivered float64, err error) {
 	body, err := c.getRaw(ctx, "/api/v1/namespaces/"+namespace+"/services/rabbitmq:prometheus/proxy/metrics/detailed?family=queue_coarse_metrics")
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 )
 
 // runColdStarts measures two cold starts in each round: the time until POST /login
-// is answered, which starts a gateway and an auth, and the time from the acceptance
+// is answered, which starts a pod of the gateway and one of auth, and the time from the acceptance
 // of a job until a converter claims it.
 func runColdStarts(ctx context.Context, s *suite) error {
 	if err := s.user.ensureLogin(ctx); err != nil {
@@ -50,7 +50,7 @@ func runColdStarts(ctx context.Context, s *suite) error {
 
 // timeLogin returns the seconds until the response to POST /login begins.
 func (s *suite) timeLogin(ctx context.Context) (float64, error) {
-	// A new connection is part of what a user waits for.
+	// A user has to wait for a new connection, too.
 	s.user.HTTP.CloseIdleConnections()
 	start := time.Now()
 	resp, err := s.user.Do(ctx, http.MethodPost, "/login", client.Credentials(s.user.email, s.user.password), nil)

@@ -38,8 +38,8 @@ func (s *suite) readyRevision(ctx context.Context) (string, error) {
 }
 
 // runBrokerFailure deletes RabbitMQ's pod while its queue is full. Videos uploaded
-// while RabbitMQ is away are accepted without a message; the janitor sends their
-// wake-ups later.
+// while RabbitMQ is unavailable are accepted without a wake-up; the janitor sends it
+// later.
 func runBrokerFailure(ctx context.Context, s *suite) error {
 	return s.failDuringBurst(ctx, failureBurst/4, func() error {
 		_, err := s.cluster.kubectl(ctx, "delete", "pod", "rabbitmq-0", "--wait=false")

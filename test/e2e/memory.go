@@ -39,8 +39,8 @@ func (c *cluster) podMemory(ctx context.Context) (float64, error) {
 }
 
 // daemonMemory returns the memory of the processes that hack/cluster started on
-// this machine: control plane, kubelet, containerd, registry. It is false for any
-// other cluster.
+// this machine: control plane, kubelet, containerd, registry. It returns false if there
+// are none.
 func daemonMemory() (float64, bool) {
 	pidFiles, err := filepath.Glob("/run/mp3converter-cluster/*.pid")
 	if err != nil || len(pidFiles) == 0 {

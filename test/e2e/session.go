@@ -67,8 +67,8 @@ func checkNoPods(ctx context.Context, s *suite) error {
 	return s.cluster.waitNoPods(ctx)
 }
 
-// measureIdle waits until all functions are scaled to zero, and measures the memory
-// that the cluster then uses.
+// measureIdle waits until all functions are scaled to zero, and then measures the memory
+// of the cluster.
 func measureIdle(ctx context.Context, s *suite) error {
 	start := time.Now()
 	if err := s.cluster.waitNoPods(ctx); err != nil {

@@ -53,8 +53,8 @@ func (s *suite) recordFigure(name string, value float64) {
 	fmt.Printf("   %s: %.3g\n", name, value)
 }
 
-// poll calls check until it returns true. When ctx ends first, the error includes
-// the last one from check.
+// poll calls check until it returns true. If ctx is done first, the error includes the
+// last error of check.
 func poll(ctx context.Context, interval time.Duration, check func() (bool, error)) error {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()

@@ -141,7 +141,7 @@ func (f *function) stop(t *testing.T) {
 	}
 }
 
-// kill ends the process with SIGKILL, as the kernel does when memory runs out.
+// kill kills the process with SIGKILL, as the kernel does when memory runs out.
 func (f *function) kill() {
 	f.cmd.Process.Kill()
 	f.cmd.Wait()

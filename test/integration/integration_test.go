@@ -17,8 +17,8 @@ func TestService(t *testing.T) {
 	t.Run("a burst with crashes", h.testCrashes)
 }
 
-// testSession goes from a new account to the MP3. The webhook is called once for
-// each job.
+// testSession tests a session from registration to the download of the MP3. The webhook
+// must be called once for each job.
 func (h *harness) testSession(t *testing.T) {
 	u := h.register(t, "one@example.com")
 	j := u.upload(t, samples.Spec{Name: "song.mp4"})
@@ -45,7 +45,8 @@ func (h *harness) testOtherUser(t *testing.T) {
 	}
 }
 
-// testCrashes kills the converter twice and RabbitMQ once while jobs wait and run.
+// testCrashes kills the converter twice and RabbitMQ once while jobs are queued and
+// running.
 // Every job must be done in the end, and the webhook called for it.
 func (h *harness) testCrashes(t *testing.T) {
 	u := h.register(t, "four@example.com")
@@ -80,9 +81,9 @@ func (h *harness) testCrashes(t *testing.T) {
 	}
 }
 
-// janitorDelay is how long the functions must make progress without the janitor
-// while nothing fails. A machine so busy that a lease of 5 s expires needs it after
-// all.
+// janitorDelay is how long a condition may take without the janitor, which is not needed
+// while nothing fails. It runs afterwards, because on a busy machine a lease of 5 s may
+// expire.
 const janitorDelay = 30 * time.Second
 
 // waitFor waits for a condition. After delay it runs the janitor every 2 seconds,

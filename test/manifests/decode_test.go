@@ -16,7 +16,7 @@ import (
 
 func TestObjectsAreUniqueAndInNamespace(t *testing.T) {
 	seen := map[string]string{}
-	for _, o := range all(t) {
+	for _, o := range readManifests(t) {
 		if o.kind == "v1/Namespace" {
 			if o.GetName() != namespace {
 				t.Errorf("%v: want namespace %s", o, namespace)
@@ -73,7 +73,7 @@ func TestKnativeValidation(t *testing.T) {
 		Defaults: defaults(t), Features: features(t),
 	}))
 	checked := 0
-	for _, o := range all(t) {
+	for _, o := range readManifests(t) {
 		resource, ok := o.Object.(interface {
 			apis.Validatable
 			apis.Defaultable
@@ -133,7 +133,7 @@ func settings(t *testing.T, name string) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, ok := of[*corev1.ConfigMap](objects)[name]
+	c, ok := byName[*corev1.ConfigMap](objects)[name]
 	if !ok {
 		t.Fatalf("no ConfigMap %s", name)
 	}

@@ -12,7 +12,7 @@ import (
 func checkContainers(t *testing.T, check func(p pod, c corev1.Container) (problem string)) {
 	t.Helper()
 	n := 0
-	for _, p := range pods(all(t)) {
+	for _, p := range pods(readManifests(t)) {
 		for _, c := range p.containers() {
 			n++
 			if problem := check(p, c); problem != "" {
@@ -74,7 +74,7 @@ func TestContainersHaveResources(t *testing.T) {
 
 // A temporary directory without a limit can fill the disk of the node.
 func TestTemporaryDirectoriesHaveLimits(t *testing.T) {
-	for _, p := range pods(all(t)) {
+	for _, p := range pods(readManifests(t)) {
 		for _, v := range p.spec.Volumes {
 			if e := v.EmptyDir; e != nil && e.SizeLimit == nil && v.Name != "configdb" {
 				t.Errorf("%s: volume %s has no sizeLimit", p.name, v.Name)
@@ -83,9 +83,9 @@ func TestTemporaryDirectoriesHaveLimits(t *testing.T) {
 	}
 }
 
-// The source adapters of Knative need a service account token, the functions do not.
+// Knative's source adapters need a service account token; the functions do not.
 func TestNoServiceAccountTokens(t *testing.T) {
-	for _, p := range pods(all(t)) {
+	for _, p := range pods(readManifests(t)) {
 		if strings.HasPrefix(p.name, "source ") {
 			continue
 		}
@@ -99,7 +99,7 @@ func TestNoServiceAccountTokens(t *testing.T) {
 }
 
 func TestFunctionsAreProbed(t *testing.T) {
-	for name, s := range of[*servingv1.Service](all(t)) {
+	for name, s := range byName[*servingv1.Service](readManifests(t)) {
 		c := s.Spec.Template.Spec.Containers[0]
 		if c.StartupProbe != nil {
 			// Knative would wait for it before it sends a request.
@@ -109,7 +109,7 @@ func TestFunctionsAreProbed(t *testing.T) {
 		if p := c.ReadinessProbe; p == nil || p.HTTPGet == nil || p.HTTPGet.Path != "/healthz" {
 			t.Errorf("%s: the readiness probe is not /healthz", name)
 		} else if p.PeriodSeconds != 0 {
-			// With a period Kubernetes probes, at most once a second.
+			// With a period the kubelet does the probing, at most once a second.
 			t.Errorf("%s: a periodSeconds of the readiness probe slows down cold starts", name)
 		}
 		if p := c.LivenessProbe; p == nil || p.HTTPGet == nil || p.HTTPGet.Path != "/healthz" {

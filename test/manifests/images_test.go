@@ -11,21 +11,21 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// function is a pod that runs a program of functions/.
+// function is a pod that runs one of the functions.
 type function struct {
 	pod
 	function  string // its folder in functions/
 	container corev1.Container
 }
 
-const prefix = "ko://mp3converter/functions/"
+const imagePrefix = "ko://mp3converter/functions/"
 
 func functions(t *testing.T) []function {
 	t.Helper()
 	var found []function
-	for _, p := range pods(all(t)) {
+	for _, p := range pods(readManifests(t)) {
 		for _, c := range p.spec.Containers {
-			if name, ok := strings.CutPrefix(c.Image, prefix); ok {
+			if name, ok := strings.CutPrefix(c.Image, imagePrefix); ok {
 				found = append(found, function{p, name, c})
 			}
 		}
@@ -57,12 +57,13 @@ func TestImagesArePrograms(t *testing.T) {
 	}
 }
 
-// Other images need a version: without one, or with `latest`, a restart may upgrade.
+// Other images need a version. Without one, or with `latest`, a restart may pull a newer
+// version.
 func TestOtherImagesHaveVersions(t *testing.T) {
 	version := regexp.MustCompile(`^[a-z0-9./-]+:[0-9][\w.-]*$`)
-	for _, p := range pods(all(t)) {
+	for _, p := range pods(readManifests(t)) {
 		for _, c := range p.containers() {
-			if !strings.HasPrefix(c.Image, prefix) && !version.MatchString(c.Image) {
+			if !strings.HasPrefix(c.Image, imagePrefix) && !version.MatchString(c.Image) {
 				t.Errorf("%s: image %q has no version", p.name, c.Image)
 			}
 		}
@@ -91,7 +92,7 @@ func TestKoConfiguration(t *testing.T) {
 		t.Error("ko.yaml: baseImageOverrides must be for the converter only")
 	}
 	if strings.Join(c.DefaultPlatforms, ",") != "linux/amd64,linux/arm64" {
-		t.Errorf("ko.yaml: platforms are %v", c.DefaultPlatforms)
+		t.Errorf("ko.yaml: defaultPlatforms are %v, want linux/amd64 and linux/arm64", c.DefaultPlatforms)
 	}
 	if target, err := os.Readlink(filepath.Join(root, ".ko.yaml")); err != nil || target != "ko.yaml" {
 		t.Errorf(".ko.yaml must be a link to ko.yaml, because ko reads only .ko.yaml (%q, %v)", target, err)

@@ -27,7 +27,7 @@ func TestMinikubeVersions(t *testing.T) {
 	}
 	want := fmt.Sprintf("\nKNATIVE=knative-v1.%d.%d\n", minor-27, patch)
 	if !strings.Contains(read("hack", "minikube", "versions"), want) {
-		t.Errorf("hack/minikube/versions does not say %q", strings.TrimSpace(want))
+		t.Errorf("hack/minikube/versions does not contain %q", strings.TrimSpace(want))
 	}
 	setting := fmt.Sprintf(`"max-revision-timeout-seconds": "%d"`, defaults(t).MaxRevisionTimeoutSeconds)
 	if !strings.Contains(read("hack", "minikube", "up"), setting) {

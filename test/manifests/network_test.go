@@ -102,9 +102,9 @@ func matches(selector *metav1.LabelSelector, set labels.Set) bool {
 }
 
 func TestAllowedConnections(t *testing.T) {
-	objects := all(t)
+	objects := readManifests(t)
 	var ps policies
-	for _, p := range of[*networkingv1.NetworkPolicy](objects) {
+	for _, p := range byName[*networkingv1.NetworkPolicy](objects) {
 		ps = append(ps, p)
 	}
 	at := map[string]endpoint{
@@ -183,9 +183,9 @@ func TestAllowedConnections(t *testing.T) {
 		{"rabbitmq", "internet", 443, false},
 	} {
 		from, ok := at[c.from]
-		to, there := at[c.to]
-		if !ok || !there {
-			t.Errorf("no manifest creates a pod %s or %s", c.from, c.to)
+		to, toOK := at[c.to]
+		if !ok || !toOK {
+			t.Errorf("no manifest creates the pod %s or %s", c.from, c.to)
 			continue
 		}
 		if got := ps.allow(from, to, c.port); got != c.want {
@@ -196,9 +196,9 @@ func TestAllowedConnections(t *testing.T) {
 
 // A function can connect to a store if and only if it has credentials for it.
 func TestCredentialsAndNetworkAgree(t *testing.T) {
-	objects := all(t)
+	objects := readManifests(t)
 	var ps policies
-	for _, p := range of[*networkingv1.NetworkPolicy](objects) {
+	for _, p := range byName[*networkingv1.NetworkPolicy](objects) {
 		ps = append(ps, p)
 	}
 	stores := map[string]endpoint{}
@@ -220,8 +220,8 @@ func TestCredentialsAndNetworkAgree(t *testing.T) {
 
 // A policy that selects nothing protects nothing.
 func TestPoliciesSelectSomething(t *testing.T) {
-	objects := all(t)
-	for name, p := range of[*networkingv1.NetworkPolicy](objects) {
+	objects := readManifests(t)
+	for name, p := range byName[*networkingv1.NetworkPolicy](objects) {
 		found := false
 		for _, pod := range pods(objects) {
 			found = found || matches(&p.Spec.PodSelector, pod.labels)

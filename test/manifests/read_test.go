@@ -23,7 +23,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// namespace is that of all manifests.
+// namespace is the namespace of all objects.
 const namespace = "mp3converter"
 
 // root is the root directory of the repository.
@@ -32,7 +32,7 @@ var root = filepath.Join("..", "..")
 // folders are applied in this order.
 var folders = []string{"rabbitmq", "databases", "knative", "knative/domain"}
 
-// kinds are the types that manifests may have.
+// kinds lists the types that manifests may contain.
 var kinds = map[string]func() metav1.Object{
 	"v1/Namespace":                              func() metav1.Object { return new(corev1.Namespace) },
 	"v1/ServiceAccount":                         func() metav1.Object { return new(corev1.ServiceAccount) },
@@ -59,8 +59,8 @@ type object struct {
 
 func (o object) String() string { return fmt.Sprintf("%s: %s %s", o.file, o.kind, o.GetName()) }
 
-// all decodes every manifest.
-func all(t *testing.T) []object {
+// readManifests decodes every manifest.
+func readManifests(t *testing.T) []object {
 	t.Helper()
 	var objects []object
 	for _, folder := range folders {
@@ -133,8 +133,8 @@ func decodeOne(document []byte) (object, error) {
 	return object{kind: kind, Object: o}, nil
 }
 
-// of returns the objects of one type, by name.
-func of[T metav1.Object](objects []object) map[string]T {
+// byName returns the objects of one type, by name.
+func byName[T metav1.Object](objects []object) map[string]T {
 	found := map[string]T{}
 	for _, o := range objects {
 		if typed, ok := o.Object.(T); ok {

@@ -15,7 +15,7 @@ import (
 	servingv1beta1 "knative.dev/serving/pkg/apis/serving/v1beta1"
 )
 
-// external lists objects that pods refer to and that no manifest contains.
+// external lists objects that pods refer to but that are not in the manifests.
 var external = map[string]bool{
 	"configmap mysql-init": true, // created by hack/secrets from init.sql
 }
@@ -75,15 +75,15 @@ func references(spec corev1.PodSpec, containers []corev1.Container) []reference 
 }
 
 func TestSecretsAndConfigMapsExist(t *testing.T) {
-	objects := all(t)
+	objects := readManifests(t)
 	have := map[reference]bool{}
-	for name, s := range generated(t) {
+	for name, s := range generateSecrets(t) {
 		have[reference{"secret", name, ""}] = true
 		for key := range s.StringData {
 			have[reference{"secret", name, key}] = true
 		}
 	}
-	for name, c := range of[*corev1.ConfigMap](objects) {
+	for name, c := range byName[*corev1.ConfigMap](objects) {
 		have[reference{"configmap", name, ""}] = true
 		for key := range c.Data {
 			have[reference{"configmap", name, key}] = true
@@ -107,8 +107,8 @@ func TestSecretsAndConfigMapsExist(t *testing.T) {
 }
 
 func TestServiceAccountsExist(t *testing.T) {
-	objects := all(t)
-	accounts := of[*corev1.ServiceAccount](objects)
+	objects := readManifests(t)
+	accounts := byName[*corev1.ServiceAccount](objects)
 	for _, p := range pods(objects) {
 		name := p.spec.ServiceAccountName
 		if name == "" {
@@ -136,7 +136,7 @@ type definitions struct {
 func queues(t *testing.T, objects []object) definitions {
 	t.Helper()
 	var d definitions
-	text := of[*corev1.ConfigMap](objects)["rabbitmq"].Data["definitions.json"]
+	text := byName[*corev1.ConfigMap](objects)["rabbitmq"].Data["definitions.json"]
 	if err := json.Unmarshal([]byte(text), &d); err != nil {
 		t.Fatalf("definitions.json: %v", err)
 	}
@@ -144,7 +144,7 @@ func queues(t *testing.T, objects []object) definitions {
 }
 
 func TestSourcesReadDeclaredQueues(t *testing.T) {
-	objects := all(t)
+	objects := readManifests(t)
 	declared := map[string]map[string]any{}
 	for _, q := range queues(t, objects).Queues {
 		if !q.Durable {
@@ -152,7 +152,7 @@ func TestSourcesReadDeclaredQueues(t *testing.T) {
 		}
 		declared[q.Name] = q.Arguments
 	}
-	sources := of[*sourcesv1alpha1.RabbitmqSource](objects)
+	sources := byName[*sourcesv1alpha1.RabbitmqSource](objects)
 	for _, queue := range []string{"video", "mp3"} {
 		s, ok := sources[queue]
 		if !ok || s.Spec.RabbitmqResourcesConfig.QueueName != queue {
@@ -175,15 +175,15 @@ func TestSourcesReadDeclaredQueues(t *testing.T) {
 }
 
 func TestSinksAreServices(t *testing.T) {
-	objects := all(t)
-	services := of[*servingv1.Service](objects)
-	for name, s := range of[*sourcesv1alpha1.RabbitmqSource](objects) {
+	objects := readManifests(t)
+	services := byName[*servingv1.Service](objects)
+	for name, s := range byName[*sourcesv1alpha1.RabbitmqSource](objects) {
 		ref := s.Spec.Sink.Ref
 		if ref == nil || ref.Kind != "Service" || ref.APIVersion != "serving.knative.dev/v1" || services[ref.Name] == nil {
 			t.Errorf("source %s: its sink is not a function", name)
 		}
 	}
-	for name, d := range of[*servingv1beta1.DomainMapping](objects) {
+	for name, d := range byName[*servingv1beta1.DomainMapping](objects) {
 		if services[d.Spec.Ref.Name] == nil || d.Spec.Ref.Name != "gateway" {
 			t.Errorf("domain %s: must refer to the gateway", name)
 		}
@@ -191,7 +191,7 @@ func TestSinksAreServices(t *testing.T) {
 }
 
 func TestOnlyTheGatewayIsPublic(t *testing.T) {
-	for name, s := range of[*servingv1.Service](all(t)) {
+	for name, s := range byName[*servingv1.Service](readManifests(t)) {
 		local := s.Labels["networking.knative.dev/visibility"] == "cluster-local"
 		if public := name == "gateway"; local == public {
 			t.Errorf("%s: cluster-local is %v", name, local)
@@ -200,17 +200,17 @@ func TestOnlyTheGatewayIsPublic(t *testing.T) {
 }
 
 func TestAuthURL(t *testing.T) {
-	services := of[*servingv1.Service](all(t))
-	host, ok := strings.CutPrefix(value(t, services["gateway"].Spec.Template.Spec.PodSpec, "AUTH_URL"), "http://")
+	services := byName[*servingv1.Service](readManifests(t))
+	host, ok := strings.CutPrefix(envValue(t, services["gateway"].Spec.Template.Spec.PodSpec, "AUTH_URL"), "http://")
 	name, inside := strings.CutSuffix(host, "."+namespace+".svc.cluster.local")
 	if !ok || !inside || services[name] == nil || name != "auth" {
 		t.Errorf("AUTH_URL has host %q, want that of auth", host)
 	}
 }
 
-// value returns the value of an environment variable in a manifest, or "" if it has
+// envValue returns the value of an environment variable in a manifest, or "" if it has
 // none.
-func value(t *testing.T, spec corev1.PodSpec, name string) string {
+func envValue(t *testing.T, spec corev1.PodSpec, name string) string {
 	t.Helper()
 	for _, e := range spec.Containers[0].Env {
 		if e.Name == name {
@@ -222,8 +222,8 @@ func value(t *testing.T, spec corev1.PodSpec, name string) string {
 
 // Every selector must match something; otherwise it is probably misspelled.
 func TestSelectorsMatch(t *testing.T) {
-	objects := all(t)
-	sets := of[*appsv1.StatefulSet](objects)
+	objects := readManifests(t)
+	sets := byName[*appsv1.StatefulSet](objects)
 	matchesAny := func(selector labels.Selector) bool {
 		for _, s := range sets {
 			if selector.Matches(labels.Set(s.Spec.Template.Labels)) {
@@ -232,7 +232,7 @@ func TestSelectorsMatch(t *testing.T) {
 		}
 		return false
 	}
-	for name, s := range of[*corev1.Service](objects) {
+	for name, s := range byName[*corev1.Service](objects) {
 		if !matchesAny(labels.SelectorFromSet(s.Spec.Selector)) {
 			t.Errorf("service %s selects nothing", name)
 		}
@@ -241,12 +241,12 @@ func TestSelectorsMatch(t *testing.T) {
 		if !labels.SelectorFromSet(s.Spec.Selector.MatchLabels).Matches(labels.Set(s.Spec.Template.Labels)) {
 			t.Errorf("stateful set %s does not select its pods", name)
 		}
-		service := of[*corev1.Service](objects)[s.Spec.ServiceName]
+		service := byName[*corev1.Service](objects)[s.Spec.ServiceName]
 		if service == nil {
 			t.Errorf("stateful set %s: service %s does not exist", name, s.Spec.ServiceName)
 		}
 	}
-	for name, b := range of[*policyv1.PodDisruptionBudget](objects) {
+	for name, b := range byName[*policyv1.PodDisruptionBudget](objects) {
 		selector, err := metav1.LabelSelectorAsSelector(b.Spec.Selector)
 		if err != nil || !matchesAny(selector) {
 			t.Errorf("disruption budget %s selects nothing (%v)", name, err)

@@ -13,12 +13,12 @@ import (
 
 const autoscaling = "autoscaling.knative.dev/"
 
-// number reads one of the annotations.
-func number(t *testing.T, s *servingv1.Service, annotation string) int64 {
+// annotation returns the value of an annotation, which must be a number.
+func annotation(t *testing.T, s *servingv1.Service, name string) int64 {
 	t.Helper()
-	n, err := strconv.ParseInt(s.Spec.Template.Annotations[annotation], 10, 64)
+	n, err := strconv.ParseInt(s.Spec.Template.Annotations[name], 10, 64)
 	if err != nil {
-		t.Errorf("%s: %s: %v", s.Name, annotation, err)
+		t.Errorf("%s: %s: %v", s.Name, name, err)
 	}
 	return n
 }
@@ -48,31 +48,31 @@ func integer(t *testing.T, text string) int64 {
 	return n
 }
 
-// running returns one function and its Knative Service.
-func running(t *testing.T, name string) (function, *servingv1.Service) {
+// findFunction returns one function and its Knative Service.
+func findFunction(t *testing.T, name string) (function, *servingv1.Service) {
 	t.Helper()
 	for _, f := range functions(t) {
 		if f.name == name {
-			return f, of[*servingv1.Service](all(t))[name]
+			return f, byName[*servingv1.Service](readManifests(t))[name]
 		}
 	}
-	t.Fatalf("there is no function %s", name)
+	t.Fatalf("no function %s", name)
 	panic("unreachable")
 }
 
 func TestEverythingScalesToZero(t *testing.T) {
-	for name, s := range of[*servingv1.Service](all(t)) {
+	for name, s := range byName[*servingv1.Service](readManifests(t)) {
 		if s.Spec.Template.Annotations[autoscaling+"min-scale"] != "0" {
 			t.Errorf("%s: min-scale is not 0", name)
 		}
-		if number(t, s, autoscaling+"max-scale") < 1 {
+		if annotation(t, s, autoscaling+"max-scale") < 1 {
 			t.Errorf("%s: max-scale is not set", name)
 		}
 		if c := s.Spec.Template.Spec.ContainerConcurrency; c == nil || *c < 1 {
 			t.Errorf("%s: containerConcurrency is not set", name)
 		}
 		// 021-network-functions.yaml allows requests from the activator only.
-		if number(t, s, autoscaling+"target-burst-capacity") != -1 {
+		if annotation(t, s, autoscaling+"target-burst-capacity") != -1 {
 			t.Errorf("%s: target-burst-capacity must be -1, so that all requests pass the activator", name)
 		}
 	}
@@ -81,15 +81,15 @@ func TestEverythingScalesToZero(t *testing.T) {
 // With a lower parallelism pods are idle during a burst. With a higher one videos wait
 // in the activator while their timeout runs.
 func TestSourceParallelism(t *testing.T) {
-	objects := all(t)
-	services := of[*servingv1.Service](objects)
-	for name, source := range of[*sourcesv1alpha1.RabbitmqSource](objects) {
+	objects := readManifests(t)
+	services := byName[*servingv1.Service](objects)
+	for name, source := range byName[*sourcesv1alpha1.RabbitmqSource](objects) {
 		sink := services[source.Spec.Sink.Ref.Name]
-		want := number(t, sink, autoscaling+"max-scale") * *sink.Spec.Template.Spec.ContainerConcurrency
+		want := annotation(t, sink, autoscaling+"max-scale") * *sink.Spec.Template.Spec.ContainerConcurrency
 		if got := int64(*source.Spec.RabbitmqResourcesConfig.Parallelism); got != want {
 			t.Errorf("source %s: parallelism %d, but max-scale × containerConcurrency of %s is %d", name, got, sink.Name, want)
 		}
-		if number(t, sink, autoscaling+"target-utilization-percentage") != 100 {
+		if annotation(t, sink, autoscaling+"target-utilization-percentage") != 100 {
 			t.Errorf("%s: target-utilization-percentage must be 100, or Knative starts more pods than the source uses", sink.Name)
 		}
 		if d := source.Spec.Delivery; d == nil || d.Retry == nil || *d.Retry < 1 {
@@ -99,17 +99,17 @@ func TestSourceParallelism(t *testing.T) {
 }
 
 func TestOneConversionInEachPod(t *testing.T) {
-	f, s := running(t, "converter")
+	f, s := findFunction(t, "converter")
 	if c := *s.Spec.Template.Spec.ContainerConcurrency; strconv.FormatInt(c, 10) != f.setting(t, "CONVERSIONS") {
 		t.Errorf("containerConcurrency is %d, CONVERSIONS is %s; want the same", c, f.setting(t, "CONVERSIONS"))
 	}
 }
 
 func TestTimeLimits(t *testing.T) {
-	limitOfKnative := time.Duration(defaults(t).MaxRevisionTimeoutSeconds) * time.Second
+	knativeLimit := time.Duration(defaults(t).MaxRevisionTimeoutSeconds) * time.Second
 	for _, test := range []struct {
 		function string
-		least    time.Duration // of one request
+		longest  time.Duration // duration of one request
 	}{
 		{"auth", 10 * time.Second},
 		// The largest upload at 1 MB/s, but at least an hour.
@@ -117,13 +117,13 @@ func TestTimeLimits(t *testing.T) {
 		{"converter", longestConversion(t) + 5*time.Minute},
 		{"notification", longestNotification(t) + 30*time.Second},
 	} {
-		_, s := running(t, test.function)
+		_, s := findFunction(t, test.function)
 		limit := seconds(s.Spec.Template.Spec.TimeoutSeconds)
-		if limit < test.least {
-			t.Errorf("%s: timeoutSeconds is %v, a request may take %v", test.function, limit, test.least)
+		if limit < test.longest {
+			t.Errorf("%s: timeoutSeconds is %v, but a request may take %v", test.function, limit, test.longest)
 		}
-		if limit > limitOfKnative {
-			t.Errorf("%s: timeoutSeconds is %v, Knative accepts %v", test.function, limit, limitOfKnative)
+		if limit > knativeLimit {
+			t.Errorf("%s: timeoutSeconds is %v, Knative accepts at most %v", test.function, limit, knativeLimit)
 		}
 		// The default is 300 s, independent of timeoutSeconds.
 		start := seconds(s.Spec.Template.Spec.ResponseStartTimeoutSeconds)
@@ -134,26 +134,26 @@ func TestTimeLimits(t *testing.T) {
 }
 
 func largestUpload(t *testing.T) time.Duration {
-	f, _ := running(t, "gateway")
+	f, _ := findFunction(t, "gateway")
 	return time.Duration(integer(t, f.setting(t, "MAX_UPLOAD_BYTES"))/1e6) * time.Second
 }
 
 func longestConversion(t *testing.T) time.Duration {
-	f, _ := running(t, "converter")
+	f, _ := findFunction(t, "converter")
 	return duration(t, f.setting(t, "MAX_CONVERSION"))
 }
 
 func longestNotification(t *testing.T) time.Duration {
-	f, _ := running(t, "notification")
+	f, _ := findFunction(t, "notification")
 	return duration(t, f.setting(t, "SMTP_TIMEOUT")) + duration(t, f.setting(t, "WEBHOOK_TIMEOUT"))
 }
 
 // A function must not end requests earlier than Knative does.
 func TestGraceOutlastsRequests(t *testing.T) {
-	for name, s := range of[*servingv1.Service](all(t)) {
-		f, _ := running(t, name)
+	for name, s := range byName[*servingv1.Service](readManifests(t)) {
+		f, _ := findFunction(t, name)
 		if grace := duration(t, f.setting(t, "SHUTDOWN_GRACE")); grace < seconds(s.Spec.Template.Spec.TimeoutSeconds) {
-			t.Errorf("%s: SHUTDOWN_GRACE is %v, a request may take %v", name, grace, seconds(s.Spec.Template.Spec.TimeoutSeconds))
+			t.Errorf("%s: SHUTDOWN_GRACE is %v, but a request may take %v", name, grace, seconds(s.Spec.Template.Spec.TimeoutSeconds))
 		}
 	}
 }
@@ -162,29 +162,29 @@ func TestGraceOutlastsRequests(t *testing.T) {
 // last one while the others are converted, for up to half an hour each.
 func TestConsumerTimeout(t *testing.T) {
 	const prefetch = 100
-	objects := all(t)
-	conf := of[*corev1.ConfigMap](objects)["rabbitmq"].Data["rabbitmq.conf"]
+	objects := readManifests(t)
+	conf := byName[*corev1.ConfigMap](objects)["rabbitmq"].Data["rabbitmq.conf"]
 	found := regexp.MustCompile(`(?m)^consumer_timeout = (\d+)$`).FindStringSubmatch(conf)
 	if found == nil {
 		t.Fatal("rabbitmq.conf sets no consumer_timeout")
 	}
 	timeout := time.Duration(integer(t, found[1])) * time.Millisecond
-	_, s := running(t, "converter")
+	_, s := findFunction(t, "converter")
 	if longest := seconds(s.Spec.Template.Spec.TimeoutSeconds); timeout < 2*longest {
-		t.Errorf("consumer_timeout is %v, one delivery may take %v", timeout, longest)
+		t.Errorf("consumer_timeout is %v, but one delivery may take %v; want at least twice as long", timeout, longest)
 	}
-	parallelism := *of[*sourcesv1alpha1.RabbitmqSource](objects)["video"].Spec.RabbitmqResourcesConfig.Parallelism
+	parallelism := *byName[*sourcesv1alpha1.RabbitmqSource](objects)["video"].Spec.RabbitmqResourcesConfig.Parallelism
 	if least := time.Duration(prefetch/parallelism) * 30 * time.Minute; timeout < least {
 		t.Errorf("consumer_timeout is %v; with parallelism %d the last of %d messages waits %v", timeout, parallelism, prefetch, least)
 	}
 }
 
 func TestGatewayMemory(t *testing.T) {
-	const each = 16 << 20 // GridFS's buffer
-	f, s := running(t, "gateway")
+	const uploadBuffer = 16 << 20 // of GridFS
+	f, s := findFunction(t, "gateway")
 	uploads := integer(t, f.setting(t, "MAX_UPLOADS"))
-	if limit := f.container.Resources.Limits.Memory().Value(); limit < uploads*each+(200<<20) {
-		t.Errorf("memory limit %d MiB for %d uploads", limit>>20, uploads)
+	if limit := f.container.Resources.Limits.Memory().Value(); limit < uploads*uploadBuffer+(200<<20) {
+		t.Errorf("memory limit of %d MiB is too low for %d uploads", limit>>20, uploads)
 	}
 	if c := *s.Spec.Template.Spec.ContainerConcurrency; c > uploads {
 		t.Errorf("containerConcurrency %d, MAX_UPLOADS %d: the gateway would reject requests from Knative", c, uploads)
@@ -192,7 +192,7 @@ func TestGatewayMemory(t *testing.T) {
 }
 
 func TestLongestMP3FitsTempDir(t *testing.T) {
-	f, _ := running(t, "converter")
+	f, _ := findFunction(t, "converter")
 	kbit := integer(t, f.setting(t, "BITRATE"))
 	size := int64(duration(t, f.setting(t, "MAX_DURATION")).Seconds()) * kbit * 1000 / 8
 	dir := f.setting(t, "TEMP_DIR")
@@ -203,7 +203,7 @@ func TestLongestMP3FitsTempDir(t *testing.T) {
 		for _, v := range f.spec.Volumes {
 			if v.Name == m.Name && v.EmptyDir != nil && v.EmptyDir.SizeLimit != nil {
 				if limit := v.EmptyDir.SizeLimit.Value(); limit < size+(64<<20) {
-					t.Errorf("%s is limited to %d bytes, the longest MP3 has %d", dir, limit, size)
+					t.Errorf("%s is limited to %d bytes, but the longest MP3 has %d", dir, limit, size)
 				}
 				return
 			}
@@ -216,7 +216,7 @@ func TestLongestMP3FitsTempDir(t *testing.T) {
 func TestMemoryLimits(t *testing.T) {
 	for _, f := range functions(t) {
 		limit := f.container.Resources.Limits.Memory().Value()
-		text := value(t, f.spec, "GOMEMLIMIT")
+		text := envValue(t, f.spec, "GOMEMLIMIT")
 		found := regexp.MustCompile(`^(\d+)MiB$`).FindStringSubmatch(text)
 		if limit == 0 || found == nil {
 			t.Errorf("%s: memory limit %d, GOMEMLIMIT %q", f.name, limit, text)

@@ -15,8 +15,8 @@ import (
 	sourcesv1alpha1 "knative.dev/eventing-rabbitmq/pkg/apis/sources/v1alpha1"
 )
 
-// generated runs hack/secrets with a fake kubectl that records its input.
-func generated(t *testing.T) map[string]*corev1.Secret {
+// generateSecrets runs hack/secrets with a fake kubectl that records its input.
+func generateSecrets(t *testing.T) map[string]*corev1.Secret {
 	t.Helper()
 	if _, err := exec.LookPath("openssl"); err != nil {
 		t.Fatal("openssl is not installed; hack/secrets needs it")
@@ -46,15 +46,15 @@ esac
 	if err != nil {
 		t.Fatal(err)
 	}
-	return of[*corev1.Secret](objects)
+	return byName[*corev1.Secret](objects)
 }
 
 // A source inserts the password into a URL without escaping it, and expects `uri` to
 // be a host name.
 func TestSourcesCanUseTheirSecret(t *testing.T) {
-	secrets := generated(t)
+	secrets := generateSecrets(t)
 	alphanumeric := regexp.MustCompile(`^[A-Za-z0-9]{24,}$`)
-	for name, s := range of[*sourcesv1alpha1.RabbitmqSource](all(t)) {
+	for name, s := range byName[*sourcesv1alpha1.RabbitmqSource](readManifests(t)) {
 		ref := s.Spec.RabbitmqClusterReference
 		if ref.Namespace != namespace || ref.Name != "" {
 			t.Errorf("source %s: refers to cluster %q in namespace %q, want only namespace %q", name, ref.Name, ref.Namespace, namespace)
@@ -65,10 +65,10 @@ func TestSourcesCanUseTheirSecret(t *testing.T) {
 			continue
 		}
 		if password := secret.StringData["password"]; !alphanumeric.MatchString(password) {
-			t.Errorf("secret %s: the password is not 24 or more letters and digits", secret.Name)
+			t.Errorf("secret %s: the password must have at least 24 characters, all letters or digits", secret.Name)
 		}
 		if uri := secret.StringData["uri"]; strings.ContainsAny(uri, ":/@") || uri == "" {
-			t.Errorf("secret %s: uri is not a bare host", secret.Name)
+			t.Errorf("secret %s: uri is not a host name without scheme and port", secret.Name)
 		}
 		u, err := url.Parse(secret.StringData["url"])
 		if err != nil {
@@ -82,12 +82,12 @@ func TestSourcesCanUseTheirSecret(t *testing.T) {
 	}
 }
 
-// The hosts in the generated secrets are Services in the manifests.
+// The host names in the generated Secrets must be those of Services in the manifests.
 func TestSecretsPointAtServices(t *testing.T) {
-	secrets := generated(t)
-	services := of[*corev1.Service](all(t))
+	secrets := generateSecrets(t)
+	services := byName[*corev1.Service](readManifests(t))
 	for _, at := range []struct{ secret, key string }{{"rabbitmq", "url"}, {"mongodb", "uri"}, {"mysql", "dsn"}} {
-		host, port := address(t, secrets[at.secret].StringData[at.key])
+		host, port := splitAddress(t, secrets[at.secret].StringData[at.key])
 		name, ok := strings.CutSuffix(host, "."+namespace+".svc.cluster.local")
 		service := services[name]
 		if !ok || service == nil {
@@ -106,9 +106,9 @@ func TestSecretsPointAtServices(t *testing.T) {
 
 var dsn = regexp.MustCompile(`^(?:[a-z]+://)?[^@/]+@(?:tcp\()?([a-z0-9.-]+):(\d+)\)?/`)
 
-// address returns host and port of a connection string. Its errors do not include the
+// splitAddress returns host and port of a connection string. Its errors do not include the
 // string, which contains a password.
-func address(t *testing.T, text string) (host, port string) {
+func splitAddress(t *testing.T, text string) (host, port string) {
 	t.Helper()
 	found := dsn.FindStringSubmatch(text)
 	if found == nil {
@@ -118,7 +118,7 @@ func address(t *testing.T, text string) (host, port string) {
 }
 
 func TestTokenKeysAreLongEnough(t *testing.T) {
-	id, encoded, ok := strings.Cut(generated(t)["token"].StringData["TOKEN_KEYS"], ":")
+	id, encoded, ok := strings.Cut(generateSecrets(t)["token"].StringData["TOKEN_KEYS"], ":")
 	key, err := base64.StdEncoding.DecodeString(encoded)
 	if !ok || id == "" || err != nil || len(key) < 32 {
 		t.Errorf("TOKEN_KEYS is not an id and 32 or more bytes in base64 (%d bytes, %v)", len(key), err)
@@ -127,7 +127,7 @@ func TestTokenKeysAreLongEnough(t *testing.T) {
 
 // Each run must generate different credentials.
 func TestCredentialsAreRandom(t *testing.T) {
-	first, second := generated(t), generated(t)
+	first, second := generateSecrets(t), generateSecrets(t)
 	for name, s := range first {
 		for key, value := range s.StringData {
 			switch name + "/" + key {
@@ -142,13 +142,13 @@ func TestCredentialsAreRandom(t *testing.T) {
 }
 
 func TestNoSecretIsInTheRepository(t *testing.T) {
-	for _, o := range all(t) {
+	for _, o := range readManifests(t) {
 		if o.kind == "v1/Secret" {
 			t.Errorf("%v: secrets must be created by `make secrets`", o)
 		}
 	}
 	secret := regexp.MustCompile(`(?i)password|secret|_keys?$|token|_dsn|_uri|rabbitmq_url`)
-	for _, p := range pods(all(t)) {
+	for _, p := range pods(readManifests(t)) {
 		for _, c := range p.containers() {
 			for _, e := range c.Env {
 				if secret.MatchString(e.Name) && e.Value != "" {

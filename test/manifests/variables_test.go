@@ -92,8 +92,8 @@ func collectField(t *testing.T, dir string, file *ast.File, field *ast.Field, fo
 	}
 }
 
-// runtime are variables that the Go runtime and os/exec read.
-var runtime = map[string]bool{"GOMEMLIMIT": true, "GOMAXPROCS": true, "PATH": true}
+// runtimeVariables are variables that the Go runtime and os/exec read.
+var runtimeVariables = map[string]bool{"GOMEMLIMIT": true, "GOMAXPROCS": true, "PATH": true}
 
 func TestVariables(t *testing.T) {
 	for _, f := range functions(t) {
@@ -104,7 +104,7 @@ func TestVariables(t *testing.T) {
 				t.Errorf("%s: %s is set twice", f.name, e.Name)
 			}
 			set[e.Name] = true
-			if _, ok := known[e.Name]; !ok && !runtime[e.Name] {
+			if _, ok := known[e.Name]; !ok && !runtimeVariables[e.Name] {
 				t.Errorf("%s: functions/%s does not read %s", f.name, f.function, e.Name)
 			}
 		}
@@ -123,13 +123,14 @@ func (f function) setting(t *testing.T, name string) string {
 	if !ok {
 		t.Fatalf("functions/%s does not read %s", f.function, name)
 	}
-	if set := value(t, f.spec, name); set != "" {
+	if set := envValue(t, f.spec, name); set != "" {
 		return set
 	}
 	return v.defaultValue
 }
 
-// The variables in the command of the comment must exist.
+// The kubectl command in the comment of 130-notification.yaml must set only variables
+// that exist.
 func TestOptionalSecretOfNotification(t *testing.T) {
 	known := variables(t, "notification")
 	content, err := os.ReadFile(filepath.Join(root, "knative", "130-notification.yaml"))

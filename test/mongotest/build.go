@@ -13,8 +13,8 @@ import (
 	"syscall"
 )
 
-// build returns the path of the FerretDB program, which it builds unless it is in
-// the user's cache. The first build takes a minute or more.
+// build returns the path of the FerretDB program, and builds it if it is not in the
+// user's cache. The first build takes a minute or more.
 func build() (string, error) {
 	source, err := sourceDir()
 	if err != nil {
@@ -64,7 +64,8 @@ func sourceDir() (string, error) {
 	return dir, nil
 }
 
-// fingerprint returns a hash of everything that the program is built from.
+// fingerprint returns a hash of the program's sources, the Go version and the
+// platform.
 func fingerprint(source string) (string, error) {
 	sum := sha256.New()
 	fmt.Fprintln(sum, runtime.Version(), runtime.GOOS, runtime.GOARCH)
@@ -82,7 +83,7 @@ func fingerprint(source string) (string, error) {
 	return fmt.Sprintf("%x", sum.Sum(nil)[:8]), nil
 }
 
-// lock locks a file, waiting until no other process has it locked.
+// lock takes an exclusive lock on a file, and waits while another process holds it.
 func lock(path string) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

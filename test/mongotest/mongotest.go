@@ -1,4 +1,4 @@
-// Package mongotest provides a MongoDB for tests: the one that MONGODB_URI names, or
+// Package mongotest provides a MongoDB for tests: the one at MONGODB_URI, or
 // FerretDB, which it builds from test/ferretdb and starts on a free port. Nothing
 // else needs to be installed.
 package mongotest

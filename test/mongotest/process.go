@@ -18,7 +18,8 @@ type process struct {
 	uri   string
 }
 
-// start runs the program until stop or kill is called, or this process ends.
+// start runs the program until stop or kill is called, or until this process
+// exits.
 func start(path string, args ...string) (*process, error) {
 	cmd := exec.Command(path, append([]string{"-until-eof"}, args...)...)
 	stdin, err := cmd.StdinPipe()
@@ -53,7 +54,7 @@ func start(path string, args ...string) (*process, error) {
 	return p, nil
 }
 
-// kill ends the process with SIGKILL.
+// kill kills the process with SIGKILL and waits for it.
 func (p *process) kill() error {
 	if err := p.cmd.Process.Kill(); err != nil {
 		return err

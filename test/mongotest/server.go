@@ -42,7 +42,7 @@ func (s *Server) start(t testing.TB, address string) {
 	s.process, s.URI = p, p.uri
 }
 
-// Kill ends the server with SIGKILL.
+// Kill kills the server with SIGKILL.
 func (s *Server) Kill(t testing.TB) {
 	t.Helper()
 	if err := s.process.kill(); err != nil {

@@ -11,8 +11,8 @@ type sharedServer struct {
 
 var shared sharedServer
 
-// acquire starts the server for the first test and returns its URI. Each call is
-// followed by one of release.
+// acquire starts the server for the first test and returns its URI. Each
+// successful call must be followed by a call of release.
 func (s *sharedServer) acquire() (uri string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

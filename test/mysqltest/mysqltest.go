@@ -97,13 +97,14 @@ func createSchema(t testing.TB, cfg *mysql.Config) {
 	}
 }
 
-// Kill ends the server with SIGKILL.
+// Kill kills the server with SIGKILL.
 func (s *Server) Kill(t testing.TB) {
 	t.Helper()
 	s.process.Kill()
 }
 
-// Restart starts the server again, with its data, and waits until it answers.
+// Restart starts the server again, with its data, and waits until it accepts
+// connections.
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
 	log := filepath.Join(s.dir, "log")
@@ -131,7 +132,7 @@ func (s *Server) Restart(t testing.TB) {
 			t.Fatalf("mariadbd exited during startup:\n%s", out)
 		case <-deadline:
 			out, _ := os.ReadFile(log)
-			t.Fatalf("mariadbd accepts no connections after %v: %v\n%s", bootTimeout, err, out)
+			t.Fatalf("mariadbd did not accept connections within %v: %v\n%s", bootTimeout, err, out)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

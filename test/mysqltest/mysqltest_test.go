@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestServer: the tables exist, and data survives Kill.
+// TestServer checks that the tables exist and that data survives Kill.
 func TestServer(t *testing.T) {
 	s := Start(t)
 	db, err := sql.Open("mysql", s.DSN)
@@ -18,7 +18,7 @@ func TestServer(t *testing.T) {
 	}
 	s.Kill(t)
 	if err := db.Ping(); err == nil {
-		t.Fatal("the server answers after Kill")
+		t.Fatal("the server still responds after Kill")
 	}
 	s.Restart(t)
 	var n int

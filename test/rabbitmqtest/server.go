@@ -127,13 +127,13 @@ func (s *Server) boot(t testing.TB) {
 		case <-s.broker.Exited():
 			t.Fatalf("rabbitmq-server exited during startup:\n%s", s.logTail())
 		case <-deadline:
-			t.Fatalf("rabbitmq-server accepts no connections after %v: %v\n%s", bootTimeout, err, s.logTail())
+			t.Fatalf("rabbitmq-server did not accept connections within %v: %v\n%s", bootTimeout, err, s.logTail())
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
 }
 
-// Kill ends the broker with SIGKILL.
+// Kill kills the broker with SIGKILL.
 func (s *Server) Kill(t testing.TB) {
 	t.Helper()
 	if s.broker != nil {
@@ -154,7 +154,7 @@ func (s *Server) Restart(t testing.TB) {
 	s.boot(t)
 }
 
-// Ctl runs rabbitmqctl and returns what it prints. It takes about a second.
+// Ctl runs rabbitmqctl and returns its output. It takes about a second.
 func (s *Server) Ctl(t testing.TB, args ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

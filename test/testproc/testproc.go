@@ -16,8 +16,8 @@ import (
 )
 
 // watchdogScript starts a watchdog in the server's process group and then executes
-// the server. The watchdog reads from a pipe whose other end only the test has open;
-// at its end, when the test has exited or was killed, it kills the process group.
+// the server. The watchdog reads from a pipe whose other end only the test has open. At
+// EOF, which means that the test has exited or was killed, it kills the process group.
 const watchdogScript = `{ cat <&3; kill -9 0; } >/dev/null 2>&1 & exec "$@" 3<&-`
 
 // Process is a running server, with its child processes.

@@ -74,7 +74,8 @@ func TestTerminateIncludesChildren(t *testing.T) {
 	}
 }
 
-// The test runs itself in another process, which starts a server, and kills it.
+// The test runs itself in another process, which starts a server, and kills that
+// process.
 func TestServerIsKilledWithTest(t *testing.T) {
 	if dir := os.Getenv("TESTPROC_DIR"); dir != "" {
 		startShell(t, dir)

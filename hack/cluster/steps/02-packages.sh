@@ -1,5 +1,5 @@
-# Debian's packages. Several of them would start a daemon when installed; a
-# policy-rc.d that says no keeps the system's own services as they were.
+# Debian packages. Several of them would start a daemon when installed; a policy-rc.d
+# that forbids it leaves the system's services unchanged.
 
 missing=()
 while read -r package; do
@@ -14,7 +14,7 @@ install_packages() {
         # shellcheck disable=SC2064
         trap "rm -f $policy" EXIT
     fi
-    # Another apt may be at work; it is waited for.
+    # Wait if another apt is running.
     local apt=(apt-get -qq -o DPkg::Lock::Timeout=600)
     "${apt[@]}" update
     DEBIAN_FRONTEND=noninteractive "${apt[@]}" install -y --no-install-recommends "${missing[@]}"

@@ -1,12 +1,12 @@
-# One bridge for the pods; its address is the node's. Sysctls are written down
-# before they are changed, for `down` to put them back.
+# One bridge for the pods; its address is the node's. Sysctls are saved before they are
+# changed, so that `down` can restore them.
 
 step "network: bridge $BRIDGE, $NODE_IP"
 LOG=
 
 for port in 6443 10250; do
     if ! alive apiserver && ss -Hltn "sport = :$port" | grep -q .; then
-        fail "port $port is taken: is another Kubernetes running on this machine?"
+        fail "port $port is in use: is another Kubernetes running on this machine?"
     fi
 done
 
@@ -14,7 +14,7 @@ modprobe -q br_netfilter 2>/dev/null || true
 modprobe -q overlay 2>/dev/null || true
 
 sysctls=(
-    net.ipv4.ip_forward=1                    # pods reach each other and the world through this machine
+    net.ipv4.ip_forward=1                    # this machine routes between pods and to other networks
     net.ipv4.conf.all.route_localnet=1       # kube-proxy: node ports on 127.0.0.1
     net.bridge.bridge-nf-call-iptables=1     # services work between pods on one bridge
     # kubelet sets these.
@@ -32,7 +32,8 @@ for setting in "${sysctls[@]}"; do
     sysctl -q -w "$setting" || fail "sysctl $setting"
 done
 
-# The tables that iptables would show anyway; looking may make one, so nft is asked.
+# The existing tables, for `down`. nft lists them, because iptables may create those
+# that it lists.
 if [ ! -e "$STATE/tables" ] && command -v nft >/dev/null; then
     nft list tables | sed -n 's/^table //p' >"$STATE/tables"
 fi
@@ -42,11 +43,11 @@ if ! ip link show "$BRIDGE" >/dev/null 2>&1; then
     ip addr add "$NODE_IP/24" dev "$BRIDGE"
     ip link set "$BRIDGE" up
 fi
-# Addresses of services are translated before a packet leaves, but there has to be
-# a way for them to leave by; a machine may have no default route.
+# Service addresses are translated only after a route has been chosen, and the machine
+# may have no default route.
 ip route replace "$SERVICE_RANGE" dev "$BRIDGE"
 
-# Ours are the rules with this comment; `down` looks for it.
+# The comment marks the cluster's rules, so that `down` finds them.
 rule() { # TABLE CHAIN MATCH…
     local table=$1 chain=$2
     shift 2

@@ -3,7 +3,7 @@
 await_build tools
 step "image registry: $REGISTRY"
 if ! alive registry && ss -Hltn "sport = :$REGISTRY_PORT" | grep -q .; then
-    fail "port $REGISTRY_PORT is taken; choose another with MP3_CLUSTER_REGISTRY_PORT"
+    fail "port $REGISTRY_PORT is in use; choose another with MP3_CLUSTER_REGISTRY_PORT"
 fi
 mkdir -p "$CACHE/registry"
 start registry "$BIN/registry" -address "127.0.0.1:$REGISTRY_PORT" -directory "$CACHE/registry"

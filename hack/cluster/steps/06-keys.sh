@@ -1,6 +1,6 @@
 # A certificate authority, one certificate for the machine's own servers and
 # clients, the key that signs service account tokens, and the administrator's
-# token. Made once for each cluster, gone with it.
+# token. Generated once for each cluster, and deleted with it.
 
 keys=$STATE/keys
 LOG=$LOGS/keys.log
@@ -10,8 +10,8 @@ make_keys() {
     cd "$keys.new"
     openssl genrsa -out service-accounts.key 2048
     openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj /CN=mp3converter-cluster -keyout ca.key -out ca.crt
-    # The API server shows it to its clients and, as a member of system:masters,
-    # to kubelet and etcd.
+    # The API server presents it to its clients, to etcd and, as a member of
+    # system:masters, to kubelet.
     openssl req -newkey rsa:2048 -nodes -subj /O=system:masters/CN=kube-apiserver -keyout server.key -out server.csr
     local names=localhost,kubernetes,kubernetes.default,kubernetes.default.svc,kubernetes.default.svc.cluster.local
     printf 'extendedKeyUsage=serverAuth,clientAuth\nsubjectAltName=DNS:%s,IP:127.0.0.1,IP:%s,IP:%s\n' \
@@ -25,10 +25,10 @@ make_keys() {
 if [ ! -e "$keys" ]; then
     step "keys and certificates"
     rm -rf "$keys.new"
-    (make_keys) >"$LOG" 2>&1 || fail "making keys"
+    (make_keys) >"$LOG" 2>&1 || fail "generating keys"
 fi
 
-# Written anew each time: it is only what the keys say.
+# Written on every run, because it is derived from the keys.
 (umask 077 && cat >"$KUBECONFIG_FILE") <<YAML
 apiVersion: v1
 kind: Config

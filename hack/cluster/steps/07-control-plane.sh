@@ -1,10 +1,10 @@
-# etcd, the API server, the controllers and the scheduler: processes on the host,
-# not pods, so that each has one plain log.
+# etcd, the API server, the controllers and the scheduler run as processes on the host,
+# not as pods, so that each has one log file.
 
 await_build kube
 step "control plane: Kubernetes $("$BIN/kube-apiserver" --version | cut -d' ' -f2)"
 
-# No fsync: the cluster is thrown away sooner than it would need it.
+# No fsync: after a crash of the machine the cluster is created again anyway.
 start etcd etcd --name=node --data-dir="$STATE/etcd" --unsafe-no-fsync \
     --listen-client-urls="https://127.0.0.1:$ETCD_PORT" --advertise-client-urls="https://127.0.0.1:$ETCD_PORT" \
     --listen-peer-urls="http://127.0.0.1:$((ETCD_PORT + 1))" \

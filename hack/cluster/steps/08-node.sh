@@ -1,14 +1,14 @@
 # The node: containerd, kubelet and kube-proxy.
 #
-# containerd and kubelet live in a mount namespace of their own. Everything that
-# they mount (layers, volumes, network namespaces) is seen by them and by the
-# containers only, and is gone with their last process, however that ended.
+# containerd and kubelet run in a mount namespace of their own. What they mount (layers,
+# volumes, network namespaces) is visible only to them and to the containers, and
+# disappears with the last process of the namespace, even if it was killed.
 
 step "node: containerd, kubelet, kube-proxy"
 
 for controller in "${cgroup_roots[@]}"; do mkdir -p "$controller/$CGROUP"; done
-# All pods together get the share of one busy process by default (in version 1 of
-# control groups). As on any node, they get that of as many as there are cores.
+# In version 1 of control groups, all pods together would get the CPU share of a single
+# process. Give them one such share per core, as on other nodes.
 shares=/sys/fs/cgroup/cpu/$CGROUP/cpu.shares
 [ ! -e "$shares" ] || echo $((1024 * $(nproc))) >"$shares"
 
@@ -20,8 +20,8 @@ cat >"$STATE/cni/conf/10-pods.conflist" <<JSON
     "ranges": [[{"subnet": "$POD_RANGE"}]], "routes": [{"dst": "0.0.0.0/0"}]}}]}
 JSON
 
-# Images of docker.io are looked for in the cluster's registry first: that is how
-# stand-ins answer to the names that the manifests use.
+# containerd looks for images of docker.io in the cluster's registry first. It contains
+# substitutes under the names that the manifests use.
 cat >"$STATE/registries/docker.io/hosts.toml" <<TOML
 server = "https://registry-1.docker.io"
 [host."http://$REGISTRY"]
@@ -58,8 +58,8 @@ start containerd "$HERE/private-mounts" "$STATE" containerd --config "$STATE/con
 containerd_answers() { ctr --address "$RUN/containerd.sock" version; }
 await 60 "containerd" containerd_answers
 
-# The host's resolver may be a stub on 127.0.0.1, which means something else
-# inside a pod; names outside the cluster go to what the host itself asks.
+# The host's resolver may be a stub on 127.0.0.1, which inside a pod is the pod itself.
+# Names outside the cluster are resolved by the host's upstream servers.
 grep -E '^nameserver' /run/systemd/resolve/resolv.conf 2>/dev/null >"$STATE/resolv.conf" ||
     grep -E '^nameserver' /etc/resolv.conf >"$STATE/resolv.conf" || echo 'nameserver 127.0.0.1' >"$STATE/resolv.conf"
 
@@ -82,7 +82,7 @@ podLogsDir: $STATE/pod-logs
 volumePluginDir: $STATE/plugins
 registryPullQPS: 0
 maxPods: 200
-# The disk is the user's; it is not for the cluster to clean images off it.
+# Never delete images to free disk space: the disk also holds the user's files.
 imageGCHighThresholdPercent: 100
 evictionHard: {memory.available: 100Mi, nodefs.available: 1%, imagefs.available: 1%}
 YAML
@@ -91,7 +91,7 @@ start kubelet nsenter --target "$containerd_pid" --mount "$BIN/kubelet" --config
     --kubeconfig="$KUBECONFIG_FILE" --cert-dir=/var/lib/kubelet/pki \
     --node-ip="$NODE_IP" --hostname-override=node
 
-# kube-proxy exits when its file is written to, so a running one keeps its own.
+# kube-proxy exits when its configuration file changes, so leave it while it is running.
 alive proxy || cat >"$STATE/proxy.yaml" <<YAML
 apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration
@@ -102,9 +102,9 @@ clusterCIDR: $POD_RANGE
 bindAddress: $NODE_IP
 healthzBindAddress: 127.0.0.1:10256
 metricsBindAddress: 127.0.0.1:10249
-# Node ports answer on this machine only.
+# Node ports are reachable from this machine only.
 nodePortAddresses: [127.0.0.0/8]
-# The machine's own limits on connections stay.
+# Do not change the machine's conntrack limits.
 conntrack: {maxPerCore: 0, tcpEstablishedTimeout: 0s, tcpCloseWaitTimeout: 0s}
 YAML
 start proxy "$BIN/kube-proxy" --config="$STATE/proxy.yaml"

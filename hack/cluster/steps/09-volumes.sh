@@ -1,4 +1,4 @@
-# Persistent volumes: directories in $STATE/volumes, made when they are claimed.
+# Persistent volumes: directories in $STATE/volumes, created for each claim.
 
 step "volumes"
 mkdir -p "$STATE/volumes"
@@ -9,7 +9,7 @@ kind: StorageClass
 metadata:
   name: directory
   annotations: {storageclass.kubernetes.io/is-default-class: "true"}
-# Not a driver's name: the program `volumes` looks for claims of this class itself.
+# Not the name of a CSI driver: the program `volumes` watches for claims of this class.
 provisioner: mp3converter.com/directory
 volumeBindingMode: WaitForFirstConsumer
 YAML

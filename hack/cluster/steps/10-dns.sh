@@ -1,6 +1,6 @@
 # Cluster DNS.
 
-# deployed NAMESPACE: every deployment in it runs all the pods it wants.
+# deployed NAMESPACE: reports whether all deployments in it are available.
 deployed() { kubectl -n "$1" wait --for=condition=Available deployment --all --timeout=1s; }
 
 await_build coredns

@@ -2,7 +2,7 @@
 
 step "Knative Serving"
 LOG=$LOGS/kubectl.log
-# The webhook checks ConfigMaps that come after it, and is not up at once.
+# Retried, because ConfigMaps are rejected until the webhook that validates them is up.
 applied_serving() { reduce_cpu_requests "$RESOLVED/serving.yaml" | apply - >"$LOG" 2>&1; }
 await 120 "applying Knative Serving" applied_serving
 

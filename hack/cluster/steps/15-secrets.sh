@@ -1,4 +1,4 @@
-# The credentials, so that `kubectl apply -f rabbitmq/ -f databases/` is next.
+# Generates the credentials that rabbitmq/ and databases/ need.
 
 step "secrets"
 LOG=$LOGS/secrets.log
