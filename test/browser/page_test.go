@@ -182,7 +182,7 @@ func TestSessionEnds(t *testing.T) {
 	login(v, c)
 	evaluate[string](v, `sessionStorage.token = sessionStorage.token.slice(0, -3) + "xyz"`)
 	v.do(chromedp.Reload(), chromedp.WaitVisible("#login"))
-	if got := v.notice(); got != "The token is not valid here. Log in again." {
+	if got := v.notice(); got != "The token is invalid. Log in again." {
 		t.Errorf("notice %q", got)
 	}
 	if evaluate[bool](v, `document.getElementById("work").checkVisibility()`) {
