@@ -16,16 +16,16 @@ var (
 	dumpTag      = regexp.MustCompile(`^ {4}(?:  )?(\S+)( *): (.*)$`)
 )
 
-// errUnusualDump says that ffprobe might tell more than the dump does.
+// errUnusualDump means that the dump may lack information that ffprobe would return.
 var errUnusualDump = errors.New("ffmpeg's stream dump is not fully understood")
 
 // parseDump parses ffmpeg's description of its first input, which begins
-// "Input #0", into what ffprobe would have said. It accepts only what it can
-// read without loss.
+// "Input #0", and returns the same result as ffprobe. It accepts only dumps that
+// it can parse without loss.
 func parseDump(text []byte) (*probe, error) {
 	p := &probe{}
-	var tags map[string]string // of the section that the line is in; nil if they do not matter
-	details := false           // the line is among the details of something else
+	var tags map[string]string // of the current section; nil if they are not needed
+	details := false           // the line belongs to a nested description
 	for line := range strings.Lines(string(text)) {
 		line, complete := strings.CutSuffix(line, "\n")
 		input := dumpInput.FindStringSubmatch(line)
@@ -70,16 +70,16 @@ func parseDump(text []byte) (*probe, error) {
 	if err := p.selectStreams(""); err != nil {
 		return nil, err
 	}
-	// The dump never lists a file's tag "language". That of the audio track
-	// takes precedence; where there is neither, only these formats are known to
-	// have none.
+	// The dump never lists the "language" tag of a file. If the audio track has
+	// that tag, it takes precedence. Otherwise accept only formats whose files
+	// never have the tag.
 	if p.audio.Tags["language"] == "" && p.Format.Name != "matroska,webm" && p.Format.Name != "ogg" && p.Format.Name != "mpegts" {
 		return nil, errUnusualDump
 	}
 	return p, nil
 }
 
-// addDumpTag adds the tag in the line and reports whether it was read without
+// addDumpTag adds the tag in the line and reports whether it was parsed without
 // loss. Keys are padded to 16 bytes; values are cut at 255 bytes, continue on
 // lines without a key, and have '?' in place of control characters.
 func addDumpTag(tags map[string]string, line string) bool {
