@@ -2,5 +2,5 @@ package ffmpeg
 
 import "os"
 
-// long asks for the tests that take many minutes: make conversion.
+// long enables the tests that take many minutes; make conversion sets it.
 var long = os.Getenv("CONVERSION") == "all"

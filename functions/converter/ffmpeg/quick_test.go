@@ -14,15 +14,15 @@ import (
 	"mp3converter/test/samples"
 )
 
-// convertBothWays converts a video quickly and as planned and compares the
-// results. It returns nil if the video is not eligible for a quick conversion.
+// convertBothWays converts a video with convertQuick and with convertPlanned and
+// compares the results. It returns nil if the video is not eligible for a quick conversion.
 func convertBothWays(t *testing.T, path string) *conversionRun {
 	t.Helper()
 	c := newConverter(t)
 	quick := newRun(t, c, fileInput(t, path), conversion.Options{})
 	if !quick.convertQuick(t.Context()) {
 		if quick.mediaInfo != nil {
-			t.Error("media info of a quick conversion that failed")
+			t.Error("a failed quick conversion returned media info")
 		}
 		return nil
 	}
@@ -111,7 +111,8 @@ func TestQuickMatchesPlanned(t *testing.T) {
 	})
 }
 
-// The whole matrix with CONVERSION=all, else one codec of each container.
+// With CONVERSION=all the whole matrix is tested, otherwise one codec of each
+// container.
 func TestQuickMatchesPlannedForTheMatrix(t *testing.T) {
 	var n, quick atomic.Int64
 	t.Run("formats", func(t *testing.T) {
@@ -139,7 +140,7 @@ func TestQuickMatchesPlannedForTheMatrix(t *testing.T) {
 	})
 	t.Logf("%d of %d files are eligible for a quick conversion", quick.Load(), n.Load())
 	if quick.Load() == 0 {
-		t.Error("none")
+		t.Error("no file is eligible")
 	}
 }
 
@@ -147,22 +148,22 @@ func TestNotQuick(t *testing.T) {
 	c := newConverter(t)
 	in := fileInput(t, makeSample(t, samples.Spec{Name: "short.mp4"}))
 	if newRun(t, c, in, conversion.Options{Bitrate: 192}).convertQuick(t.Context()) {
-		t.Error("with options")
+		t.Error("quick conversion with options")
 	}
 	in.Size = quickSize + 1
 	if newRun(t, c, in, conversion.Options{}).convertQuick(t.Context()) {
-		t.Error("of a large video")
+		t.Error("quick conversion of a large video")
 	}
 }
 
-// A video that several encoders convert faster is not started with one.
-func TestNotQuickWhereParallelEncodingPays(t *testing.T) {
+// A video that several encoders would convert faster is not converted by one.
+func TestNotQuickIfParallelIsFaster(t *testing.T) {
 	path := makeSample(t, samples.Spec{Name: "long.m4a", Video: "none", Seconds: 300, Tags: map[string]string{"title": "Long"}})
 	r := newRun(t, newConverter(t), fileInput(t, path), conversion.Options{})
 	r.cores = 2
 	r.progress = func(percent int) { t.Errorf("progress %d%%", percent) }
 	if r.convertQuick(t.Context()) {
-		t.Error("converted by one encoder")
+		t.Error("quick conversion instead of a parallel one")
 	}
 }
 
