@@ -1,4 +1,5 @@
-// Command converter is the function that RabbitmqSource delivers uploads to.
+// Command converter is the function that converts uploaded videos to MP3. The
+// RabbitmqSource of the video queue calls it.
 package main
 
 import (

@@ -34,7 +34,7 @@ func TestValidateNamesTheVariable(t *testing.T) {
 			t.Errorf("%s: %v", variable, err)
 		}
 		if _, err := New(cfg, nil, testKeys); err == nil {
-			t.Errorf("%s: New took it", variable)
+			t.Errorf("%s: New accepted it", variable)
 		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	maxEmail = 254 // bytes; the longest that mail can be sent to
+	maxEmail = 254 // bytes; the longest valid address
 
 	// MinPassword is in characters, MaxPassword in bytes.
 	MinPassword = 8

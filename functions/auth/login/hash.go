@@ -59,7 +59,7 @@ func (h phc) String() string {
 }
 
 // parseHash parses the result of String. It rejects parameters so large that checking
-// a password would exhaust the process.
+// a password would exhaust memory or CPU.
 func parseHash(s string) (phc, error) {
 	fields := strings.Split(s, "$")
 	if len(fields) != 6 || fields[0] != "" || fields[1] != "argon2id" || fields[2] != fmt.Sprintf("v=%d", argon2.Version) {

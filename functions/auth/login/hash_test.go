@@ -10,7 +10,7 @@ import (
 	"mp3converter/shared/problem"
 )
 
-// cheap makes hashes that cost a test nothing.
+// cheap are parameters for fast tests.
 var cheap = params{memory: 8, time: 1, threads: 1}
 
 func TestHash(t *testing.T) {
@@ -27,13 +27,13 @@ func TestHash(t *testing.T) {
 		t.Error("the hash matches another password")
 	}
 	if other := newHash(currentParams, "correct horse").String(); other == s {
-		t.Error("two hashes of one password are equal: no salt")
+		t.Error("two hashes of one password are equal: the salt is missing")
 	}
 }
 
-// Made by the reference implementation:
+// The hash was made by the reference implementation:
 // echo -n password | argon2 somesalt -id -t 2 -k 65536 -p 1
-func TestHashOfTheReferenceImplementation(t *testing.T) {
+func TestReferenceImplementation(t *testing.T) {
 	h, err := parseHash("$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc")
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +43,7 @@ func TestHashOfTheReferenceImplementation(t *testing.T) {
 	}
 }
 
-func TestParseHashRefuses(t *testing.T) {
+func TestParseHashRejects(t *testing.T) {
 	good := newHash(cheap, "x").String()
 	for name, s := range map[string]string{
 		"empty":           "",
@@ -63,17 +63,17 @@ func TestParseHashRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := parseHash(s); err == nil {
-				t.Errorf("%q was taken", s)
+				t.Errorf("%q was accepted", s)
 			}
 		})
 	}
 }
 
-func TestOldHashIsRenewedOnceItsPasswordIsKnown(t *testing.T) {
+func TestOldHashIsUpgraded(t *testing.T) {
 	h := newHasher(params{memory: 16, time: 1, threads: 1}, time.Minute)
 	old := newHash(cheap, "password").String()
 	if _, fresh, err := h.check(t.Context(), old, "wrong"); err != nil || fresh != "" {
-		t.Errorf("on a wrong password: %q, %v", fresh, err)
+		t.Errorf("wrong password: %q, %v", fresh, err)
 	}
 	right, fresh, err := h.check(t.Context(), old, "password")
 	if err != nil || !right || fresh == "" {
@@ -81,7 +81,7 @@ func TestOldHashIsRenewedOnceItsPasswordIsKnown(t *testing.T) {
 	}
 	right, again, err := h.check(t.Context(), fresh, "password")
 	if err != nil || !right || again != "" {
-		t.Errorf("the renewed hash: %v, %q, %v", right, again, err)
+		t.Errorf("the upgraded hash: %v, %q, %v", right, again, err)
 	}
 }
 

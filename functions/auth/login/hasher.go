@@ -9,8 +9,8 @@ import (
 )
 
 // hasher hashes at most one password per core at a time. A hash takes 19 MiB and a
-// full core, so without this bound a burst of logins would exhaust the memory and
-// finish no sooner.
+// full core, so without this bound a burst of logins would exhaust memory
+// without finishing sooner.
 type hasher struct {
 	params params
 	slots  chan struct{}

@@ -4,7 +4,7 @@
 //
 // POST /login returns the same response, after the same work, for an unknown user and
 // for a wrong password. POST /register reveals that an address is taken: hiding it
-// would require confirmation by e-mail, for which an installation may have no server.
+// would require confirmation by e-mail, and an installation may have no mail server.
 // Registrations are throttled by client address, and REGISTRATION=closed disables
 // them.
 package login
@@ -66,7 +66,7 @@ func newServer(cfg Config, users *Users, keys token.Keys) (*server, error) {
 
 func (s *server) routes() http.Handler {
 	mux := http.NewServeMux()
-	// Users, by way of the gateway.
+	// Called by users, through the gateway.
 	mux.Handle("POST /login", problem.Handler(s.handleLogin))
 	mux.Handle("POST /register", problem.Handler(s.handleRegister))
 	return problem.Mux(mux)

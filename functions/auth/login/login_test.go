@@ -16,7 +16,7 @@ import (
 	"mp3converter/shared/token"
 )
 
-const password = "correct horse: battery" // a colon belongs to the password
+const password = "correct horse: battery" // a password may contain a colon
 
 var testKeys = func() token.Keys {
 	k, err := token.ParseKeys("k:" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32))))
@@ -55,7 +55,7 @@ func basic(name, password string) string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(name+":"+password))
 }
 
-// post sends a request of the given headers, "Name: value" each.
+// post sends a request with the given headers, each of the form "Name: value".
 func post(s *server, path, body string, headers ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest("POST", path, strings.NewReader(body))
 	for _, h := range headers {
@@ -83,7 +83,7 @@ func code(t testing.TB, w *httptest.ResponseRecorder) string {
 	return doc.Code
 }
 
-func TestLoginAnswersWithAToken(t *testing.T) {
+func TestLoginReturnsToken(t *testing.T) {
 	s := start(t, testConfig())
 	w := logIn(s, " Me@Example.com", password)
 	if w.Code != 200 || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/plain") || w.Header().Get("Cache-Control") != "no-store" {
@@ -113,7 +113,7 @@ func TestLoginAnswersWithAToken(t *testing.T) {
 	}
 }
 
-func TestLoginRefuses(t *testing.T) {
+func TestLoginRejects(t *testing.T) {
 	s := start(t, testConfig())
 	for name, c := range map[string]struct {
 		authorization string
@@ -143,8 +143,8 @@ func TestLoginRefuses(t *testing.T) {
 	}
 }
 
-// Work is counted and not timed: it is what the time goes into.
-func TestUnknownUserLooksLikeAWrongPassword(t *testing.T) {
+// The test counts key derivations instead of measuring time: they take most of it.
+func TestUnknownUserLooksLikeWrongPassword(t *testing.T) {
 	s := start(t, testConfig())
 	work := func(name string) (int64, string) {
 		before := derivations.Load()
@@ -153,11 +153,11 @@ func TestUnknownUserLooksLikeAWrongPassword(t *testing.T) {
 	}
 	hashes, answer := work("me@example.com")
 	if hashes != 1 {
-		t.Fatalf("a wrong password cost %d hashes, want 1", hashes)
+		t.Fatalf("a wrong password took %d key derivations, want 1", hashes)
 	}
 	for _, name := range []string{"you@example.com", "not an address", ""} {
 		if n, a := work(name); n != hashes || a != answer {
-			t.Errorf("%q cost %d hashes and got\n%s\nwant %d and\n%s", name, n, a, hashes, answer)
+			t.Errorf("%q took %d key derivations and returned\n%s\nwant %d and\n%s", name, n, a, hashes, answer)
 		}
 	}
 	dummy, err := parseHash(s.hasher.dummy)
@@ -166,7 +166,7 @@ func TestUnknownUserLooksLikeAWrongPassword(t *testing.T) {
 	}
 }
 
-func TestOldHashIsRenewedAtLogin(t *testing.T) {
+func TestOldHashIsUpgradedAtLogin(t *testing.T) {
 	s := start(t, testConfig())
 	s.hasher.params = params{memory: 16, time: 1, threads: 1}
 	for range 2 {
@@ -219,13 +219,13 @@ func TestRegister(t *testing.T) {
 				t.Fatalf("%d %s, want %d", w.Code, w.Body, c.status)
 			}
 			if c.code != "" && code(t, w) != c.code {
-				t.Errorf("%s, want the code %s", w.Body, c.code)
+				t.Errorf("%s, want code %s", w.Body, c.code)
 			}
 		})
 	}
 }
 
-func TestRegisteredUserLogsIn(t *testing.T) {
+func TestRegisteredUserCanLogIn(t *testing.T) {
 	s := start(t, testConfig())
 	post(s, "/register", `{"email":"New@Example.com","password":"pass:word"}`, "Content-Type: application/json")
 	if w := logIn(s, "new@example.com", "pass:word"); w.Code != 200 {
@@ -246,7 +246,7 @@ func TestRegistrationClosed(t *testing.T) {
 	}
 }
 
-func TestDatabaseAway(t *testing.T) {
+func TestDatabaseUnavailable(t *testing.T) {
 	s := start(t, testConfig())
 	s.users.Close()
 	for name, w := range map[string]*httptest.ResponseRecorder{
@@ -259,7 +259,7 @@ func TestDatabaseAway(t *testing.T) {
 	}
 }
 
-func TestNoCredentialsInTheLog(t *testing.T) {
+func TestNoCredentialsInLog(t *testing.T) {
 	var log bytes.Buffer
 	old := slog.Default()
 	slog.SetDefault(slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
@@ -275,7 +275,7 @@ func TestNoCredentialsInTheLog(t *testing.T) {
 	logIn(s, "me@example.com", password)
 	for _, secret := range []string{password, "sesame", "me@example.com", strings.TrimSpace(ok.Body.String()), "argon2id", basic("me@example.com", password)[6:]} {
 		if strings.Contains(log.String(), secret) {
-			t.Errorf("the log holds %q:\n%s", secret, log.String())
+			t.Errorf("the log contains %q:\n%s", secret, log.String())
 		}
 	}
 	if !strings.Contains(log.String(), "logged in") {
@@ -294,7 +294,8 @@ func TestOnlyPost(t *testing.T) {
 	}
 }
 
-// Whatever the header: an answer of three kinds, a token only for the right one.
+// FuzzLogin checks that any Authorization header gets one of three responses, and a
+// token only if the credentials are right.
 func FuzzLogin(f *testing.F) {
 	s := start(f, testConfig())
 	s.now = func() time.Time { return time.Now().Add(time.Duration(derivations.Load()) * time.Hour) } // never throttled
@@ -313,7 +314,8 @@ func FuzzLogin(f *testing.F) {
 	})
 }
 
-// Whatever the body: no more than a refusal or an account that can log in.
+// FuzzRegister checks that any body is either rejected or creates an account that can
+// log in.
 func FuzzRegister(f *testing.F) {
 	s := start(f, testConfig())
 	s.now = func() time.Time { return time.Now().Add(time.Duration(derivations.Load()) * time.Hour) }
@@ -340,7 +342,7 @@ func FuzzRegister(f *testing.F) {
 				t.Fatal(err)
 			}
 			if w := logIn(s, name, pass); w.Code != 200 {
-				t.Errorf("registered %q and cannot log in: %d %s", name, w.Code, w.Body)
+				t.Errorf("%q was registered but cannot log in: %d %s", name, w.Code, w.Body)
 			}
 		default:
 			t.Errorf("%d %s", w.Code, w.Body)

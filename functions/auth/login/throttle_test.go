@@ -13,16 +13,16 @@ func TestThrottle(t *testing.T) {
 	th := newThrottle(6, 3) // one every ten seconds
 	for i := range 3 {
 		if wait := th.allow("a", now); wait != 0 {
-			t.Fatalf("attempt %d has to wait %v", i+1, wait)
+			t.Fatalf("attempt %d must wait %v", i+1, wait)
 		}
 	}
-	for range 5 { // refusals use up nothing
+	for range 5 { // a rejected attempt does not count
 		if wait := th.allow("a", now); wait != 10*time.Second {
 			t.Fatalf("wait %v, want 10s", wait)
 		}
 	}
 	if wait := th.allow("b", now); wait != 0 {
-		t.Error("another key pays for the first")
+		t.Error("another key is throttled too")
 	}
 	if wait := th.allow("a", now.Add(10*time.Second)); wait != 0 {
 		t.Errorf("after ten seconds: wait %v", wait)
@@ -35,16 +35,16 @@ func TestThrottleIsBounded(t *testing.T) {
 	for i := range maxKeys {
 		th.allow(fmt.Sprint(i), now)
 	}
-	th.allow("0", now)   // seen again, so 1 is the one to forget
-	th.allow("new", now) // one too many
+	th.allow("0", now)   // used again, so 1 is the least recently used
+	th.allow("new", now) // exceeds maxKeys
 	if len(th.keys) != maxKeys || th.order.Len() != maxKeys {
 		t.Errorf("%d keys in the map, %d in the list, want %d", len(th.keys), th.order.Len(), maxKeys)
 	}
 	if th.allow("0", now) == 0 {
-		t.Error("a key in use was forgotten")
+		t.Error("a recently used key was evicted")
 	}
 	if th.allow("1", now) != 0 {
-		t.Error("the oldest key was kept")
+		t.Error("the least recently used key was kept")
 	}
 }
 
@@ -65,7 +65,7 @@ func TestLoginIsThrottled(t *testing.T) {
 				}
 			}
 			before := derivations.Load()
-			w := logIn(s, "me@example.com", password) // even the right one
+			w := logIn(s, "me@example.com", password) // even with the right password
 			if got := code(t, w); w.Code != 429 || got != "too_many_requests" {
 				t.Fatalf("%d %s", w.Code, got)
 			}

@@ -25,7 +25,7 @@ type User struct {
 }
 
 // Users stores users in an SQL database: MySQL or SQLite. It is safe for concurrent
-// use, also by several processes.
+// use, even by several processes.
 type Users struct {
 	db *sql.DB
 }

@@ -32,10 +32,10 @@ func TestUsers(t *testing.T) {
 		}
 		defer s.Close()
 		contract(t, s)
-		t.Run("comes back after the server was away", func(t *testing.T) {
+		t.Run("reconnects after the server was down", func(t *testing.T) {
 			server.Kill(t)
 			if err := s.Ping(t.Context()); err == nil {
-				t.Error("Ping without a server")
+				t.Error("Ping succeeds without a server")
 			}
 			if _, err := s.ByEmail(t.Context(), "a@example.com"); err == nil || errors.Is(err, ErrNoUser) {
 				t.Errorf("ByEmail without a server: %v, which must not look like an unknown user", err)
@@ -48,7 +48,7 @@ func TestUsers(t *testing.T) {
 	})
 }
 
-// contract is what every database must do.
+// contract tests what every database must do.
 func contract(t *testing.T, s *Users) {
 	ctx := t.Context()
 	user := func(email string) User { return User{ID: id.New(), Email: email, Hash: newHash(cheap, "x").String()} }
@@ -69,12 +69,12 @@ func contract(t *testing.T, s *Users) {
 		return u.Hash
 	}
 
-	t.Run("an empty table is ready", func(t *testing.T) {
+	t.Run("Ping with an empty table", func(t *testing.T) {
 		if err := s.Ping(ctx); err != nil {
 			t.Error(err)
 		}
 	})
-	t.Run("a user comes back as stored", func(t *testing.T) {
+	t.Run("a stored user is found", func(t *testing.T) {
 		for _, email := range []string{"plain@example.com", "grüße@example.com", "emoji😀@example.com"} {
 			want := create(t, email)
 			if got, err := s.ByEmail(ctx, email); err != nil || got != want {
@@ -82,12 +82,12 @@ func contract(t *testing.T, s *Users) {
 			}
 		}
 	})
-	t.Run("unknown", func(t *testing.T) {
+	t.Run("unknown address", func(t *testing.T) {
 		if _, err := s.ByEmail(ctx, "nobody@example.com"); !errors.Is(err, ErrNoUser) {
 			t.Errorf("%v, want ErrNoUser", err)
 		}
 	})
-	t.Run("taken", func(t *testing.T) {
+	t.Run("taken address", func(t *testing.T) {
 		first := create(t, "taken@example.com")
 		if err := s.Create(ctx, user("taken@example.com")); !errors.Is(err, ErrEmailTaken) {
 			t.Errorf("%v, want ErrEmailTaken", err)
@@ -96,14 +96,14 @@ func contract(t *testing.T, s *Users) {
 			t.Error("the second user replaced the first")
 		}
 	})
-	t.Run("addresses differ by every character", func(t *testing.T) {
-		// Collations of MySQL take these for equal.
+	t.Run("similar addresses are distinct", func(t *testing.T) {
+		// Some collations of MySQL treat these as equal.
 		create(t, "strasse@example.com")
 		create(t, "straße@example.com")
 		create(t, "resume@example.com")
 		create(t, "résumé@example.com")
 	})
-	t.Run("one of many wins an address", func(t *testing.T) {
+	t.Run("concurrent registrations of one address", func(t *testing.T) {
 		var won, taken atomic.Int32
 		var wg sync.WaitGroup
 		for range 8 {
@@ -123,7 +123,7 @@ func contract(t *testing.T, s *Users) {
 			t.Errorf("%d succeeded and %d got ErrEmailTaken", won.Load(), taken.Load())
 		}
 	})
-	t.Run("a new hash replaces the one it was made from", func(t *testing.T) {
+	t.Run("replaceHash replaces only the current hash", func(t *testing.T) {
 		u := create(t, "rehash@example.com")
 		if err := s.replaceHash(ctx, u, "new"); err != nil {
 			t.Fatal(err)
@@ -135,10 +135,10 @@ func contract(t *testing.T, s *Users) {
 			t.Fatal(err)
 		}
 		if got := hashOf(t, u.Email); got != "new" {
-			t.Errorf("a password that was changed meanwhile was undone: %q", got)
+			t.Errorf("a concurrent password change was overwritten: %q", got)
 		}
 	})
-	t.Run("SetPassword makes and changes", func(t *testing.T) {
+	t.Run("SetPassword creates and changes", func(t *testing.T) {
 		if err := s.SetPassword(ctx, " Set@Example.com ", "password 1"); err != nil {
 			t.Fatal(err)
 		}
@@ -161,13 +161,13 @@ func contract(t *testing.T, s *Users) {
 			t.Errorf("changed %+v to %+v", made, changed)
 		}
 		if err := s.SetPassword(ctx, "not an address", "password 1"); err == nil {
-			t.Error("a user without an address was made")
+			t.Error("a user without an address was created")
 		}
 		if err := s.SetPassword(ctx, "short@example.com", "short"); err == nil {
-			t.Error("a short password was taken")
+			t.Error("a short password was accepted")
 		}
 	})
-	t.Run("a context that is over", func(t *testing.T) {
+	t.Run("cancelled context", func(t *testing.T) {
 		over, cancel := context.WithCancel(ctx)
 		cancel()
 		if err := s.Create(over, user("over@example.com")); !errors.Is(err, context.Canceled) {
@@ -176,10 +176,10 @@ func contract(t *testing.T, s *Users) {
 	})
 }
 
-func TestDSNIsNotRepeated(t *testing.T) {
+func TestErrorsDoNotContainDSN(t *testing.T) {
 	_, err := OpenMySQL("root:hunter2@nowhere")
 	if err == nil || errors.Is(err, ErrNoUser) {
-		t.Fatal("a DSN without a database was taken")
+		t.Fatal("a DSN without a database was accepted")
 	}
 	if got := err.Error(); got != "MYSQL_DSN must have the form user:password@tcp(host:3306)/database" {
 		t.Errorf("error %q", got)

@@ -30,13 +30,13 @@ type command struct {
 	path    string
 	args    []string
 	dir     string
-	files   []*os.File // descriptors from 3 up
-	port    uint16     // that the program may connect to; 0 is none
+	files   []*os.File // descriptors 3 and up
+	port    uint16     // that the program may connect to; 0 means none
 	stdout  io.Writer
 	stderr  io.Writer // receives a copy of stderr; may be nil
 	timeout time.Duration
 	memory  uint64 // bytes of address space
-	output  uint64 // bytes of a file; 0 is unlimited
+	output  uint64 // bytes per file; 0 means unlimited
 }
 
 // command returns a command that may read the input.
@@ -60,7 +60,7 @@ func (c *command) run(ctx context.Context) error {
 		cmd.Stderr = io.MultiWriter(&stderr, c.stderr)
 	}
 	cmd.WaitDelay = waitDelay
-	// The limit on processor time is a loose backstop for the timeout.
+	// The limit on processor time is generous; it is a fallback for the timeout.
 	policy := sandbox.Policy{Dir: c.dir, Port: c.port, Memory: c.memory, Output: c.output, CPU: time.Duration(runtime.NumCPU())*c.timeout + time.Minute}
 	if err := sandbox.Wrap(cmd, policy); err != nil {
 		return err
@@ -84,7 +84,7 @@ func (c *command) run(ctx context.Context) error {
 	return fmt.Errorf("%s: %w", c.path, err)
 }
 
-// resolveProgram replaces a program's name by its path.
+// resolveProgram replaces a program's name with its path.
 func resolveProgram(program *string) error {
 	path, err := exec.LookPath(*program)
 	if err != nil {
@@ -113,8 +113,8 @@ func (e *exitError) signal() syscall.Signal {
 	return 0
 }
 
-// killed reports whether the program was killed from outside, most likely by
-// the kernel for lack of memory.
+// killed reports whether the program was killed by another process or the kernel,
+// most likely because memory ran out.
 func (e *exitError) killed() bool {
 	return e.signal() == syscall.SIGKILL || e.signal() == syscall.SIGTERM
 }

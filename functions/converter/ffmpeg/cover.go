@@ -19,8 +19,8 @@ const (
 
 // cover is the picture of the MP3: a stream of the video, or a file.
 type cover struct {
-	input []string // arguments that open the file, if it is one
-	track string   // argument of -map; empty without a picture
+	input []string // arguments that open the file; empty for a stream
+	track string   // argument of -map; empty if there is no picture
 }
 
 // findCover returns the picture that the options ask for. Errors are only
@@ -53,7 +53,7 @@ func (r *conversionRun) extractFrame(ctx context.Context, path string) error {
 	return cmd.run(ctx)
 }
 
-// args are the arguments that add the picture to the MP3.
+// args returns the arguments that add the picture to the MP3.
 func (c cover) args() []string {
 	if c.track == "" {
 		return []string{"-vn"}

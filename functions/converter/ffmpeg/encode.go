@@ -87,8 +87,8 @@ func progressArgs(logLevel string) []string {
 	return append([]string{"-nostats", "-progress", "pipe:1", "-stats_period", "0.5"}, commonArgs(logLevel)...)
 }
 
-// timeout is generous: one core decodes and encodes a hundred times faster than
-// real time.
+// timeout returns a generous limit: one core decodes and encodes a hundred times
+// faster than real time.
 func (r *conversionRun) timeout() time.Duration {
 	return min(r.MaxTime, time.Minute+max(r.plan.about, time.Minute))
 }

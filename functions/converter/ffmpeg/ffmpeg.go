@@ -76,7 +76,7 @@ type Input struct {
 	Size  int64  // bytes
 	// Open returns a new reader of the video. A regular *os.File is passed to
 	// ffmpeg as a descriptor. Anything else is served over loopback HTTP; Open
-	// is then called for every request, also concurrently.
+	// is then called for every request, possibly concurrently.
 	Open func(context.Context) (io.ReadSeekCloser, error)
 }
 
@@ -149,7 +149,7 @@ type conversionRun struct {
 
 	mediaInfo *conversion.MediaInfo
 	plan      *plan
-	filters   []string // ffmpeg's arguments for audio filters, if any
+	filters   []string // arguments of ffmpeg for audio filters; may be empty
 	cover     cover
 }
 

@@ -69,7 +69,7 @@ func convertInput(t testing.TB, c *Converter, in Input, o conversion.Options) (*
 			t.Fatal(err)
 		}
 	} else if result.MP3 != nil {
-		t.Error("an MP3 beside an error")
+		t.Error("an MP3 was returned with an error")
 	}
 	result.Close()
 	if _, err := os.Stat(result.dir); !os.IsNotExist(err) {
@@ -176,7 +176,7 @@ func TestConvert(t *testing.T) {
 				t.Fatal(err)
 			}
 			if !hasLengthHeader(head) {
-				t.Error("no Xing/Info header: players would guess the length")
+				t.Error("no Xing/Info header: players would have to estimate the length")
 			}
 		})
 	}
@@ -206,7 +206,7 @@ func TestSourceTagsTakePrecedence(t *testing.T) {
 	}
 	for k := range tags {
 		if k == "major_brand" || k == "compatible_brands" {
-			t.Errorf("the MP3 carries the video's own %s", k)
+			t.Errorf("the MP3 contains the tag %s of the video", k)
 		}
 	}
 }

@@ -18,7 +18,7 @@ func FuzzParseProbe(f *testing.F) {
 		if err != nil {
 			var failure *conversion.Failure
 			if !errors.As(err, &failure) {
-				t.Fatalf("error without a code: %v", err)
+				t.Fatalf("error is not a *conversion.Failure: %v", err)
 			}
 			return
 		}

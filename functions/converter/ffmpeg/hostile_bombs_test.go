@@ -14,18 +14,18 @@ import (
 	"mp3converter/test/samples"
 )
 
-// bombs are media that ask for far more than they bring, or make no sense; all
-// includes those that use up their time limit.
+// bombs returns small files that would use much time, memory or disk, and files with
+// invalid headers. If all is set, it includes those that reach the time limit.
 func bombs(all bool) map[string][]byte {
 	files := map[string][]byte{}
-	// ffmpeg's time for tags grows with the square of their number, and for
-	// showing one with that of its lines: ten megabytes would take it hours.
+	// The time that ffmpeg takes grows quadratically with the number of tags and
+	// with the number of lines in a tag: ten megabytes would take hours.
 	manyTags, controls := 2_000, 50_000
 	if all {
 		manyTags, controls = 20_000, 2_500_000
 	}
 
-	// More sound than bytes.
+	// Much more sound than bytes.
 	files["FLAC of silence, says nothing"] = flac(8000, 1, 16, 0, 600)
 	files["FLAC of silence, says one second"] = flac(8000, 1, 16, 8000, 600)
 	files["FLAC that says years"] = flac(8000, 1, 16, 1<<36-1, 2)
@@ -119,7 +119,7 @@ func bombs(all bool) map[string][]byte {
 	files["AIFF of an absurd rate"] = join("FORM", uint32(8100), "AIFF", "COMM", uint32(18), uint16(1), uint32(math.MaxUint32), uint16(16), uint16(0x7ffe), uint64(math.MaxUint64), "SSND", uint32(8008), uint64(0), noise(8000))
 	files["CAF of 10^300 Hz"] = join("caff", uint32(0x10000), "desc", uint64(32), 1e300, "lpcm", uint32(0), uint32(2), uint32(1), uint32(1), uint32(16), "data", uint64(math.MaxUint64), uint32(0), noise(8000))
 
-	// Boxes that cannot be.
+	// Invalid boxes.
 	for name, b := range map[string][]byte{
 		"of size 0": join(uint32(0), "moov"), "of size 1": join(uint32(1), "moov"), "of size 2": join(uint32(2), "moov"),
 		"of size 2^63": join(uint32(1), "moov", uint64(1)<<63), "of size 2^64": join(uint32(1), "moov", uint64(math.MaxUint64)),
@@ -139,7 +139,7 @@ func bombs(all bool) map[string][]byte {
 	files["EBML of empty elements"] = join(head, elementID(0x18538067), uint8(0xff), bytes.Repeat([]byte{0xEC, 0x80}, 300_000))
 	files["EBML with a name of 16 bytes"] = join(head, bytes.Repeat([]byte{0}, 4096))
 
-	// Pictures that fill memory.
+	// Pictures that need much memory.
 	for _, size := range []uint16{1, 16384, 65535} {
 		files[fmt.Sprint("MOV with a picture of ", size)] = mov{moov: picture(size)}.bytes()
 	}
@@ -148,7 +148,7 @@ func bombs(all bool) map[string][]byte {
 	files["PNG of 2^31"] = join("\x89PNG\r\n\x1a\n", uint32(13), "IHDR", uint32(1<<31-1), uint32(1<<31-1), []byte{8, 6, 0, 0, 0}, uint32(0))
 	files["GIF"] = join("GIF89a", []byte{0xff, 0xff, 0xff, 0xff, 0, 0, 0}, ",", []byte{0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 8, 0, ';'})
 
-	// What it is not.
+	// Files of other formats.
 	files["a ZIP bomb"] = zipped()
 	files["a GZIP bomb"] = gzipped()
 	files["an ELF"] = join("\x7fELF", noise(4000))
@@ -175,13 +175,13 @@ func bytes32(pairs int, value uint32) []uint32 {
 	return list
 }
 
-// nested puts boxes into boxes. It counts the sizes instead of wrapping, which
-// would copy everything each time.
+// nested nests boxes. It computes the sizes instead of calling box, which would copy
+// the content at each level.
 func nested(depth int, kind string) []byte {
 	return repeat(depth, func(i int) []byte { return join(uint32(8*(depth-i)), kind) })
 }
 
-// nestedElements does the same with EBML.
+// nestedElements nests EBML elements.
 func nestedElements(depth int, id uint32) []byte {
 	return repeat(depth, func(i int) []byte { return join(elementID(id), uint64(12*(depth-i-1))|1<<56) })
 }
@@ -200,7 +200,7 @@ func alac(frame uint32) []byte {
 			uint32(math.MaxUint32), uint32(math.MaxUint32), uint32(math.MaxUint32)))
 }
 
-// picture is a track of one raw image of size by size.
+// picture is a track with one raw image of size × size pixels.
 func picture(size uint16) []byte {
 	return box("trak", box("tkhd", uint32(7), uint64(0), uint32(9), uint32(0), uint32(1000), make([]byte, 60)),
 		box("mdia", box("mdhd", uint32(0), uint64(0), uint32(25), uint32(25), uint32(0)), box("hdlr", uint32(0), "mhlr", "vide", make([]byte, 13)),
@@ -247,8 +247,8 @@ func gzipped() []byte {
 	return b.Bytes()
 }
 
-// goods are what is cut off and changed bit by bit.
-var goods = []samples.Spec{
+// validSamples are the files that damaged truncates and corrupts.
+var validSamples = []samples.Spec{
 	{Name: "good.mp4"},
 	{Name: "early.mp4", Format: []string{"-movflags", "+faststart"}},
 	{Name: "pieces.mp4", Format: []string{"-movflags", "+frag_keyframe+empty_moov"}},
@@ -267,7 +267,7 @@ var goods = []samples.Spec{
 	{Name: "alac.m4a", Video: "none", Audio: "alac"},
 }
 
-// damaged are good files cut at each power of two, and with bits flipped.
+// damaged returns valid files truncated at each power of two, and with flipped bits.
 func damaged(t testing.TB, all bool) map[string][]byte {
 	t.Helper()
 	flips, least := 1, 12
@@ -275,7 +275,7 @@ func damaged(t testing.TB, all bool) map[string][]byte {
 		flips, least = 40, 0
 	}
 	files := map[string][]byte{}
-	for i, spec := range goods {
+	for i, spec := range validSamples {
 		if !all && i%3 != 0 {
 			continue
 		}
@@ -291,7 +291,7 @@ func damaged(t testing.TB, all bool) map[string][]byte {
 			bad := bytes.Clone(good)
 			for range 1 << random.IntN(10) {
 				at := random.IntN(len(bad))
-				if random.IntN(2) == 0 { // headers matter most
+				if random.IntN(2) == 0 { // mostly in the header
 					at = random.IntN(min(len(bad), 4096))
 				}
 				bad[at] ^= 1 << random.IntN(8)

@@ -8,8 +8,7 @@ import (
 	"strings"
 )
 
-// Files are made here byte by byte: what they say about themselves is what no
-// encoder would write.
+// These functions build files byte by byte, with headers that no encoder would write.
 
 func join(parts ...any) []byte {
 	var b bytes.Buffer
@@ -69,8 +68,8 @@ func box(kind string, parts ...any) []byte {
 	return join(uint32(8+len(payload)), kind, payload)
 }
 
-// mov is a QuickTime file with PCM sound. The zero value of a field is what a
-// good file of one second has.
+// mov is a QuickTime file with PCM sound. The zero value of a field stands
+// for its value in a valid file of one second.
 type mov struct {
 	codec          string
 	rate           uint32 // of the track's clock
@@ -84,7 +83,7 @@ type mov struct {
 	tracks         int
 	moov           []byte // more boxes
 	description    []byte // instead of stsd's entry
-	offset         uint32 // of the sound in the file, instead of the right one
+	offset         uint32 // of the sound in the file; 0 means the correct one
 }
 
 func (m mov) bytes() []byte {
@@ -141,15 +140,15 @@ func (m mov) bytes() []byte {
 	return join(ftyp, box("mdat", sound), box("moov", head, repeat(max(1, m.tracks), trak), m.moov))
 }
 
-// edit is an entry of an edit list: how long, from where, both on their own
-// clocks.
+// edit is an entry of an edit list. Its length and its start have different
+// timescales.
 func edit(length uint32, from int32) []byte { return join(length, from, uint32(1<<16)) }
 
 func editList(edits ...[]byte) []byte {
 	return box("elst", uint32(0), uint32(len(edits)), bytes.Join(edits, nil))
 }
 
-// element is one of EBML, its size in eight bytes.
+// element is an EBML element with an 8-byte size.
 func element(id uint32, parts ...any) []byte {
 	return join(elementID(id), uint64(len(join(parts...)))|1<<56, join(parts...))
 }
@@ -248,13 +247,13 @@ func (a avi) bytes() []byte {
 		a.index)
 }
 
-// wav is a WAVE file; what it says of its length need not be true.
-func wav(format, channels uint16, rate uint32, depth uint16, says uint32, sound []byte) []byte {
+// wav is a WAVE file. The length in its header may be wrong.
+func wav(format, channels uint16, rate uint32, depth uint16, claimed uint32, sound []byte) []byte {
 	align := channels * depth / 8
-	return little("RIFF", says, "WAVEfmt ", uint32(16), format, channels, rate, rate*uint32(align), align, depth, "data", says, sound)
+	return little("RIFF", claimed, "WAVEfmt ", uint32(16), format, channels, rate, rate*uint32(align), align, depth, "data", claimed, sound)
 }
 
-// tsPacket is one of an MPEG transport stream.
+// tsPacket is a packet of an MPEG transport stream.
 func tsPacket(pid uint16, start bool, counter int, payload []byte) []byte {
 	if start {
 		pid |= 0x4000
@@ -271,7 +270,7 @@ func section(id uint8, number uint16, payload []byte) []byte {
 
 func mpegCRC(b []byte) uint32 { return mpegCRCFrom(^uint32(0), b) }
 
-// mpegCRCFrom is also Ogg's, which begins with 0.
+// mpegCRCFrom also computes the checksum of Ogg, which starts with 0.
 func mpegCRCFrom(crc uint32, b []byte) uint32 {
 	for _, c := range b {
 		crc ^= uint32(c) << 24
@@ -317,11 +316,10 @@ func id3(frame string, content []byte) []byte {
 		frame, uint32(len(content)), uint16(0), content)
 }
 
-// flac is a file of silence: each of its frames of 16 bytes says that 65535
-// samples are the same.
-func flac(rate uint32, channels, depth uint8, says uint64, frames int) []byte {
+// flac is a FLAC file of silence: each 16-byte frame encodes 65535 equal samples.
+func flac(rate uint32, channels, depth uint8, claimed uint64, frames int) []byte {
 	info := join(uint16(16), uint16(65535), make([]byte, 6),
-		uint64(rate)<<44|uint64(channels-1)<<41|uint64(depth-1)<<36|says&(1<<36-1), make([]byte, 16))
+		uint64(rate)<<44|uint64(channels-1)<<41|uint64(depth-1)<<36|claimed&(1<<36-1), make([]byte, 16))
 	return join("fLaC", uint8(0x80), []byte{0, 0, byte(len(info))}, info, repeat(frames, func(i int) []byte {
 		number := []byte(string(rune(i % 0xd000)))
 		// Sync, fixed block size; 16-bit block size and rate of the header; mono, 16 bits.
@@ -360,7 +358,7 @@ func crc16(b []byte) (crc uint16) {
 	return crc
 }
 
-// fill replaces the names of the canaries in a text.
+// fill replaces FILE, URL and HOST in a text.
 func (c *canary) fill(text string) []byte {
 	return []byte(strings.NewReplacer("FILE", c.path, "URL", c.url, "HOST", strings.TrimPrefix(c.url, "http://")).Replace(text))
 }

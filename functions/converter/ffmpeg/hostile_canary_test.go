@@ -13,12 +13,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// secret is in the canary file only.
+// secret occurs only in the canary file.
 const secret = "CANARY-7f3a9c51e8"
 
-// canary is what no hostile file may reach: a file outside of the converter's
-// directories, good to play and to quote, and a server that nobody should call.
-// Both tell when they are touched.
+// canary is a file outside the converter's directories and a server, neither of which
+// a hostile file may access. The file is valid audio and contains the secret. Both
+// record accesses.
 type canary struct {
 	path  string
 	url   string
@@ -59,10 +59,10 @@ func newCanary(t testing.TB) *canary {
 	return c
 }
 
-// touched says whether and how, and forgets it.
+// touched returns an error that describes the accesses since the last call, or nil.
 func (c *canary) touched() error {
 	if n := c.calls.Swap(0); n > 0 {
-		return fmt.Errorf("the canary's server was called %d times", n)
+		return fmt.Errorf("the canary's server received %d connections", n)
 	}
 	events := make([]byte, 4096)
 	switch n, err := unix.Read(c.watch, events); {
@@ -71,11 +71,11 @@ func (c *canary) touched() error {
 	case err != nil:
 		return err
 	default:
-		return fmt.Errorf("the canary file was touched: %d bytes of events", n)
+		return fmt.Errorf("the canary file was accessed: %d bytes of events", n)
 	}
 }
 
-func TestCanarySings(t *testing.T) {
+func TestCanaryDetectsAccess(t *testing.T) {
 	c := newCanary(t)
 	if err := c.touched(); err != nil {
 		t.Fatal(err)
@@ -84,7 +84,7 @@ func TestCanarySings(t *testing.T) {
 		t.Fatal(err)
 	}
 	if c.touched() == nil {
-		t.Error("the canary file was read, and nobody noticed")
+		t.Error("a read of the canary file was not detected")
 	}
 	conn, err := net.Dial("tcp4", c.url[len("http://"):])
 	if err != nil {
@@ -93,7 +93,7 @@ func TestCanarySings(t *testing.T) {
 	conn.Close()
 	for deadline := time.Now().Add(10 * time.Second); c.touched() == nil; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("the canary's server was called, and nobody noticed")
+			t.Fatal("a connection to the canary's server was not detected")
 		}
 	}
 }

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// texts refer to other files or servers. FILE, URL and HOST stand for the
-// canaries.
+// texts refer to other files or servers. FILE, URL and HOST are replaced by
+// those of the canary.
 var texts = map[string]string{
 	"HLS of a file":            "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile://FILE\n#EXT-X-ENDLIST\n",
 	"HLS of a bare path":       "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nFILE\n#EXT-X-ENDLIST\n",
@@ -67,7 +67,7 @@ var texts = map[string]string{
 	"PostScript":               "%!PS\n(FILE) (r) file\n",
 }
 
-// references are media that refer to other files or servers.
+// references returns media that refer to other files or servers.
 func references(c *canary) map[string][]byte {
 	files := map[string][]byte{}
 	for name, text := range texts {

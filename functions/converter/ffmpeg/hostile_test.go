@@ -18,13 +18,12 @@ import (
 )
 
 const (
-	// hostileTime is what one hostile file may take, on a busy machine.
+	// hostileTime limits the conversion of one hostile file, on a busy machine.
 	hostileTime = 2 * time.Minute
-	// hostileMemory is the address space of a program; the kernel holds it to
-	// that.
+	// hostileMemory limits the address space of a program. The kernel enforces it.
 	hostileMemory = 1 << 30
-	// hostileDisk is what a job may have on the disk at any time: an MP3 of
-	// the longest duration, twice, and room for tags.
+	// hostileDisk limits the disk space of a job at any time: twice an MP3 of
+	// the maximum duration, plus space for tags.
 	hostileDisk = 48 << 20
 )
 
@@ -36,8 +35,8 @@ var hostileOptions = []conversion.Options{
 	{Start: 0.1, End: 0.5},
 }
 
-// Every malicious file ends in an MP3 or a failure with a code, within the limits
-// and without access to the canaries.
+// Every malicious file results in an MP3 or in a failure with a code, within the
+// limits and without access to the canary.
 func TestHostileFiles(t *testing.T) {
 	trap := newCanary(t)
 	all := map[string][]byte{}
@@ -48,13 +47,13 @@ func TestHostileFiles(t *testing.T) {
 	}
 	c := newConverter(t, func(cfg *Config) { cfg.MaxDuration, cfg.MaxMemory = time.Minute, hostileMemory })
 	var done [2]atomic.Int64
-	// The sub-tests have a parent of their own, so that all have ended when it
-	// returns.
+	// The parallel subtests have their own parent, so that all have finished when
+	// it returns.
 	t.Run("files", func(t *testing.T) {
 		for i, name := range names(all) {
 			for n, way := range []string{"file", "http"} {
 				if !long && (i+n)%2 != 0 {
-					continue // the other half of them
+					continue // each mode tests half of the files
 				}
 				t.Run(way+"/"+name, func(t *testing.T) {
 					t.Parallel()
@@ -68,7 +67,7 @@ func TestHostileFiles(t *testing.T) {
 	if err := trap.touched(); err != nil {
 		t.Error(err)
 	}
-	t.Logf("%d files, %d and %d of them became an MP3", len(all), done[0].Load(), done[1].Load())
+	t.Logf("%d files, %d and %d of them were converted", len(all), done[0].Load(), done[1].Load())
 }
 
 func names(files map[string][]byte) []string {
@@ -80,8 +79,8 @@ func names(files map[string][]byte) []string {
 	return list
 }
 
-// convertHostile reports whether the file became an MP3. It may also fail, but
-// only with a *conversion.Failure.
+// convertHostile reports whether the file was converted. The conversion may fail only
+// with a *conversion.Failure.
 func convertHostile(t *testing.T, config Config, content []byte, served bool, o conversion.Options) bool {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "video")
@@ -101,7 +100,7 @@ func convertHostile(t *testing.T, config Config, content []byte, served bool, o 
 
 	ctx, stop := context.WithCancel(t.Context())
 	disk := make(chan int64, 1)
-	go func() { disk <- most(ctx, config.TempDir) }()
+	go func() { disk <- peakSize(ctx, config.TempDir) }()
 	begin := time.Now()
 	_, out, err := convertInput(t, c, in, o)
 	took := time.Since(begin)
@@ -135,8 +134,8 @@ func convertHostile(t *testing.T, config Config, content []byte, served bool, o 
 	return true
 }
 
-// most returns the most bytes that dir ever held until ctx ended.
-func most(ctx context.Context, dir string) (most int64) {
+// peakSize returns the largest size of dir until ctx ends.
+func peakSize(ctx context.Context, dir string) (peak int64) {
 	for tick := time.NewTicker(20 * time.Millisecond); ; {
 		var now int64
 		filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
@@ -147,17 +146,17 @@ func most(ctx context.Context, dir string) (most int64) {
 			}
 			return nil
 		})
-		most = max(most, now)
+		peak = max(peak, now)
 		select {
 		case <-ctx.Done():
 			tick.Stop()
-			return most
+			return peak
 		case <-tick.C:
 		}
 	}
 }
 
-// The arguments alone keep ffmpeg from following references, without a sandbox.
+// Even without a sandbox, the arguments prevent ffmpeg from following references.
 func TestReferencesAreNotFollowedWithoutASandbox(t *testing.T) {
 	c := newCanary(t)
 	files := references(c)
@@ -179,19 +178,19 @@ func TestReferencesAreNotFollowedWithoutASandbox(t *testing.T) {
 				append([]string{"ffprobe", "-v", "error", "-show_streams", "-show_format"}, in.args()...),
 			}
 			if !long {
-				runs = runs[:1] // which opens the file in the same way
+				runs = runs[:1] // ffmpeg opens the file in the same way
 			}
 			for _, run := range runs {
 				ctx, cancel := context.WithTimeout(t.Context(), hostileTime)
 				cmd := exec.CommandContext(ctx, run[0], run[1:]...)
 				cmd.Dir, cmd.ExtraFiles = t.TempDir(), in.files()
-				said, _ := cmd.CombinedOutput()
+				output, _ := cmd.CombinedOutput()
 				if ctx.Err() != nil {
-					t.Errorf("%s: %s does not end", name, run[0])
+					t.Errorf("%s: %s did not finish", name, run[0])
 				}
 				cancel()
 				if err := c.touched(); err != nil {
-					t.Errorf("%s, %s: %v: %s", name, run[0], err, strings.TrimSpace(string(said)))
+					t.Errorf("%s, %s: %v: %s", name, run[0], err, strings.TrimSpace(string(output)))
 				}
 			}
 			in.close()

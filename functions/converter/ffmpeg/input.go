@@ -23,7 +23,7 @@ type input struct {
 	head      []byte // the first bytes
 	file      *os.File
 	server    *http.Server
-	port      uint16 // of the server; 0 without one
+	port      uint16 // of the server; 0 if there is none
 
 	mu  sync.Mutex
 	err error // the first error of reading the video
@@ -88,7 +88,8 @@ func mergeCancel(ctx, other context.Context) (context.Context, context.CancelFun
 	return ctx, func() { stop(); cancel() }
 }
 
-// args are the arguments that open the video, and nothing that it refers to.
+// args returns the arguments that open the video, but no file or URL that it refers
+// to.
 func (in *input) args() []string {
 	return []string{"-protocol_whitelist", in.protocols, "-format_whitelist", allowedFormats, "-i", in.url}
 }
@@ -111,8 +112,8 @@ func (in *input) recordError(ctx context.Context, err error) {
 	}
 }
 
-// readError returns the error of reading the video, if there was one, else err.
-// ffmpeg takes a read error for a corrupt or short video.
+// readError returns the error of reading the video if there was one, otherwise err.
+// ffmpeg reports a read error as a corrupt or short video.
 func (in *input) readError(err error) error {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -131,7 +132,7 @@ func (in *input) close() {
 	}
 }
 
-// errorReader reports the errors of a reader.
+// errorReader passes the errors of a reader to a callback.
 type errorReader struct {
 	io.ReadSeeker
 	report func(error)

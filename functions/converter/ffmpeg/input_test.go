@@ -29,8 +29,8 @@ func (r failingReader) Read(p []byte) (int, error) {
 	return r.ReadSeekCloser.Read(p[:min(int64(len(p)), r.offset-at)])
 }
 
-// A transport stream has no duration: a half looks like a whole one.
-func TestReadErrorIsNotACorruptVideo(t *testing.T) {
+// A transport stream has no duration, so half a stream looks like a complete one.
+func TestReadErrorIsNotCorruptVideo(t *testing.T) {
 	for _, spec := range []samples.Spec{
 		{Name: "stream.ts", Video: "mpeg2video", Audio: "mp2", Rate: 48000},
 		{Name: "a.mkv", Seconds: 5},
@@ -43,7 +43,7 @@ func TestReadErrorIsNotACorruptVideo(t *testing.T) {
 				return failingReader{r, offset}, err
 			}
 			if _, _, err := convertInput(t, newConverter(t), in, conversion.Options{}); !errors.Is(err, errStore) {
-				t.Errorf("%s at %d: error %v, want that of the store", spec.Name, offset, err)
+				t.Errorf("%s at %d: error %v, want the error of the store", spec.Name, offset, err)
 			}
 		}
 	}

@@ -55,7 +55,7 @@ func (r *conversionRun) loudnessFilter(ctx context.Context) ([]string, error) {
 	}
 	if !strings.HasPrefix(m.I, "-") {
 		// Floating-point audio above full scale: the filter does not accept
-		// such a measurement, so it has to measure by itself.
+		// such a measurement, so it must measure the loudness itself.
 		return []string{"-af", fmt.Sprintf("%s%s,aresample=%d", mix, loudnorm, p.rate)}, nil
 	}
 	filter := fmt.Sprintf("%s%s:linear=true:measured_I=%s:measured_TP=%s:measured_LRA=%s:measured_thresh=%s:offset=%s,aresample=%d",

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// long asks for the tests that take many minutes: make conversion.
+// long enables the tests that take many minutes; make conversion sets it.
 var long = os.Getenv("CONVERSION") == "all"
 
 func TestMain(m *testing.M) {

@@ -88,7 +88,7 @@ var matrix = []struct {
 	{"TTA", "tta", "", []codec{tta}},
 }
 
-// Every combination becomes an MP3 of the right length. Without CONVERSION=all,
+// Every combination is converted to an MP3 of the right length. Without CONVERSION=all,
 // only the first codec of each container is tested.
 func TestMatrix(t *testing.T) {
 	const length = 3 * time.Second
@@ -116,7 +116,7 @@ func TestMatrix(t *testing.T) {
 					info, err := mp3.Inspect(f)
 					// Some codecs pad the last packet.
 					if err != nil || !info.HasTag || (info.Duration()-length).Abs() > 150*time.Millisecond {
-						t.Errorf("%v of MP3, want %v; %v", info.Duration(), length, err)
+						t.Errorf("MP3 of %v, want %v; %v", info.Duration(), length, err)
 					}
 					mu.Lock()
 					defer mu.Unlock()

@@ -45,7 +45,7 @@ func rich(t testing.TB) string {
 	return out
 }
 
-// tone returns the strongest frequency of a file, roughly: its zero crossings.
+// tone estimates the main frequency of a file from its zero crossings.
 func tone(t testing.TB, path string) float64 {
 	t.Helper()
 	pcm, err := exec.Command("ffmpeg", "-v", "error", "-i", path, "-map", "0:a", "-ac", "1", "-ar", "48000", "-f", "s16le", "-").Output()
@@ -63,7 +63,7 @@ func tone(t testing.TB, path string) float64 {
 	return float64(crossings) / (float64(len(pcm)) / 2 / 48000)
 }
 
-// streams is ffprobe's text of everything in a file.
+// streams returns ffprobe's description of everything in a file.
 func streams(t testing.TB, path string) string {
 	t.Helper()
 	out, err := exec.Command("ffprobe", "-v", "error", "-of", "json", "-show_format", "-show_streams", "-show_chapters", path).Output()
@@ -126,7 +126,7 @@ func TestOptions(t *testing.T) {
 		}},
 		"no cover, no chapters": {conversion.Options{Cover: conversion.CoverNone, NoChapters: true}, func(t *testing.T, _ *conversion.MediaInfo, _ probed, path string) {
 			if text := streams(t, path); strings.Contains(text, `"Two"`) || strings.Contains(text, "attached_pic\": 1") {
-				t.Errorf("still there: %s", text)
+				t.Errorf("chapters or cover not removed: %s", text)
 			}
 		}},
 		"a frame as cover": {conversion.Options{Cover: conversion.CoverFrame}, func(t *testing.T, _ *conversion.MediaInfo, _ probed, path string) {
@@ -183,7 +183,7 @@ func loudnessOf(t testing.TB, path string) float64 {
 	return f
 }
 
-func TestOptionsThatTheVideoCannotMeet(t *testing.T) {
+func TestOptionsThatDoNotApply(t *testing.T) {
 	path := rich(t)
 	for want, o := range map[*conversion.Failure]conversion.Options{
 		conversion.NoSuchTrack: {Track: "3"},
@@ -205,7 +205,7 @@ func TestSilenceIsNotNormalised(t *testing.T) {
 	}
 }
 
-// The loudness of the MP3 counts, not that of the channels it is mixed from.
+// The loudness of the MP3 is normalised, not that of the channels before mixing.
 func TestUnusualAudioIsNormalised(t *testing.T) {
 	for name, made := range map[string][]string{
 		"surround.mka":            {"-i", "anoisesrc=d=4:c=pink:a=0.3:r=48000", "-af", "pan=5.1|FL=c0|FR=c0|FC=c0|LFE=0*c0|BL=c0|BR=c0", "-c:a", "flac"},
@@ -228,7 +228,7 @@ func TestUnusualAudioIsNormalised(t *testing.T) {
 	}
 }
 
-// packets are the checksums of the MP3 frames in a file.
+// packets returns the checksums of the MP3 frames in a file.
 func packets(t testing.TB, path string) []string {
 	t.Helper()
 	out, err := exec.Command("ffmpeg", "-v", "error", "-i", path, "-map", "0:a:0", "-c", "copy", "-f", "framemd5", "-").Output()
@@ -343,8 +343,8 @@ func TestClipDuration(t *testing.T) {
 	}
 }
 
-// An end beyond that of the video is not taken for damage, even if the duration
-// is not reliably known.
+// An end option beyond the end of the video is not treated as a damaged video, even if
+// the duration is not known reliably.
 func TestEndBeyondTheVideo(t *testing.T) {
 	for format, want := range map[string]time.Duration{"mpegts": 0, "mov": 50 * time.Second} {
 		found := &probe{audio: &stream{Codec: "aac", SampleRate: "48000", Channels: 2, Duration: "60"}}

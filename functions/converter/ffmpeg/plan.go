@@ -14,15 +14,15 @@ type plan struct {
 	options conversion.Options
 
 	copied   bool          // the audio is MP3 already and is copied
-	expected time.Duration // duration of the MP3; 0 if not reliably known
-	about    time.Duration // the best estimate of it, for limits and progress
-	rate     int           // samples a second
+	expected time.Duration // duration of the MP3; 0 if it is not known reliably
+	about    time.Duration // best estimate of the duration, for limits and progress
+	rate     int           // samples per second
 	channels int
-	bitrate  int // kbit/s; 0 is variable
+	bitrate  int // kbit/s; 0 means variable
 	workers  int // concurrent encoders
 }
 
-// newPlan returns the plan for a video, or why the options cannot be met.
+// newPlan returns the plan for a video, or an error if the options cannot be applied.
 func newPlan(found *probe, options conversion.Options, bitrate, cores int) (*plan, error) {
 	p := &plan{
 		probe: found, options: options, expected: found.expected(), about: found.duration(),
@@ -34,7 +34,7 @@ func newPlan(found *probe, options conversion.Options, bitrate, cores int) (*pla
 			return nil, conversion.OutOfRange
 		}
 		p.about = clipDuration(p.about, start, end)
-		if p.expected > 0 { // else the requested end may lie beyond that of the video
+		if p.expected > 0 { // otherwise the requested end may be after the end of the video
 			p.expected = clipDuration(p.expected, start, end)
 		}
 	}
@@ -52,8 +52,8 @@ func newPlan(found *probe, options conversion.Options, bitrate, cores int) (*pla
 	return p, nil
 }
 
-// clipDuration returns how much of a length lies between start and end. A length
-// of 0 is unknown and does not limit the result.
+// clipDuration returns the duration of the part of a video between start and end. A
+// length of 0 is unknown and does not limit the result.
 func clipDuration(length, start, end time.Duration) time.Duration {
 	if length == 0 {
 		return max(0, end-start)
@@ -78,7 +78,7 @@ func sampleRate(rate int) int {
 	return 48000
 }
 
-// seekArgs, in front of the input, seek to the start.
+// seekArgs returns the arguments, placed before the input, that seek to the start.
 func (p *plan) seekArgs() []string {
 	if p.options.Start == 0 {
 		return nil
@@ -86,8 +86,9 @@ func (p *plan) seekArgs() []string {
 	return []string{"-ss", strconv.FormatFloat(p.options.Start, 'f', 3, 64)}
 }
 
-// limitArgs, behind the input, stop at the end. Without one they allow a second
-// more than the maximum, so that verify can tell that the video is too long.
+// limitArgs returns the arguments, placed after the input, that stop at the requested
+// end. If there is none, they allow one second more than the maximum, so that verify
+// can detect a video that is too long.
 func (p *plan) limitArgs(maximum time.Duration) []string {
 	seconds := maximum.Seconds() + 1
 	if p.options.End != 0 {
@@ -96,7 +97,7 @@ func (p *plan) limitArgs(maximum time.Duration) []string {
 	return []string{"-t", strconv.FormatFloat(seconds, 'f', 3, 64)}
 }
 
-// encoderArgs select the encoder and its parameters.
+// encoderArgs returns the arguments that select the encoder and its parameters.
 func (p *plan) encoderArgs() []string {
 	if p.copied {
 		return []string{"-c:a", "copy"}
@@ -108,7 +109,7 @@ func (p *plan) encoderArgs() []string {
 	return append(args, "-q:a", strconv.Itoa(*p.options.Quality))
 }
 
-// maxOutput is twice the expected size of the MP3, plus space for tags and cover.
+// maxOutput returns twice the expected size of the MP3, plus space for tags and cover.
 func (p *plan) maxOutput(maximum time.Duration) uint64 {
 	length, bitrate := p.about, p.bitrate
 	if length == 0 {

@@ -18,14 +18,14 @@ import (
 const (
 	// probeTimeout is ample: ffprobe reads a few megabytes.
 	probeTimeout = 60 * time.Second
-	// maxProbeOutput limits ffprobe's output: thousands of tracks are an attack.
+	// maxProbeOutput limits ffprobe's output: no real video has thousands of tracks.
 	maxProbeOutput = 4 << 20
 	// maxTracks limits the tracks in the media info.
 	maxTracks = 32
 )
 
 // allowedFormats are the containers that ffmpeg may open. Playlists and other
-// formats that refer to files or URLs are missing: they could make ffmpeg read
+// formats that refer to files or URLs are not allowed: they could make ffmpeg read
 // local files or access the network.
 const allowedFormats = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpegtsraw,mpeg,mpegvideo,flv,live_flv,asf,asf_o,ogg,oga,ogv,rm,ivf,nut,mxf,mxf_opatom,gxf,dv,wtv,wav,w64,aiff,caf,au,flac,mp3,aac,ac3,eac3,dts,dtshd,truehd,amr,amrnb,amrwb,ape,wv,tta,tak,mpc,mpc8,oma,voc,nsv,vivo,smk,bink,4xm,roq,thp,xmv,pmp,ipmovie,wsvqa,film_cpk"
 
@@ -108,8 +108,8 @@ func parseProbe(output []byte, track string) (*probe, error) {
 	return &p, nil
 }
 
-// selectStreams sets the streams to use, or returns why there is nothing to
-// convert.
+// selectStreams sets the streams to use, or returns an error if there is
+// nothing to convert.
 func (p *probe) selectStreams(track string) error {
 	for i := range p.Streams {
 		s := &p.Streams[i]
@@ -136,7 +136,7 @@ func (p *probe) selectStreams(track string) error {
 }
 
 // selectAudio selects the audio track by its number from 1 or its language. An
-// empty track selects the first one marked as default, else the first.
+// empty track selects the first one marked as default, otherwise the first.
 func (p *probe) selectAudio(track string) error {
 	n := 0
 	for i := range p.Streams {
@@ -171,8 +171,8 @@ func (s *stream) rate() int {
 	return n
 }
 
-// expected returns the duration of the audio track, or 0 if the container only
-// has that of the whole video, which may be longer.
+// expected returns the duration of the audio track, or 0 if the container gives
+// only the duration of the whole video, which may be longer.
 func (p *probe) expected() time.Duration {
 	switch strings.Split(p.Format.Name, ",")[0] {
 	case "mov", "avi", "asf", "mxf", "wav", "flac", "ogg":
@@ -183,7 +183,7 @@ func (p *probe) expected() time.Duration {
 	return 0
 }
 
-// duration is the best estimate of the duration, for limits and progress.
+// duration returns the best estimate of the duration, for limits and progress.
 func (p *probe) duration() time.Duration {
 	for _, d := range []time.Duration{p.expected(), seconds(p.audio.Duration), seconds(p.Format.Duration)} {
 		if d > 0 {
@@ -193,7 +193,7 @@ func (p *probe) duration() time.Duration {
 	return 0
 }
 
-// mediaInfo returns the description of the video for the user.
+// mediaInfo describes the video for the user.
 func (p *probe) mediaInfo() *conversion.MediaInfo {
 	info := &conversion.MediaInfo{
 		Container: p.Format.Name, Codec: p.audio.Codec, Duration: p.duration(),
@@ -214,7 +214,7 @@ func (p *probe) mediaInfo() *conversion.MediaInfo {
 	return info
 }
 
-// seconds parses ffprobe's decimal seconds; 0 is unknown.
+// seconds parses ffprobe's decimal seconds; 0 means unknown.
 func seconds(s string) time.Duration {
 	f, err := strconv.ParseFloat(s, 64)
 	if err != nil || math.IsNaN(f) || f <= 0 || f > 1e9 {
@@ -223,7 +223,7 @@ func seconds(s string) time.Duration {
 	return time.Duration(f * float64(time.Second))
 }
 
-// clock parses Matroska's 00:01:02.345678900; 0 is unknown.
+// clock parses Matroska's 00:01:02.345678900; 0 means unknown.
 func clock(s string) time.Duration {
 	parts := strings.Split(s, ":")
 	if len(parts) != 3 {

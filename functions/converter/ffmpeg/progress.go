@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// encodeStart is the percentage at which encoding starts: measuring the
-// loudness comes first.
+// encodeStart returns the percentage at which encoding starts. It is above 0 if the
+// loudness is measured first.
 func (r *conversionRun) encodeStart() int {
 	if r.options.Normalize {
 		return 40

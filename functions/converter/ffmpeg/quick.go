@@ -18,19 +18,20 @@ const (
 	// quickSize is the largest video, in bytes, that is converted without
 	// ffprobe. The MP3 may not be larger either.
 	quickSize = 64 << 20
-	// quickLength is the length of an MP3 that fits into it at any bitrate.
+	// quickLength is a duration whose MP3 fits into quickSize at any bitrate.
 	quickLength = 25 * time.Minute
 )
 
 // errNotQuick cancels a quick conversion of a video that needs other arguments.
 var errNotQuick = errors.New("not eligible for a quick conversion")
 
-// convertQuick converts a short, ordinary video without ffprobe, whose start
-// takes a fifth of such a conversion. ffmpeg describes its first input on stderr
-// before it opens the next one. The tags of the MP3 are that next input, read
-// from a pipe: while ffmpeg waits, its description is parsed, planned and tagged
-// as ffprobe's output would be. Anything unusual, and every error, is left to
-// convertPlanned. It reports whether the MP3 was written.
+// convertQuick converts a short, ordinary video without ffprobe, and reports whether
+// it wrote the MP3. Starting ffprobe would take a fifth of such a conversion. ffmpeg
+// describes its first input on stderr before it opens the second one. The second
+// input is a pipe for the tags of the MP3. While ffmpeg waits for them, convertQuick
+// parses the description instead of ffprobe's output, checks the plan and writes the
+// tags. After an error, or if the video is not ordinary, the caller must use
+// convertPlanned.
 func (r *conversionRun) convertQuick(ctx context.Context) bool {
 	if r.size > quickSize || r.options != (conversion.Options{}) {
 		return false
@@ -56,7 +57,7 @@ func (r *conversionRun) convertQuick(ctx context.Context) bool {
 		}
 		found = p
 		total.Store(int64(seconds(p.Format.Duration)))
-		// This does not block: a pipe holds more than the longest tags.
+		// This does not block: the buffer of a pipe is larger than the longest tags.
 		if _, err := tagWriter.Write(ffmetadata(p.mp3Tags(r.options, r.title))); err != nil {
 			cancel(err)
 		}
@@ -80,7 +81,7 @@ func (r *conversionRun) convertQuick(ctx context.Context) bool {
 		return false
 	}
 	defer f.Close()
-	// The audio may rightly be shorter than the video, but only ffprobe knows.
+	// The audio may be shorter than the video, but only ffprobe can tell.
 	length := seconds(found.Format.Duration)
 	if verifyMP3(f, length, min(r.MaxDuration, length+tolerance(length))) != nil {
 		return false
@@ -89,15 +90,16 @@ func (r *conversionRun) convertQuick(ctx context.Context) bool {
 	return true
 }
 
-// quickArgs are the arguments of encodeSerial for the plan that checkQuick
-// requires, with the tags from the pipe with descriptor tagsFD.
+// quickArgs returns the arguments of encodeSerial for the plan that checkQuick
+// requires. ffmpeg reads the tags from the pipe with descriptor tagsFD.
 func (r *conversionRun) quickArgs(tagsFD int) []string {
-	// With several inputs, ffmpeg reads each in a thread of its own, which costs
-	// up to a tenth of the conversion. Size 0 disables that; since ffmpeg 6,
-	// which always has the threads, it is the default.
+	// With several inputs, ffmpeg reads each in its own thread, which takes up to
+	// a tenth of the conversion. Queue size 0 disables the threads. It is the
+	// default since ffmpeg 6, which always uses threads.
 	args := append(progressArgs("info"), "-thread_queue_size", "0")
 	args = append(args, r.input.args()...)
-	// The description of the empty input 1 marks the end of that of input 0.
+	// The description of the empty input 1 marks the end of the description of
+	// input 0.
 	args = append(args, "-protocol_whitelist", "data", "-format_whitelist", "ffmetadata", "-f", "ffmetadata", "-i", "data:text/plain,;FFMETADATA1",
 		"-protocol_whitelist", "pipe", "-format_whitelist", "ffmetadata", "-f", "ffmetadata", "-i", fmt.Sprintf("pipe:%d", tagsFD),
 		"-map", "0:a:0", "-vn", "-sn", "-dn", "-map_metadata:g", "2:g", "-map_metadata:s", "-1",
@@ -107,7 +109,7 @@ func (r *conversionRun) quickArgs(tagsFD int) []string {
 }
 
 // checkQuick returns an error if the plan for the video is not the one that
-// quickArgs stands for: the only audio track, encoded by one encoder in its own
+// quickArgs assumes: the only audio track, encoded by one encoder in its own
 // sample rate and channels, without a picture.
 func (r *conversionRun) checkQuick(found *probe) error {
 	p, err := newPlan(found, r.options, r.Bitrate, r.cores)
@@ -136,7 +138,7 @@ type dumpReader struct {
 	parsed func(*probe, error) // called once
 }
 
-// maxDump limits it: an ordinary video is described in a few lines.
+// maxDump limits the description: that of an ordinary video has a few lines.
 const maxDump = 16 << 10
 
 func (d *dumpReader) Write(p []byte) (int, error) {

@@ -45,7 +45,7 @@ func (p *probe) mp3Tags(o conversion.Options, title string) []tag {
 // show, so that a tag is the same whether it was read from there or by ffprobe.
 var tagText = strings.NewReplacer("\r", " ", "\b", "", "\v", "", "\f", "")
 
-// tagArgs are ffmpeg's arguments that write the tags.
+// tagArgs returns the arguments of ffmpeg that write the tags.
 func (p *plan) tagArgs(title string) []string {
 	args := []string{"-map_metadata:g", "-1", "-map_metadata:s", "-1"}
 	for _, t := range p.mp3Tags(p.options, title) {

@@ -21,15 +21,15 @@ func (r *conversionRun) verify() error {
 	return verifyMP3(f, r.plan.expected, r.MaxDuration)
 }
 
-// verifyMP3 checks that an MP3 has a length header and the expected duration; 0
-// is unknown.
+// verifyMP3 checks that an MP3 has a length header and the expected duration. If
+// expected is 0, the duration is unknown.
 func verifyMP3(f io.ReadSeeker, expected, maximum time.Duration) error {
 	info, err := mp3.Inspect(f)
 	switch {
 	case err != nil:
 		return fmt.Errorf("%w: MP3: %w", conversion.Corrupt, err)
 	case !info.HasTag || info.Samples() == 0:
-		return fmt.Errorf("%w: MP3 without length", conversion.Corrupt)
+		return fmt.Errorf("%w: MP3 without a length header", conversion.Corrupt)
 	case info.Duration() > maximum:
 		return conversion.TooLong
 	case expected > 0 && info.Duration() < expected-tolerance(expected):
@@ -38,7 +38,7 @@ func verifyMP3(f io.ReadSeeker, expected, maximum time.Duration) error {
 	return nil
 }
 
-// tolerance is how much shorter than announced an audio track may be: tracks
+// tolerance returns how much shorter than expected an audio track may be: tracks
 // end at packet boundaries, and containers round durations.
 func tolerance(d time.Duration) time.Duration {
 	return max(200*time.Millisecond, d/200)

@@ -2,7 +2,7 @@ package mp3
 
 // crcTables are the tables of the CRC-16 that the LAME header uses for itself and for
 // the audio (CRC-16/ARC: polynomial x^16+x^15+x^2+1, reflected, initial value zero).
-// Table n is for a byte that n more bytes follow.
+// Table n is for a byte followed by n more bytes.
 var crcTables = func() (t [8][256]uint16) {
 	for i := range t[0] {
 		c := uint16(i)
@@ -24,7 +24,7 @@ var crcTables = func() (t [8][256]uint16) {
 }()
 
 // UpdateCRC adds b to a checksum, which starts at zero. It processes eight bytes at a
-// time: byte by byte it would take a hundredth of a conversion's processor time.
+// time: byte by byte, it would take 1% of the processor time of a conversion.
 func UpdateCRC(crc uint16, b []byte) uint16 {
 	t := &crcTables
 	for ; len(b) >= 8; b = b[8:] {

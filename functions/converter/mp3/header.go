@@ -5,11 +5,11 @@ import (
 	"fmt"
 )
 
-// Version is the MPEG version of a frame. It decides the sample rates, the
-// bitrates and how many samples a frame holds.
+// Version is the MPEG version of a frame. It determines the sample rates, the
+// bitrates and the number of samples per frame.
 type Version uint8
 
-// The versions as the header's two bits number them; 1 is reserved.
+// The versions, with their two-bit values in the header; 1 is reserved.
 const (
 	MPEG25 Version = 0
 	MPEG2  Version = 2
@@ -28,7 +28,7 @@ func (v Version) String() string {
 	return "reserved"
 }
 
-// VersionOf returns the version that has a sample rate; every rate belongs to one.
+// VersionOf returns the version that has a sample rate. Each rate belongs to exactly one.
 func VersionOf(sampleRate int) (Version, bool) {
 	for _, v := range []Version{MPEG1, MPEG2, MPEG25} {
 		for _, hz := range sampleRates {
@@ -56,7 +56,7 @@ func (v Version) bitrateTable() int {
 	return 1
 }
 
-// rateShift says how often the sample rates of MPEG-1 are halved.
+// rateShift returns how many times the sample rates of MPEG-1 are halved.
 func (v Version) rateShift() int {
 	switch v {
 	case MPEG1:
@@ -70,7 +70,7 @@ func (v Version) rateShift() int {
 // Mode is the channel mode of a frame.
 type Mode uint8
 
-// The channel modes as the header's two bits number them.
+// The channel modes, with their two-bit values in the header.
 const (
 	Stereo Mode = iota
 	JointStereo
@@ -197,11 +197,10 @@ func (h Header) SideInfoSize() int {
 	return 9
 }
 
-// DataOffset is where the side information of a frame ends and its data area
-// begins.
+// DataOffset is the offset of a frame's data area, which follows the side information.
 func (h Header) DataOffset() int { return h.sideInfoOffset() + h.SideInfoSize() }
 
-// Enlarge returns the header of the smallest frame that is at least so many bytes
+// Enlarge returns the header of the smallest frame that is at least extra bytes
 // larger, at a higher bitrate. It returns false if there is no such bitrate, or if a
 // CRC covers the header.
 func (h Header) Enlarge(extra int) (Header, bool) {

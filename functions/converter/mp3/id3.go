@@ -28,7 +28,7 @@ func ID3v2Size(b []byte) int64 {
 	return size + 10
 }
 
-// skipTags moves r behind the ID3v2 tags at its beginning and returns the offset.
+// skipTags moves r past the ID3v2 tags at its beginning and returns the offset.
 func skipTags(r io.ReadSeeker) (int64, error) {
 	var at int64
 	for range maxTags {

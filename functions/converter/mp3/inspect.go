@@ -7,22 +7,22 @@ import (
 	"time"
 )
 
-// DecoderDelay is how many samples every layer III decoder adds in front of the
+// DecoderDelay is how many samples every layer III decoder adds before the
 // audio: the delay of its filter bank. Gapless players skip it together with Tag.Delay.
 const DecoderDelay = 528 + 1
 
-// searchSize is how far behind the ID3v2 tags the first frame may begin.
+// searchSize is the maximum distance from the ID3v2 tags to the first frame.
 const searchSize = 64 << 10
 
 // ErrNotMP3 means that there is no MPEG layer III stream at the beginning of a file.
 var ErrNotMP3 = errors.New("not an MP3 file")
 
-// Info is what the beginning of a file says about it.
+// Info describes an MP3 file, as far as its beginning shows.
 type Info struct {
-	// Offset is where the stream begins: behind the ID3v2 tags and any junk, at
+	// Offset is where the stream begins: after the ID3v2 tags and any junk, at
 	// the Xing frame if there is one.
 	Offset int64
-	// First is the first frame's header: the Xing frame's where there is one.
+	// First is the header of the first frame, which is the Xing frame if there is one.
 	First      Header
 	SampleRate int
 	Channels   int
@@ -60,7 +60,7 @@ func (i Info) Duration() time.Duration {
 
 // Inspect reads the beginning of an MP3 file: it skips ID3v2 tags, finds the first
 // frame and reads the Xing/Info header. It reads at most 64 KiB and a few headers,
-// whatever the file's length, and leaves r at an undefined position.
+// regardless of the file's length, and leaves r at an undefined position.
 //
 // It does not read the audio. For a file that was cut off it returns the length that
 // the header claims; compare Bytes with the file's size.

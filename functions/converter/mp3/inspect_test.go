@@ -14,7 +14,7 @@ import (
 	"mp3converter/functions/converter/mp3/mp3test"
 )
 
-// encode makes an MP3 of noise with ffmpeg, with that many samples per channel.
+// encode makes an MP3 of noise with ffmpeg. samples is the number per channel.
 func encode(t testing.TB, rate, channels, samples int, args ...string) []byte {
 	t.Helper()
 	bin, err := exec.LookPath("ffmpeg")
@@ -139,7 +139,7 @@ func TestScanReportsDamage(t *testing.T) {
 		}
 	})
 	t.Run("junk inside", func(t *testing.T) {
-		at := 418 * 100 // about a hundred frames in
+		at := 418 * 100 // after about a hundred frames
 		data := append(bytes.Clone(music[:at]), bytes.Repeat([]byte("junk"), 50)...)
 		got, err := mp3test.Scan(append(data, music[at:]...))
 		if err != nil {

@@ -9,7 +9,7 @@ import (
 )
 
 // Tag is the Xing/Info header with its LAME extension. It is stored in a frame of
-// silence in front of the audio, and holds the length of the audio, a seek table, and
+// silence before the audio, and holds the length of the audio, a seek table, and
 // how many samples to skip at either end.
 type Tag struct {
 	VBR     bool      // "Xing" instead of "Info"
@@ -19,13 +19,13 @@ type Tag struct {
 	HasTOC  bool
 	Quality int // 0 worst to 100 best
 
-	// The rest is the LAME extension; HasLAME is false where it is missing.
+	// The rest is the LAME extension; HasLAME is false if it is missing.
 	HasLAME  bool
 	Encoder  string // at most nine bytes
 	Method   uint8  // 1 CBR, 2 ABR, 3 to 5 VBR
 	Lowpass  int    // Hz, 0 if unknown
-	Delay    int    // samples in front of the music that the encoder added
-	Padding  int    // samples behind it
+	Delay    int    // samples that the encoder added before the music
+	Padding  int    // samples that it added after the music
 	Bitrate  int    // CBR: the bitrate; VBR: the lowest; 0 if unknown
 	Stereo   uint8  // 0 mono, 1 stereo, 2 dual, 3 joint
 	MusicCRC uint16 // over all audio frames
@@ -115,8 +115,8 @@ func (t *Tag) parseLAME(frame []byte, at int) {
 	t.CRCValid = binary.BigEndian.Uint16(b[34:]) == UpdateCRC(0, frame[:at+34])
 }
 
-// Frame encodes the tag as a frame for the stream that an audio frame with header like
-// belongs to. The frame has the bitrate of like if the tag fits, otherwise the lowest
+// Frame encodes the tag as a frame for a stream whose audio frames have headers like
+// the given one. The frame has the bitrate of like if the tag fits, otherwise the lowest
 // bitrate at which it does.
 func (t Tag) Frame(like Header) ([]byte, error) {
 	if t.Frames < 0 || t.Frames > 1<<32-1 || t.Bytes < 0 || t.Bytes > 1<<32-1 {

@@ -12,7 +12,7 @@ import (
 func TestTagRoundTrip(t *testing.T) {
 	for _, like := range []mp3.Header{
 		{Version: mp3.MPEG1, SampleRate: 44100, Bitrate: 192_000, Mode: mp3.JointStereo},
-		{Version: mp3.MPEG1, SampleRate: 48000, Bitrate: 32_000, Mode: mp3.Mono}, // too small a frame for the tag
+		{Version: mp3.MPEG1, SampleRate: 48000, Bitrate: 32_000, Mode: mp3.Mono}, // the tag does not fit into a frame at this bitrate
 		{Version: mp3.MPEG2, SampleRate: 22050, Bitrate: 8_000, Mode: mp3.Stereo},
 		{Version: mp3.MPEG25, SampleRate: 8000, Bitrate: 64_000, Mode: mp3.Mono},
 	} {
@@ -78,8 +78,8 @@ func TestAudioFrameIsNotTag(t *testing.T) {
 }
 
 func TestTOC(t *testing.T) {
-	// With growing frames, and more of them than offsets are kept, every entry must
-	// still be within one step of the exact value.
+	// Even if frames grow and there are more of them than stored offsets, every entry
+	// must be within one step of the exact value.
 	var toc mp3.TOCBuilder
 	const frames, head = 100_000, 200
 	offset := make([]int64, frames)

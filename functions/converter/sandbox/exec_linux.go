@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// programFD is the descriptor of the program to execute. The seccomp filter allows to
-// execute this descriptor only. It is above maxFiles, so the program itself can never
+// programFD is the descriptor of the program to execute. The seccomp filter allows
+// execution of this descriptor only. It is above maxFiles, so the program itself can never
 // open a file with this number.
 const programFD = 200
 
@@ -83,7 +83,7 @@ func setLimits(spec execSpec) error {
 	}{
 		{unix.RLIMIT_CORE, 0, 0},
 		{unix.RLIMIT_NOFILE, maxFiles, 0},
-		// At the soft limit SIGXCPU, which names the reason; a second later SIGKILL.
+		// SIGXCPU at the soft limit shows the reason; SIGKILL follows a second later.
 		{unix.RLIMIT_CPU, uint64(spec.CPU.Seconds()), 1},
 		{unix.RLIMIT_FSIZE, spec.Output, 0},
 		{unix.RLIMIT_AS, spec.Memory, 0},

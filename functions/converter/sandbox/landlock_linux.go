@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// libraryDirs is where a program's shared libraries may be.
+// libraryDirs are the directories of shared libraries.
 var libraryDirs = []string{
 	"/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/local/lib", "/usr/local/lib64",
 	"/nix/store", "/gnu/store",
@@ -26,7 +26,7 @@ const (
 	readFile = ll.AccessFSReadFile
 	readDir  = ll.AccessFSReadFile | ll.AccessFSReadDir
 	execFile = ll.AccessFSReadFile | ll.AccessFSExecute
-	// workDir does not allow to make links, sockets or devices, or to execute files.
+	// workDir does not allow creating links, sockets or devices, or executing files.
 	workDir = readDir | ll.AccessFSWriteFile | ll.AccessFSTruncate | ll.AccessFSMakeReg | ll.AccessFSRemoveFile |
 		ll.AccessFSMakeDir | ll.AccessFSRemoveDir
 )

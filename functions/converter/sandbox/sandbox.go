@@ -1,5 +1,5 @@
-// Package sandbox runs a program that reads an untrusted file. The program may be
-// taken over by that file: it still cannot read other files, reach the network, start
+// Package sandbox runs a program that reads an untrusted file. Even if the file
+// exploits a bug and controls the program, it cannot read other files, reach the network, start
 // programs, use more memory, time or disk than its limits, or outlive the process that
 // started it.
 //
@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-// Policy says what a program may do.
+// Policy defines what a program may do.
 type Policy struct {
 	// Dir is the one directory that the program may read and write.
 	Dir string

@@ -23,7 +23,7 @@ import (
 	"mp3converter/functions/converter/sandbox/sandboxtest"
 )
 
-// environment is what the probe tries to reach.
+// environment has the files and ports that the probe tries to access.
 type environment struct {
 	probe, dir, canary string
 	allowed, forbidden *net.TCPListener
@@ -81,7 +81,7 @@ func requireLayer(t *testing.T, name string) {
 	}
 }
 
-func TestRefused(t *testing.T) {
+func TestBlocked(t *testing.T) {
 	e := newEnvironment(t)
 	closed := sandbox.Policy{Dir: e.dir, Memory: 1 << 30, Output: 1 << 20, CPU: time.Second}
 	open := closed
@@ -170,7 +170,7 @@ func TestAllowed(t *testing.T) {
 		{"list", e.dir},
 		{"remove", e.dir + "/new"},
 		{"read", "/dev/fd/3"},
-		{"read", e.canary}, // the input, by its own name
+		{"read", e.canary}, // the input, by its path
 		{"memory"},
 		{"connect", e.allowed.Addr().String()},
 	} {
@@ -183,7 +183,7 @@ func TestAllowed(t *testing.T) {
 	}
 }
 
-// Without a sandbox every action succeeds, so it is the sandbox that refuses them.
+// Without a sandbox every action succeeds, so it is the sandbox that blocks them.
 func TestProbeWithoutSandbox(t *testing.T) {
 	e := newEnvironment(t)
 	for _, args := range [][]string{
@@ -200,7 +200,7 @@ func TestProbeWithoutSandbox(t *testing.T) {
 
 func TestDescriptorsAreNotInherited(t *testing.T) {
 	e := newEnvironment(t)
-	// Without O_CLOEXEC, as C libraries open files.
+	// Opened without O_CLOEXEC, as C libraries do.
 	fd, err := syscall.Open(e.canary, syscall.O_RDONLY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -216,7 +216,7 @@ func TestKilledWithParent(t *testing.T) {
 	if dir := os.Getenv("SANDBOX_TEST_PARENT"); dir != "" {
 		cmd := exec.Command(os.Getenv("SANDBOX_TEST_PROGRAM"))
 		cmd.Dir = dir
-		cmd.Stdout = os.Stdout // open as long as the program runs
+		cmd.Stdout = os.Stdout // stays open while the program runs
 		if err := sandbox.Wrap(cmd, sandbox.Policy{Dir: dir}); err != nil {
 			t.Fatal(err)
 		}

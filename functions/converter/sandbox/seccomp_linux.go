@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The filter is an allow-list. It also refuses system calls that future kernels add,
+// The filter is an allow-list. It also rejects system calls that future kernels add,
 // and those of other architectures, such as 32-bit calls on a 64-bit kernel.
 
 // allowedSyscalls are those that decoders and encoders need: memory, threads, time,
@@ -38,7 +38,7 @@ var networkSyscalls = []string{"connect", "getpeername", "getsockname", "getsock
 // falls back to clone and openat, whose arguments a filter can check.
 var unimplementedSyscalls = []string{"clone3", "openat2"}
 
-// installSeccompFilter makes the kernel refuse all system calls that the program does
+// installSeccompFilter makes the kernel reject all system calls that the program does
 // not need.
 func installSeccompFilter(spec execSpec) error {
 	if !seccompSupported() {
@@ -64,11 +64,11 @@ func seccompSupported() bool {
 func seccompPolicy(network bool, pid uint64, info *arch.Info) seccomp.Policy {
 	names := allowedSyscalls
 	conditions := []seccomp.NameWithConditions{
-		// Threads, not processes.
+		// Only to create threads, not processes.
 		allowIf("clone", arg(0, seccomp.BitsSet, unix.CLONE_THREAD)),
-		// Once, to execute the program.
+		// Only to execute the program, once.
 		allowIf("execveat", arg(0, seccomp.Equal, programFD), arg(4, seccomp.Equal, unix.AT_EMPTY_PATH)),
-		// Signals to itself only, as abort sends them.
+		// Only signals to itself, as sent by abort.
 		allowIf("kill", arg(0, seccomp.Equal, pid)),
 		allowIf("tgkill", arg(0, seccomp.Equal, pid)),
 		// Resource limits of the calling process only. setLimits has set the hard

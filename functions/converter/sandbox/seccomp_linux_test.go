@@ -7,7 +7,7 @@ import (
 	"github.com/elastic/go-seccomp-bpf/arch"
 )
 
-// A misspelt name would be left out on every architecture without an error.
+// A misspelt name would be omitted on every architecture without an error.
 func TestSyscallNames(t *testing.T) {
 	for _, list := range [][]string{allowedSyscalls, networkSyscalls, unimplementedSyscalls} {
 		for _, name := range list {

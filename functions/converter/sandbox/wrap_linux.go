@@ -10,7 +10,7 @@ import (
 // selfExe is this executable, even if its file has been replaced since the start.
 const selfExe = "/proc/self/exe"
 
-// childArg0 is the name of the child process, by which it recognises that it is one.
+// childArg0 is argv[0] of the child, by which this executable detects that it is one.
 const childArg0 = "mp3converter-sandbox"
 
 // execSpec tells the child what to execute, and with which restrictions. It is passed

@@ -38,12 +38,12 @@ type attempt struct {
 }
 
 // Convert claims a job and converts its video. A nil error means that the
-// message can be acknowledged; any other, that it must be delivered again.
+// message can be acknowledged; otherwise it must be redelivered.
 func (w *Worker) Convert(ctx context.Context, jobID string) error {
 	a, err := w.claim(ctx, jobID)
 	switch {
 	case jobs.NothingToDo(err):
-		slog.InfoContext(ctx, "nothing to do", "why", err)
+		slog.InfoContext(ctx, "nothing to do", "reason", err)
 		return nil
 	case errors.Is(err, jobs.ErrExhausted):
 		return w.failExhausted(ctx, jobID)
@@ -85,7 +85,7 @@ func (a *attempt) run(ctx context.Context) (jobs.File, *conversion.MediaInfo, er
 }
 
 // convert converts the video and stores the MP3 under a new ID. A
-// *conversion.Failure is final; any other error is worth another attempt.
+// *conversion.Failure is final; any other error is temporary.
 func (a *attempt) convert(ctx context.Context) (jobs.File, *conversion.MediaInfo, error) {
 	video := ffmpeg.Input{Title: a.job.Title(), Size: a.job.Video.Size, Open: func(ctx context.Context) (io.ReadSeekCloser, error) {
 		_, r, err := a.worker.videos.Open(ctx, a.job.Video.ID)

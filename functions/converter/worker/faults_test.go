@@ -35,7 +35,7 @@ func eventually(t testing.TB, what string, ok func() bool) {
 	}
 }
 
-// program returns an option that replaces ffmpeg by a test program.
+// program returns an option that replaces ffmpeg with a test program.
 func program(path string) func(*ffmpeg.Config) {
 	return func(cfg *ffmpeg.Config) { cfg.FFmpeg = path }
 }
@@ -104,11 +104,11 @@ func TestStopReleasesJobs(t *testing.T) {
 	waitForProcess(t, hang)
 	cancel()
 	if err := <-done; err == nil {
-		t.Error("no redelivery")
+		t.Error("no error, so no redelivery")
 	}
 	allDead(t, hang)
 	if got := b.get(t, j.ID); got.State != jobs.Queued || got.Attempts != 0 {
-		t.Errorf("state %s after %d attempts, want queued after none", got.State, got.Attempts)
+		t.Errorf("state %s after %d attempts, want queued after 0", got.State, got.Attempts)
 	}
 }
 
@@ -177,7 +177,7 @@ func TestConcurrentWakeUps(t *testing.T) {
 	b.nothingLeft(t, 1)
 }
 
-// The lease was lost while the MP3 was stored.
+// The lease is lost while the MP3 is being stored.
 func TestWorkerWithoutLeaseDeletesItsMP3(t *testing.T) {
 	b := newBench(t)
 	j := b.upload(t, shortVideo(t), "short.mp4")
@@ -220,7 +220,7 @@ func (brokenPut) Put(context.Context, media.Object, io.Reader) (media.Object, er
 	return media.Object{}, errors.New("store is unreachable")
 }
 
-// breaking fails in the middle of a video.
+// breaking is a store whose reads fail in the middle of a video.
 type breaking struct{ media.Store }
 
 func (s breaking) Open(ctx context.Context, id string) (media.Object, io.ReadSeekCloser, error) {
@@ -331,7 +331,7 @@ func TestHandlerStatus(t *testing.T) {
 	r.Header.Set("Content-Type", cloudevents.ApplicationCloudEventsJSON)
 	b.Handler().ServeHTTP(w, r)
 	if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
-		t.Errorf("full: %d, Retry-After %q", w.Code, w.Header().Get("Retry-After"))
+		t.Errorf("all slots in use: %d, Retry-After %q", w.Code, w.Header().Get("Retry-After"))
 	}
 }
 

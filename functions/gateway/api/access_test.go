@@ -29,13 +29,13 @@ func TestTokens(t *testing.T) {
 	}{
 		"none":              {"", problem.NoToken},
 		"no scheme":         {issue('x', now), problem.NoToken},
-		"scheme alone":      {"Bearer", problem.NoToken},
-		"nothing behind":    {"Bearer  ", problem.NoToken},
+		"only a scheme":     {"Bearer", problem.NoToken},
+		"empty token":       {"Bearer  ", problem.NoToken},
 		"basic":             {"Basic YTpi", problem.NoToken},
 		"garbled":           {"Bearer abc", problem.BadToken},
-		"cut short":         {"Bearer " + parts[0] + "." + parts[1], problem.BadToken},
+		"truncated":         {"Bearer " + parts[0] + "." + parts[1], problem.BadToken},
 		"expired":           {"Bearer " + issue('x', now.Add(-2*time.Hour)), problem.ExpiredToken},
-		"of another key":    {"Bearer " + issue('y', now), problem.BadToken},
+		"another key":       {"Bearer " + issue('y', now), problem.BadToken},
 		"alg none":          {"Bearer " + none + "." + parts[1] + ".", problem.BadToken},
 		"alg none, signed":  {"Bearer " + none + "." + parts[1] + "." + parts[2], problem.BadToken},
 		"signature changed": {"Bearer " + parts[0] + "." + parts[1] + "." + strings.Repeat("A", len(parts[2])), problem.BadToken},
@@ -60,8 +60,8 @@ func TestSchemeIsCaseInsensitive(t *testing.T) {
 	}
 }
 
-// Whoever asks for another's job must not even learn that there is one.
-func TestAnothersJobIsAsGoodAsNone(t *testing.T) {
+// A response must not reveal whether a job of another user exists.
+func TestJobOfAnotherUserLooksUnknown(t *testing.T) {
 	s := startGateway(t, nil)
 	j := s.mustConvert(t, "a.mp4", []byte("mp3"))
 	bert := "Bearer " + s.tokenOf(t, "bert")
@@ -83,14 +83,14 @@ func TestAnothersJobIsAsGoodAsNone(t *testing.T) {
 		unknown := ask(id.New())
 		for what, key := range map[string]string{"another's": j.ID, "another's MP3": j.Audio.ID, "bad": "x", "dots": "%2e%2e%2f" + j.ID} {
 			if got := ask(key); got != unknown {
-				t.Errorf("%s: the answer to an %s id is\n%s\nand to an unknown one\n%s", route, what, got, unknown)
+				t.Errorf("%s: response for an %s id\n%s\ndiffers from that for an unknown id\n%s", route, what, got, unknown)
 			}
 		}
 	}
 	if _, err := s.Jobs.Get(t.Context(), j.ID); err != nil {
-		t.Errorf("the job has suffered: %v", err)
+		t.Errorf("the job was changed or deleted: %v", err)
 	}
 	if s.files(t, "mp3") == 0 {
-		t.Error("the MP3 is gone")
+		t.Error("the MP3 was deleted")
 	}
 }

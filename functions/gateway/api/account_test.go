@@ -13,8 +13,8 @@ import (
 	"mp3converter/shared/problem"
 )
 
-// The gateway passes on what the auth function answers; the description holds
-// for that, too.
+// The gateway forwards the responses of the auth function, which must also match the
+// OpenAPI document.
 func TestAccount(t *testing.T) {
 	s := startGateway(t, func(g *setup) {
 		users, err := login.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "users.db"))
@@ -70,9 +70,9 @@ func TestAccount(t *testing.T) {
 	checkProblem(t, res, b, problem.TooManyRequests)
 }
 
-// What is too long to be passed on is the client's fault, not the auth
-// function's.
-func TestLongCredentialsAreRefused(t *testing.T) {
+// Credentials too long to forward are an error of the client, not of the auth
+// function.
+func TestLongCredentialsAreRejected(t *testing.T) {
 	auth := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
 	}))

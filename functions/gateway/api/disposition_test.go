@@ -23,8 +23,8 @@ func TestAttachment(t *testing.T) {
 	}
 }
 
-// attributeChars are the bytes that RFC 8187 lets stand in an extended value,
-// with those of its escapes and its two quotes.
+// attributeChars are the bytes that RFC 8187 allows in an extended value, including
+// its escapes and its two quotes.
 const attributeChars = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$&+-.^_`|~%'"
 
 func FuzzAttachment(f *testing.F) {
@@ -32,11 +32,11 @@ func FuzzAttachment(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
-		name := CleanName(raw) // nothing else is stored
+		name := CleanName(raw) // only clean names are stored
 		header := attachment(name)
 		kind, params, err := mime.ParseMediaType(header)
 		if err != nil || kind != "attachment" || params["filename"] != name || len(params) != 1 {
-			t.Errorf("%q came back as %q %q: %v", name, kind, params, err)
+			t.Errorf("%q was parsed as %q %q: %v", name, kind, params, err)
 		}
 		_, value, _ := strings.Cut(header, "filename*=UTF-8''")
 		for _, b := range []byte(value) {

@@ -36,7 +36,7 @@ func TestDownload(t *testing.T) {
 				t.Fatalf("%s %s: %d, %d bytes: %.200s", method, path, res.StatusCode, res.ContentLength, b)
 			}
 			if method == "GET" && !bytes.Equal(b, mp3) {
-				t.Errorf("%s: other bytes", path)
+				t.Errorf("%s: body is not the MP3", path)
 			}
 			for name, want := range map[string]string{
 				"Content-Type":           "audio/mpeg",
@@ -68,18 +68,18 @@ func TestDownloadRanges(t *testing.T) {
 		want   []byte
 		of     string // Content-Range
 	}{
-		"first byte":        {[]string{"Range", "bytes=0-0"}, 206, mp3[:1], "bytes 0-0/10000"},
-		"last byte":         {[]string{"Range", "bytes=9999-9999"}, 206, mp3[9999:], "bytes 9999-9999/10000"},
-		"from":              {[]string{"Range", "bytes=4000-"}, 206, mp3[4000:], "bytes 4000-9999/10000"},
-		"suffix":            {[]string{"Range", "bytes=-10"}, 206, mp3[9990:], "bytes 9990-9999/10000"},
-		"suffix too long":   {[]string{"Range", "bytes=-20000"}, 206, mp3, "bytes 0-9999/10000"},
-		"end beyond":        {[]string{"Range", "bytes=9000-20000"}, 206, mp3[9000:], "bytes 9000-9999/10000"},
-		"if that very file": {[]string{"Range", "bytes=0-9", "If-Range", etag}, 206, mp3[:10], "bytes 0-9/10000"},
-		"if another file":   {[]string{"Range", "bytes=0-9", "If-Range", `"other"`}, 200, mp3, ""},
-		"known":             {[]string{"If-None-Match", etag}, 304, nil, ""},
-		"known among":       {[]string{"If-None-Match", `"other", ` + etag}, 304, nil, ""},
-		"not known":         {[]string{"If-None-Match", `"other"`}, 200, mp3, ""},
-		"must be another":   {[]string{"If-Match", `"other"`}, 412, nil, ""},
+		"first byte":      {[]string{"Range", "bytes=0-0"}, 206, mp3[:1], "bytes 0-0/10000"},
+		"last byte":       {[]string{"Range", "bytes=9999-9999"}, 206, mp3[9999:], "bytes 9999-9999/10000"},
+		"from":            {[]string{"Range", "bytes=4000-"}, 206, mp3[4000:], "bytes 4000-9999/10000"},
+		"suffix":          {[]string{"Range", "bytes=-10"}, 206, mp3[9990:], "bytes 9990-9999/10000"},
+		"suffix too long": {[]string{"Range", "bytes=-20000"}, 206, mp3, "bytes 0-9999/10000"},
+		"end beyond":      {[]string{"Range", "bytes=9000-20000"}, 206, mp3[9000:], "bytes 9000-9999/10000"},
+		"if same file":    {[]string{"Range", "bytes=0-9", "If-Range", etag}, 206, mp3[:10], "bytes 0-9/10000"},
+		"if other file":   {[]string{"Range", "bytes=0-9", "If-Range", `"other"`}, 200, mp3, ""},
+		"cached":          {[]string{"If-None-Match", etag}, 304, nil, ""},
+		"known in a list": {[]string{"If-None-Match", `"other", ` + etag}, 304, nil, ""},
+		"not cached":      {[]string{"If-None-Match", `"other"`}, 200, mp3, ""},
+		"if match fails":  {[]string{"If-Match", `"other"`}, 412, nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			res, b := s.do(t, "GET", "/jobs/"+j.ID+"/audio", nil, c.header...)
@@ -93,7 +93,7 @@ func TestDownloadRanges(t *testing.T) {
 	}
 }
 
-func TestDownloadOfSeveralRanges(t *testing.T) {
+func TestDownloadMultipleRanges(t *testing.T) {
 	s := startGateway(t, nil)
 	mp3 := randomBytes(10000)
 	j := s.mustConvert(t, "a.mp4", mp3)
@@ -114,7 +114,7 @@ func TestDownloadOfSeveralRanges(t *testing.T) {
 	}
 }
 
-func TestDownloadOutsideOfTheFile(t *testing.T) {
+func TestUnsatisfiableRange(t *testing.T) {
 	s := startGateway(t, nil)
 	j := s.mustConvert(t, "a.mp4", randomBytes(100))
 	for _, r := range []string{"bytes=100-", "bytes=200-300", "bytes=9-2", "bytes=x"} {
@@ -122,17 +122,17 @@ func TestDownloadOutsideOfTheFile(t *testing.T) {
 		checkProblem(t, res, b, problem.BadRange)
 		for _, of := range []string{"Content-Disposition", "ETag"} {
 			if got := res.Header.Get(of); got != "" {
-				t.Errorf("%s: the refusal has %s %q", r, of, got)
+				t.Errorf("%s: the error response has %s %q", r, of, got)
 			}
 		}
 	}
-	// The connection and the handler are fine afterwards.
+	// The next request succeeds.
 	if res, _ := s.do(t, "GET", "/jobs/"+j.ID+"/audio", nil); res.StatusCode != 200 {
-		t.Errorf("afterwards: %d", res.StatusCode)
+		t.Errorf("next request: %d", res.StatusCode)
 	}
 }
 
-func TestDownloadRefuses(t *testing.T) {
+func TestDownloadRejects(t *testing.T) {
 	s := startGateway(t, nil)
 	queued := s.mustUpload(t, "queued.mp4")
 	cancelled := s.mustUpload(t, "cancelled.mp4")
@@ -141,7 +141,7 @@ func TestDownloadRefuses(t *testing.T) {
 		res, b := s.do(t, "GET", fmt.Sprintf(path, queued.ID), nil)
 		checkProblem(t, res, b, problem.NotReady)
 		if res.Header.Get("Retry-After") == "" {
-			t.Error("not ready, but when?")
+			t.Error("not ready without Retry-After")
 		}
 		res, b = s.do(t, "GET", fmt.Sprintf(path, cancelled.ID), nil)
 		checkProblem(t, res, b, problem.NoMP3)
@@ -155,8 +155,7 @@ func TestDownloadRefuses(t *testing.T) {
 	checkProblem(t, res, b, problem.JobNotFound)
 }
 
-// connections counts the connections that requests were made on: those of
-// earlier requests, and new ones.
+// connections counts the requests made on reused and on new connections.
 type connections struct {
 	http.RoundTripper
 	reused, made int
@@ -180,9 +179,9 @@ func (c *connections) RoundTrip(req *http.Request) (*http.Response, error) {
 	})))
 }
 
-// A download sets the deadline of its connection; the next request on it must
-// not inherit that.
-func TestConnectionOutlivesADownload(t *testing.T) {
+// A download sets a deadline on its connection, which must not apply to the next
+// request.
+func TestConnectionIsReusedAfterDownload(t *testing.T) {
 	const idleTimeout = 200 * time.Millisecond
 	s := startGateway(t, func(g *setup) { g.Config.IdleTimeout = idleTimeout })
 	mp3 := randomBytes(1000)
@@ -193,16 +192,16 @@ func TestConnectionOutlivesADownload(t *testing.T) {
 	}
 	<-time.After(3 * idleTimeout)
 	if res, b := s.do(t, "GET", "/jobs/"+j.ID, nil); res.StatusCode != 200 {
-		t.Errorf("afterwards: %d %s", res.StatusCode, b)
+		t.Errorf("next request: %d %s", res.StatusCode, b)
 	}
-	// Not even the client's second try, on a connection of its own, will do.
+	// A retry by the client on a new connection would hide the error.
 	if used.reused+used.made != 2 {
-		t.Errorf("%d connections made and %d times one reused", used.made, used.reused)
+		t.Errorf("%d connections made, %d reused", used.made, used.reused)
 	}
 }
 
-// get begins a download on a connection of its own and returns the answer with
-// its body unread.
+// get starts a download on a new connection and returns the response with its body
+// unread.
 func (s *testGateway) get(t testing.TB, path string) *http.Response {
 	t.Helper()
 	c, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
@@ -220,7 +219,7 @@ func (s *testGateway) get(t testing.TB, path string) *http.Response {
 	return res
 }
 
-func TestStalledDownloadIsCut(t *testing.T) {
+func TestStalledDownloadIsAborted(t *testing.T) {
 	t.Parallel()
 	const idleTimeout = 300 * time.Millisecond
 	s := startGateway(t, func(g *setup) { g.Config.IdleTimeout = idleTimeout })
@@ -229,11 +228,11 @@ func TestStalledDownloadIsCut(t *testing.T) {
 	<-time.After(4 * idleTimeout)
 	n, err := io.Copy(io.Discard, res.Body)
 	if !errors.Is(err, io.ErrUnexpectedEOF) {
-		t.Errorf("%d bytes came, then %v", n, err)
+		t.Errorf("%d bytes received, then %v", n, err)
 	}
 }
 
-func TestSlowDownloadPasses(t *testing.T) {
+func TestSlowDownloadSucceeds(t *testing.T) {
 	t.Parallel()
 	const idleTimeout = 500 * time.Millisecond
 	s := startGateway(t, func(g *setup) { g.Config.IdleTimeout = idleTimeout })
@@ -243,12 +242,12 @@ func TestSlowDownloadPasses(t *testing.T) {
 	pace := time.NewTicker(50 * time.Millisecond)
 	defer pace.Stop()
 	var total int64
-	for err := error(nil); err == nil; <-pace.C { // 2.4 s in all
+	for err := error(nil); err == nil; <-pace.C { // takes 2.4 s
 		var n int64
 		n, err = io.CopyN(io.Discard, res.Body, size/48)
 		total += n
 	}
 	if total != size {
-		t.Errorf("%d bytes came of %d", total, size)
+		t.Errorf("%d bytes received, want %d", total, size)
 	}
 }

@@ -20,11 +20,11 @@ import (
 	"mp3converter/shared/problem"
 )
 
-// Tests of what the gateway makes of stores and queues that fail.
+// Tests of how the gateway handles failing stores and queues.
 
 var errBroken = errors.New("dial tcp 10.9.8.7:27017: connection refused")
 
-// fullStore is a media store on which some bytes fit.
+// fullStore is a media store with limited space.
 type fullStore struct {
 	media.Store
 	room int64
@@ -35,30 +35,30 @@ func (f fullStore) Put(ctx context.Context, o media.Object, r io.Reader) (media.
 	return f.Store.Put(ctx, o, io.MultiReader(io.LimitReader(r, f.room), iotest.ErrReader(f.err)))
 }
 
-func TestVideoCannotBeStored(t *testing.T) {
+func TestVideoNotStored(t *testing.T) {
 	for name, c := range map[string]struct {
 		err  error
 		want problem.Kind
 	}{
-		"no space":      {fmt.Errorf("write: %w", syscall.ENOSPC), problem.NoSpace},
-		"out of reach":  {errBroken, problem.Unavailable},
-		"its time-out":  {fmt.Errorf("read: %w", syscall.ETIMEDOUT), problem.Unavailable},
-		"its deadline":  {fmt.Errorf("read tcp: %w", context.DeadlineExceeded), problem.Unavailable},
-		"its i/o limit": {fmt.Errorf("read tcp: %w", os.ErrDeadlineExceeded), problem.Unavailable},
+		"no space":     {fmt.Errorf("write: %w", syscall.ENOSPC), problem.NoSpace},
+		"unavailable":  {errBroken, problem.Unavailable},
+		"timeout":      {fmt.Errorf("read: %w", syscall.ETIMEDOUT), problem.Unavailable},
+		"ctx deadline": {fmt.Errorf("read tcp: %w", context.DeadlineExceeded), problem.Unavailable},
+		"I/O deadline": {fmt.Errorf("read tcp: %w", os.ErrDeadlineExceeded), problem.Unavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := startGateway(t, func(g *setup) { g.Videos = fullStore{g.Videos, 100, c.err} })
 			res, b := s.upload(t, form{file{"a.mp4", video}})
 			checkProblem(t, res, b, c.want)
 			if strings.Contains(string(b), "10.9.8.7") {
-				t.Error("the cause reached the client")
+				t.Error("the cause was sent to the client")
 			}
 			s.checkNothingLeft(t)
 		})
 	}
 }
 
-// slowStore is a media store that needs long to be sure of what it has got.
+// slowStore is a media store that takes long to complete a write.
 type slowStore struct {
 	media.Store
 	long time.Duration
@@ -74,9 +74,9 @@ func (l slowStore) Put(ctx context.Context, o media.Object, r io.Reader) (media.
 	}
 }
 
-// The idleTimeout time is the client's: what the store takes after the last byte does
-// not count.
-func TestStoreMayTakeLong(t *testing.T) {
+// The idle timeout limits the client only, not the time that the store takes after the
+// last byte.
+func TestSlowStore(t *testing.T) {
 	t.Parallel()
 	const idleTimeout = 200 * time.Millisecond
 	s := startGateway(t, func(g *setup) {
@@ -98,7 +98,7 @@ func TestStoreMayTakeLong(t *testing.T) {
 	}
 }
 
-// jobStore is a job store with a Create and a Get of the test's own.
+// jobStore is a job store whose Create and Get a test may replace.
 type jobStore struct {
 	jobs.Store
 	create func(ctx context.Context, j jobs.Job) error
@@ -128,8 +128,9 @@ func TestRecordNotStored(t *testing.T) {
 	s.checkNothingLeft(t)
 }
 
-// The record was stored, and only the answer lost: then the job is accepted.
-func TestRecordStoredWithAnError(t *testing.T) {
+// If the record was stored and only the response of the store was lost, the job is
+// accepted.
+func TestRecordStoredDespiteError(t *testing.T) {
 	s := startGateway(t, func(g *setup) {
 		kept := g.Jobs
 		g.Jobs = jobStore{Store: g.Jobs, create: func(ctx context.Context, j jobs.Job) error {
@@ -142,9 +143,9 @@ func TestRecordStoredWithAnError(t *testing.T) {
 	}
 }
 
-// Nobody can tell whether the record was stored: then the video, which it may
-// need, stays for the janitor to judge.
-func TestRecordPerhapsStored(t *testing.T) {
+// If it is unknown whether the record was stored, the video is kept, because the record
+// may refer to it. The janitor decides later.
+func TestRecordMayBeStored(t *testing.T) {
 	s := startGateway(t, func(g *setup) {
 		g.Jobs = jobStore{Store: g.Jobs,
 			create: func(context.Context, jobs.Job) error { return errBroken },
@@ -154,15 +155,15 @@ func TestRecordPerhapsStored(t *testing.T) {
 	res, b := s.upload(t, form{file{"a.mp4", video}})
 	checkProblem(t, res, b, problem.Unavailable)
 	if s.files(t, "videos") == 0 {
-		t.Error("the video is gone")
+		t.Error("the video was deleted")
 	}
 	if s.queue.count() != 0 {
 		t.Error("an event was sent")
 	}
 }
 
-// A store that took all the time for Create still gets time to say what it did.
-func TestRecordThatTakesTooLong(t *testing.T) {
+// After Create has timed out, the store is still asked whether it stored the record.
+func TestCreateTimesOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		queue := &recordingQueue{}
 		g := &Gateway{Deps: Deps{Queue: queue, Jobs: jobStore{
@@ -179,16 +180,16 @@ func TestRecordThatTakesTooLong(t *testing.T) {
 	})
 }
 
-func TestQueueOutOfReach(t *testing.T) {
+func TestQueueUnavailable(t *testing.T) {
 	s := startGateway(t, nil)
 	s.queue.fail = errBroken
 	j := s.mustUpload(t, "a.mp4")
 	if now := time.Now(); j.DueAt.After(now.Add(s.config.Policy.Wake)) {
-		t.Errorf("the janitor will look only in %v", j.DueAt.Sub(now))
+		t.Errorf("the janitor sends the next wake-up only after %v", j.DueAt.Sub(now))
 	}
 }
 
-func TestStoresOutOfReach(t *testing.T) {
+func TestStoresUnavailable(t *testing.T) {
 	broken := jobStore{get: func(context.Context, string) (jobs.Job, error) { return jobs.Job{}, errBroken }}
 	s := startGateway(t, nil)
 	j := s.mustConvert(t, "a.mp4", []byte("mp3"))
@@ -212,7 +213,7 @@ func (unreadableStore) Open(context.Context, string) (media.Object, io.ReadSeekC
 	return media.Object{}, nil, errBroken
 }
 
-// A record whose MP3 is not there any more is about to go, too.
+// A record whose MP3 is gone will be deleted soon.
 func TestMP3IsGone(t *testing.T) {
 	s := startGateway(t, nil)
 	j := s.mustConvert(t, "a.mp4", []byte("mp3"))

@@ -14,8 +14,8 @@ import (
 	"mp3converter/shared/jobs"
 )
 
-// FuzzUpload sends arbitrary bytes as a form. Whatever they are: no panic, a
-// refusal that says why, and nothing left behind unless there is a job.
+// FuzzUpload sends arbitrary bytes as a form. There must be no panic, an error must be
+// a problem document, and nothing may remain unless there is a job.
 func FuzzUpload(f *testing.F) {
 	for _, seed := range []form{
 		{file{"a.mp4", video[:40]}},
@@ -58,7 +58,8 @@ func FuzzUpload(f *testing.F) {
 	})
 }
 
-// FuzzRange holds every answer to a Range header to the bytes it claims to be.
+// FuzzRange checks that a response to any Range header contains the bytes that it
+// claims to contain.
 func FuzzRange(f *testing.F) {
 	for _, r := range []string{"bytes=0-0", "bytes=-1", "bytes=5-", "bytes=0-1,4-5", "bytes=99-", "bytes=9-1", "bytes=0-0,-1", "bytes= 1 - 2", "lines=1-2", "bytes=", "bytes=0-18446744073709551616"} {
 		f.Add(r)
@@ -84,11 +85,11 @@ func FuzzRange(f *testing.F) {
 		switch {
 		case w.Code == http.StatusOK:
 			if !bytes.Equal(w.Body.Bytes(), mp3) {
-				t.Errorf("%q: not the whole: %q", ranges, w.Body)
+				t.Errorf("%q: not the whole file: %q", ranges, w.Body)
 			}
 		case w.Code == http.StatusRequestedRangeNotSatisfiable:
 			if kind != "application/problem+json" {
-				t.Errorf("%q: refused as %q", ranges, kind)
+				t.Errorf("%q: rejected with type %q", ranges, kind)
 			}
 		case w.Code == http.StatusPartialContent && kind == "audio/mpeg":
 			checkContentRange(t, w.Header().Get("Content-Range"), w.Body.Bytes(), mp3)
@@ -110,7 +111,7 @@ func FuzzRange(f *testing.F) {
 	})
 }
 
-// checkContentRange checks that b are the bytes of whole that a Content-Range names.
+// checkContentRange checks that b is the part of whole that contentRange describes.
 func checkContentRange(t *testing.T, contentRange string, b, whole []byte) {
 	t.Helper()
 	var first, last, size int

@@ -280,7 +280,7 @@ func decode[T any](t testing.TB, b []byte) (v T) {
 	return v
 }
 
-// checkProblem checks that an answer is a problem of that kind.
+// checkProblem checks that a response is a problem of kind want.
 func checkProblem(t testing.TB, res *http.Response, body []byte, want problem.Kind) {
 	t.Helper()
 	if res.StatusCode != want.Status {

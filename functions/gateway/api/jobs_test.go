@@ -68,7 +68,7 @@ func TestEveryFailureIsShown(t *testing.T) {
 func TestListPages(t *testing.T) {
 	s := startGateway(t, nil)
 	if res, b := s.do(t, "GET", "/jobs", nil); res.StatusCode != 200 || decode[jobListResponse](t, b).Jobs == nil {
-		t.Errorf("nothing yet: %d %s", res.StatusCode, b)
+		t.Errorf("no jobs: %d %s", res.StatusCode, b)
 	}
 	const n = 7
 	var all []string // newest first
@@ -103,7 +103,7 @@ func TestListPages(t *testing.T) {
 	}
 }
 
-func TestListRefuses(t *testing.T) {
+func TestListRejects(t *testing.T) {
 	s := startGateway(t, nil)
 	for _, query := range []string{"limit=0", "limit=-1", "limit=201", "limit=x", "limit=1e2", "before=x", "before=../../x", "before=" + id.New() + "0"} {
 		res, b := s.do(t, "GET", "/jobs?"+query, nil)
@@ -111,7 +111,7 @@ func TestListRefuses(t *testing.T) {
 	}
 }
 
-func TestWaitEndsWithTheJob(t *testing.T) {
+func TestWaitEndsWhenJobFinishes(t *testing.T) {
 	s := startGateway(t, nil)
 	for _, path := range []string{"/jobs/%s?wait=200", "/jobs/%s/audio?wait=200", "/download?fid=%s&wait=9223372037"} {
 		j := s.mustUpload(t, "a.mp4")
@@ -130,7 +130,7 @@ func TestWaitEndsWithTheJob(t *testing.T) {
 	}
 }
 
-func TestWaitEndsWithTheTime(t *testing.T) {
+func TestWaitTimesOut(t *testing.T) {
 	s := startGateway(t, nil)
 	j := s.mustUpload(t, "a.mp4")
 	begun := time.Now()
@@ -146,8 +146,8 @@ func TestWaitEndsWithTheTime(t *testing.T) {
 	}
 }
 
-func TestWaitEndsWithTheClient(t *testing.T) {
-	s := startGateway(t, nil) // and fails the test if a request is still running at the end
+func TestWaitEndsWhenClientDisconnects(t *testing.T) {
+	s := startGateway(t, nil) // fails the test if a request is still running at its end
 	j := s.mustUpload(t, "a.mp4")
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
@@ -158,7 +158,7 @@ func TestWaitEndsWithTheClient(t *testing.T) {
 	}
 }
 
-func TestWaitRefuses(t *testing.T) {
+func TestWaitRejects(t *testing.T) {
 	s := startGateway(t, nil)
 	j := s.mustUpload(t, "a.mp4")
 	for _, wait := range []string{"-1", "x", "1.5", "99999999999999999999"} {
@@ -195,14 +195,14 @@ func TestDeleteCancels(t *testing.T) {
 				t.Errorf("cancelled: %+v", v)
 			}
 			if n := s.files(t, "videos"); n != 0 {
-				t.Errorf("%d files of the video left", n)
+				t.Errorf("%d video files left", n)
 			}
 			if _, err := s.Jobs.Update(t.Context(), j.ID, func(j *jobs.Job) error {
 				return j.Renew(s.config.Policy, "test", 1, time.Now())
 			}); !errors.Is(err, jobs.ErrLeaseLost) {
-				t.Errorf("the converter gets %v", err)
+				t.Errorf("the converter's error is %v", err)
 			}
-			s.deleteJob(t, j.ID) // of a cancelled job deletes it
+			s.deleteJob(t, j.ID) // the second DELETE deletes the job
 			s.checkDeleted(t, j.ID)
 		})
 	}

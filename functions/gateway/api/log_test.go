@@ -29,9 +29,9 @@ func (b *syncBuffer) String() string {
 	return b.b.String()
 }
 
-// No token, no password and no file name may be in the log, whatever was
-// refused and for whatever reason.
-func TestLogKeepsSecrets(t *testing.T) {
+// No token, password or file name may be logged, whichever request is rejected and for
+// whichever reason.
+func TestLogContainsNoSecrets(t *testing.T) {
 	log := new(syncBuffer)
 	before := slog.Default()
 	slog.SetDefault(logs.New(log, "json", "info"))
@@ -81,7 +81,7 @@ func TestLogKeepsSecrets(t *testing.T) {
 			t.Fatal(err)
 		}
 		if l.Request == "" && l.Msg != "serving" {
-			t.Errorf("no request named in %s", line)
+			t.Errorf("no request id in %s", line)
 		}
 	}
 }

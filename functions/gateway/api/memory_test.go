@@ -11,8 +11,8 @@ import (
 	"mp3converter/shared/media"
 )
 
-// discardStore is a media store that throws everything away, and notes the most
-// memory that was in use meanwhile.
+// discardStore is a media store that discards everything and records the peak memory
+// use.
 type discardStore struct {
 	media.Store
 	peak uint64
@@ -40,7 +40,7 @@ func memory() (m runtime.MemStats) {
 	return m
 }
 
-// zeroReader is an endless file of nothing.
+// zeroReader returns zeros without end.
 type zeroReader struct{}
 
 func (zeroReader) Read(p []byte) (int, error) {
@@ -48,8 +48,8 @@ func (zeroReader) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestUploadIsStreamed: of a big video, neither is much ever held nor is much
-// allocated in all.
+// TestUploadIsStreamed checks that a large upload neither holds nor allocates much
+// memory.
 func TestUploadIsStreamed(t *testing.T) {
 	for name, c := range map[string]struct {
 		size                    int64
@@ -74,7 +74,7 @@ func TestUploadIsStreamed(t *testing.T) {
 			}
 			grown := int64(videos.peak) - int64(before.HeapAlloc)
 			allocated := memory().TotalAlloc - before.TotalAlloc
-			t.Logf("heap grown by %d KiB, %d KiB allocated in all", grown>>10, allocated>>10)
+			t.Logf("heap grew by %d KiB, %d KiB allocated in total", grown>>10, allocated>>10)
 			if grown > 8<<20 {
 				t.Errorf("the heap grew by %d MiB", grown>>20)
 			}

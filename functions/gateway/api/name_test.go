@@ -64,9 +64,9 @@ func FuzzCleanName(f *testing.F) {
 		case strings.ContainsFunc(s, unicode.IsControl):
 			t.Errorf("control characters: %q", s)
 		case strings.Trim(s, ". ") != s:
-			t.Errorf("dots or spaces around: %q", s)
+			t.Errorf("leading or trailing dots or spaces: %q", s)
 		case CleanName(s) != s:
-			t.Errorf("%q becomes %q the second time", s, CleanName(s))
+			t.Errorf("not idempotent: %q becomes %q", s, CleanName(s))
 		}
 	})
 }

@@ -40,7 +40,7 @@ func TestOpenAPIIsValid(t *testing.T) {
 	}
 }
 
-// codes returns what a schema of constants lists: code → title and description.
+// codes returns the title and description of each code in a schema of constants.
 func codes(t *testing.T, schema string) map[string]string {
 	t.Helper()
 	listed := make(map[string]string)
@@ -70,8 +70,8 @@ func TestOpenAPIListsEveryFailure(t *testing.T) {
 	checkSame(t, codes(t, "FailureCode"), want)
 }
 
-// TestOpenAPINamesEveryCode: each problem stands, by its code, at an answer
-// of its status, so that a reader finds out where to expect it.
+// TestOpenAPINamesEveryCode checks that the code of each problem is mentioned in a
+// response with its status, so that readers know where to expect it.
 func TestOpenAPINamesEveryCode(t *testing.T) {
 	named := make(map[string]bool) // "404 job_not_found"
 	for _, path := range loadOpenAPI(t).Paths.Map() {
@@ -87,7 +87,7 @@ func TestOpenAPINamesEveryCode(t *testing.T) {
 	}
 	for _, k := range problem.Kinds {
 		if k.Status == http.StatusMethodNotAllowed || k == problem.NotFound {
-			continue // what is not described has them
+			continue // returned for undocumented requests
 		}
 		if !named[fmt.Sprint(k.Status, " ", k.Code)] {
 			t.Errorf("no operation names %s (%d)", k.Code, k.Status)
@@ -130,7 +130,7 @@ func TestOpenAPIAndRoutesAgree(t *testing.T) {
 				if item.Get == nil {
 					t.Errorf("HEAD %s without GET", path)
 				}
-				continue // a route for GET is one for HEAD
+				continue // a route for GET also serves HEAD
 			}
 			described[method+" "+path] = ""
 		}

@@ -40,7 +40,7 @@ func TestParseOptions(t *testing.T) {
 	}
 }
 
-func TestParseOptionsRefuses(t *testing.T) {
+func TestParseOptionsRejects(t *testing.T) {
 	for _, query := range []string{
 		"bitrate=193", "bitrate=-1", "bitrate=x", "quality=10", "quality=-1", "sample_rate=44101", "channels=6",
 		"preset=best", "normalize=maybe", "start=-1", "start=1:60", "start=1:2:3:4", "start=NaN", "start=1e9", "start=99999999",
@@ -53,7 +53,7 @@ func TestParseOptionsRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got, err := parseOptions(fields); err == nil {
-			t.Errorf("%s: taken as %+v", query, got)
+			t.Errorf("%s: accepted as %+v", query, got)
 		}
 	}
 }

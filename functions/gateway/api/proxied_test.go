@@ -16,9 +16,9 @@ import (
 	"mp3converter/shared/problem"
 )
 
-// Behind a proxy a refusal waits for the body: a proxy that is answered in the
-// middle of it may lose the answer.
-func TestRefusalBehindAProxyComesAfterTheBody(t *testing.T) {
+// Behind a proxy an error response is sent after the body was read: a proxy may lose a
+// response that it receives while it sends the body.
+func TestErrorBehindProxyFollowsBody(t *testing.T) {
 	refuse := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { problem.Write(w, r, problem.NoToken) })
 	srv := httptest.NewServer(lingeringClose(refuse, time.Minute))
 	defer srv.Close()
@@ -36,7 +36,7 @@ func TestRefusalBehindAProxyComesAfterTheBody(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n, err := conn.Read(make([]byte, 1)); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Fatalf("answered in the middle of the body: %d bytes, %v", n, err)
+		t.Fatalf("response in the middle of the body: %d bytes, %v", n, err)
 	}
 	if _, err := conn.Write(half); err != nil {
 		t.Fatal(err)

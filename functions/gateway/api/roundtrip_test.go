@@ -18,7 +18,7 @@ func TestStandardPresetIsTheDefault(t *testing.T) {
 	}
 }
 
-// The options of a job can be sent with another upload, and mean the same.
+// The options in a job can be sent with another upload and have the same effect.
 func TestOptionsRoundTrip(t *testing.T) {
 	s := startGateway(t, nil)
 	for _, query := range []string{

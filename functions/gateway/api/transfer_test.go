@@ -19,10 +19,10 @@ import (
 	"mp3converter/shared/problem"
 )
 
-// Tests of what happens on the wire: clients that stop, idleTimeout, dawdle, or keep
-// on sending what nobody wants.
+// Tests of connections: clients that disconnect, stall, send slowly or continue to send
+// after an error response.
 
-// dial connects to the site and begins a request for /upload.
+// dial connects to the gateway and starts a request for /upload.
 func (s *testGateway) dial(t testing.TB, header ...string) *net.TCPConn {
 	t.Helper()
 	c, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
@@ -37,7 +37,7 @@ func (s *testGateway) dial(t testing.TB, header ...string) *net.TCPConn {
 
 func (s *testGateway) authorizationHeader() string { return "Authorization: Bearer " + s.token }
 
-func TestClientGone(t *testing.T) {
+func TestClientDisconnects(t *testing.T) {
 	for name, leave := range map[string]func(*net.TCPConn){
 		"closed":      func(c *net.TCPConn) { c.Close() },
 		"half closed": func(c *net.TCPConn) { c.CloseWrite() },
@@ -75,15 +75,15 @@ func TestStalledUpload(t *testing.T) {
 	}
 }
 
-// An upload that never pauses for the idleTimeout time may take many times as long.
-func TestSlowUploadPasses(t *testing.T) {
+// An upload may take much longer than the idle timeout if it never pauses that long.
+func TestSlowUploadSucceeds(t *testing.T) {
 	t.Parallel()
 	s := startGateway(t, func(g *setup) { g.Config.IdleTimeout = 200 * time.Millisecond })
 	c := s.dial(t, s.authorizationHeader(), fmt.Sprintf("Content-Length: %d", len(video)))
 	pace := time.NewTicker(100 * time.Millisecond)
 	defer pace.Stop()
 	for rest := video; len(rest) > 0; <-pace.C {
-		n := min(len(rest), len(video)/30+1) // 3 s in all
+		n := min(len(rest), len(video)/30+1) // takes 3 s
 		if _, err := c.Write(rest[:n]); err != nil {
 			t.Fatal(err)
 		}
@@ -99,7 +99,7 @@ func TestSlowUploadPasses(t *testing.T) {
 	}
 }
 
-// checkProblemOn reads an answer that must be a problem of that kind.
+// checkProblemOn reads a response and checks that it is a problem of kind want.
 func checkProblemOn(t *testing.T, c net.Conn, want problem.Kind) {
 	t.Helper()
 	res, err := http.ReadResponse(bufio.NewReader(c), nil)
@@ -114,9 +114,9 @@ func checkProblemOn(t *testing.T, c net.Conn, want problem.Kind) {
 	checkProblem(t, res, b, want)
 }
 
-// A client that reads only when it has sent everything must still learn why it
-// was refused.
-func TestRefusalReachesAClientThatIsStillSending(t *testing.T) {
+// A client that reads only after it has sent everything must still receive the error
+// response.
+func TestErrorReachesClientStillSending(t *testing.T) {
 	const size = 64 << 20
 	chunk := make([]byte, 1<<20)
 	fixed := func(w io.Writer) error {
@@ -166,9 +166,9 @@ func TestRefusalReachesAClientThatIsStillSending(t *testing.T) {
 	}
 }
 
-// A client may not hold a connection for ever with a body that never comes,
-// whether anybody wants it or not.
-func TestUnsentBodyEnds(t *testing.T) {
+// A client cannot keep a connection open forever by not sending its body, whether or
+// not the request was rejected.
+func TestUnsentBodyTimesOut(t *testing.T) {
 	t.Parallel()
 	s := startGateway(t, nil)
 	c := s.dial(t, "Transfer-Encoding: chunked")
@@ -179,7 +179,7 @@ func TestUnsentBodyEnds(t *testing.T) {
 	}
 }
 
-func TestCurlSeesTheRefusal(t *testing.T) {
+func TestCurlReceivesError(t *testing.T) {
 	curl, err := exec.LookPath("curl")
 	if err != nil {
 		t.Fatal("curl is not installed: run hack/deps.sh")
@@ -192,12 +192,12 @@ func TestCurlSeesTheRefusal(t *testing.T) {
 		args []string
 		want string
 	}{
-		"form":                       {[]string{"-F", "file=@" + big}, "413"},
-		"form, without asking first": {[]string{"-H", "Expect:", "-F", "file=@" + big}, "413"},
-		"chunked":                    {[]string{"-H", "Transfer-Encoding: chunked", "-H", "Expect:", "--data-binary", "@" + big}, "413"},
-		"bad token":                  {[]string{"--oauth2-bearer", "x.y.z", "-F", "file=@" + big}, "401"},
-		"bad token, without asking":  {[]string{"--oauth2-bearer", "x.y.z", "-H", "Expect:", "-F", "file=@" + big}, "401"},
-		"no such route":              {[]string{"-H", "Expect:", "-F", "file=@" + big, "--request-target", "/uplaod"}, "404"},
+		"form":                      {[]string{"-F", "file=@" + big}, "413"},
+		"form, without Expect":      {[]string{"-H", "Expect:", "-F", "file=@" + big}, "413"},
+		"chunked":                   {[]string{"-H", "Transfer-Encoding: chunked", "-H", "Expect:", "--data-binary", "@" + big}, "413"},
+		"bad token":                 {[]string{"--oauth2-bearer", "x.y.z", "-F", "file=@" + big}, "401"},
+		"bad token, without Expect": {[]string{"--oauth2-bearer", "x.y.z", "-H", "Expect:", "-F", "file=@" + big}, "401"},
+		"no such route":             {[]string{"-H", "Expect:", "-F", "file=@" + big, "--request-target", "/uplaod"}, "404"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -223,8 +223,8 @@ func TestCurlSeesTheRefusal(t *testing.T) {
 	}
 }
 
-// After a refusal that left nothing unread, the connection serves on.
-func TestConnectionOutlivesARefusal(t *testing.T) {
+// After an error response with nothing left unread, the connection is reused.
+func TestConnectionIsReusedAfterError(t *testing.T) {
 	s := startGateway(t, nil)
 	used := countConnections(s)
 	for range 3 {
@@ -232,6 +232,6 @@ func TestConnectionOutlivesARefusal(t *testing.T) {
 		checkProblem(t, res, b, problem.EmptyFile)
 	}
 	if used.made != 1 || used.reused != 2 {
-		t.Errorf("%d connections made and %d times one reused", used.made, used.reused)
+		t.Errorf("%d connections made, %d reused", used.made, used.reused)
 	}
 }

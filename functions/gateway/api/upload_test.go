@@ -25,7 +25,7 @@ func TestUpload(t *testing.T) {
 	}
 	v := decode[jobResponse](t, b)
 	if v.State != jobs.Queued || v.Name != "holiday.mp4" || v.Bytes != int64(len(video)) || v.Progress != 0 || v.CreatedAt.Before(before) {
-		t.Errorf("answer %+v", v)
+		t.Errorf("response %+v", v)
 	}
 	if got := res.Header.Get("Location"); got != "/jobs/"+v.ID {
 		t.Errorf("Location %q", got)
@@ -50,14 +50,14 @@ func TestUpload(t *testing.T) {
 	}
 }
 
-func TestUploadOfARawBody(t *testing.T) {
+func TestUploadRawBody(t *testing.T) {
 	s := startGateway(t, nil)
 	for contentType, query := range map[string]string{
 		"":                                  "?name=a%20b.mp4",
 		"video/mp4":                         "?name=a%20b.mp4",
 		"audio/mp4":                         "?name=/tmp/a+b.mp4",
 		"application/octet-stream":          "?name=a%20b.mp4",
-		"application/x-www-form-urlencoded": "?name=a%20b.mp4", // what curl says of --data-binary
+		"application/x-www-form-urlencoded": "?name=a%20b.mp4", // what curl sends with --data-binary
 	} {
 		res, b := s.do(t, "POST", "/upload"+query, bytes.NewReader(video), "Content-Type", contentType)
 		if res.StatusCode != http.StatusAccepted {
@@ -72,7 +72,7 @@ func TestUploadOfARawBody(t *testing.T) {
 	}
 }
 
-// Names that must not do harm, and that must come back unharmed.
+// Unusual names must be stored safely and returned unchanged where possible.
 func TestUploadKeepsTheName(t *testing.T) {
 	s := startGateway(t, nil)
 	for sent, want := range map[string]string{
@@ -101,7 +101,7 @@ func TestUploadKeepsTheName(t *testing.T) {
 	}
 }
 
-func TestUploadRefuses(t *testing.T) {
+func TestUploadRejects(t *testing.T) {
 	playlist := []byte("#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n")
 	many := make(form, 0, 70)
 	for range 70 {
@@ -153,7 +153,7 @@ func TestUploadRefuses(t *testing.T) {
 			}
 			var r io.Reader = bytes.NewReader(body)
 			if c.chunked {
-				r = struct{ io.Reader }{r} // no length to be seen
+				r = struct{ io.Reader }{r} // hides the length
 			}
 			res, b := s.do(t, "POST", "/upload", r, append([]string{"Content-Type", contentType}, c.header...)...)
 			checkProblem(t, res, b, c.want)
@@ -162,7 +162,7 @@ func TestUploadRefuses(t *testing.T) {
 	}
 }
 
-func TestUploadTakesExactlyTheLimit(t *testing.T) {
+func TestUploadOfExactlyTheLimit(t *testing.T) {
 	s := startGateway(t, func(g *setup) { g.Config.MaxUpload = int64(len(video)) })
 	res, b := s.upload(t, form{file{"a.mp4", video}})
 	if res.StatusCode != http.StatusAccepted {
@@ -180,7 +180,7 @@ func TestUploadNamesTheLimit(t *testing.T) {
 	}
 }
 
-func TestUploadsAtTheSameTimeAreBounded(t *testing.T) {
+func TestConcurrentUploadsAreLimited(t *testing.T) {
 	s := startGateway(t, func(g *setup) { g.Config.MaxUploads = 1 })
 	first, feed := io.Pipe()
 	answered := make(chan int)
@@ -207,20 +207,20 @@ func TestUploadsAtTheSameTimeAreBounded(t *testing.T) {
 	}
 	feed.Close()
 	if status := <-answered; status != http.StatusAccepted {
-		t.Errorf("the first upload was answered %d", status)
+		t.Errorf("the first upload got status %d", status)
 	}
 	if res, b := s.upload(t, form{file{"c.mp4", video}}); res.StatusCode != http.StatusAccepted {
-		t.Errorf("the third: %d %s", res.StatusCode, b)
+		t.Errorf("the third upload: %d %s", res.StatusCode, b)
 	}
 }
 
-// Nothing but the media store may hold the bytes.
+// Only the media store may store the bytes.
 func TestUploadUsesNoTemporaryFile(t *testing.T) {
 	s := startGateway(t, func(g *setup) { g.Config.MaxUpload = 64 << 20 })
 	t.Setenv("TMPDIR", filepath.Join(s.dir, "missing"))
 	if f, err := os.CreateTemp("", "x"); err == nil {
 		f.Close()
-		t.Fatal("temporary files can be made")
+		t.Fatal("temporary files can still be created")
 	}
 	big := append(bytes.Clone(video), make([]byte, 48<<20)...)
 	if res, b := s.upload(t, form{file{"a.mp4", big}}); res.StatusCode != http.StatusAccepted {
@@ -247,7 +247,7 @@ func TestWrongMethod(t *testing.T) {
 	s.checkNothingLeft(t)
 }
 
-func TestNothingThere(t *testing.T) {
+func TestUnknownRoute(t *testing.T) {
 	s := startGateway(t, nil)
 	for _, path := range []string{"/nothing", "/jobs/", "/page.html", "/upload/x"} {
 		res, b := s.do(t, "GET", path, nil)
@@ -255,7 +255,7 @@ func TestNothingThere(t *testing.T) {
 	}
 }
 
-func TestAnswerIsAJobAndNothingElse(t *testing.T) {
+func TestResponseHidesInternalFields(t *testing.T) {
 	s := startGateway(t, nil)
 	_, b := s.upload(t, form{file{"a.mp4", video}})
 	var keys map[string]json.RawMessage
@@ -264,7 +264,7 @@ func TestAnswerIsAJobAndNothingElse(t *testing.T) {
 	}
 	for _, internal := range []string{"owner", "email", "lease", "video", "notice", "dueAt", "revision"} {
 		if _, ok := keys[internal]; ok {
-			t.Errorf("the answer shows %q", internal)
+			t.Errorf("the response contains %q", internal)
 		}
 	}
 }

@@ -36,7 +36,7 @@ function render() {
   if (token) refresh();
 }
 
-// showNotice shows an error until something succeeds; announce speaks to screen
+// showNotice shows an error until an action succeeds; announce sends text to screen
 // readers.
 function showNotice(text) {
   $("notice").textContent = text;
@@ -57,7 +57,7 @@ class RequestError extends Error {
   }
 }
 
-// plainer replaces titles that are written for API clients.
+// plainer replaces problem titles that are written for API clients.
 const plainer = { unsupported_media_type: "That is not a video." };
 
 function errorMessage(problem) {
@@ -309,7 +309,7 @@ async function deleteJob(job) {
 }
 
 // download fetches the MP3 as a blob (browsers store large ones on disk) and
-// saves it under the name of the service.
+// saves it under the name that the service sends.
 async function download(job) {
   const blob = await (await fetchAPI(job.audio.url)).blob();
   const url = URL.createObjectURL(blob);
@@ -322,7 +322,7 @@ async function download(job) {
   announce(`${job.audio.name} was downloaded.`);
 }
 
-// ---- Uploads: two at a time, the others wait.
+// ---- Uploads: two at a time; the others wait.
 
 const atOnce = 2;
 

@@ -11,9 +11,9 @@ import (
 	"mp3converter/shared/media"
 )
 
-// RemoveOrphans removes files that no job refers to: those of a converter that died
-// after it stored an MP3, of an upload whose record could not be written, of an
-// interrupted deletion.
+// RemoveOrphans removes files that no job refers to: MP3s of a converter that died
+// after storing one, videos of uploads whose record could not be written, and files
+// left by an interrupted deletion.
 func (s *Janitor) RemoveOrphans(ctx context.Context) (Report, error) {
 	var report Report
 	before := time.Now().Add(-s.config.OrphanAge)

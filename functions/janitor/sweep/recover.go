@@ -25,7 +25,7 @@ func (s *Janitor) Recover(ctx context.Context) error {
 	for _, j := range due {
 		ctx := logs.With(ctx, slog.String("job", j.ID))
 		if err := s.recover(ctx, j, now); err != nil {
-			// For example because the queue is full: RunOnce wakes the rest.
+			// The queue may be full, for example. RunOnce wakes the remaining jobs.
 			slog.WarnContext(ctx, "not recovered; the janitor will retry", "error", err)
 		}
 	}
@@ -43,7 +43,7 @@ func (s *Janitor) recover(ctx context.Context, j jobs.Job, now time.Time) error 
 		if err := j.ReleaseDead(s.config.Policy, now); !errors.Is(err, jobs.ErrLeaseLost) {
 			return err
 		}
-		return nil // queued already
+		return nil // already queued
 	})
 	if err != nil {
 		return err

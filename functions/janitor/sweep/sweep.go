@@ -1,6 +1,6 @@
 // Package sweep is the janitor: it re-sends lost wake-ups, fails jobs that have
-// used up their attempts, deletes expired jobs and removes bytes that belong to no
-// job. Because of it a lost message loses nothing.
+// used up their attempts, deletes expired jobs and removes files that belong to no
+// job. With it, no job is lost if a message is lost.
 package sweep
 
 import (
@@ -23,13 +23,13 @@ const (
 	maxBatches = 1000
 	// maxErrors is how many jobs may fail before a run ends. One failure must
 	// not keep the other jobs from being processed, but while the broker is
-	// away all of them fail.
+	// unavailable all of them fail.
 	maxErrors = 10
 )
 
 // Config is the janitor's configuration.
 type Config struct {
-	// OrphanAge is how old bytes without a job must be to be removed. It must
+	// OrphanAge is how old a file without a job must be to be removed. It must
 	// exceed the duration of the slowest upload, which has no job until it is
 	// complete.
 	OrphanAge time.Duration `envconfig:"ORPHAN_AGE" default:"24h"`
@@ -44,7 +44,7 @@ func (c Config) Validate() error {
 	return c.Policy.Validate()
 }
 
-// Janitor maintains jobs and files. It is safe for concurrent use, also by several
+// Janitor maintains jobs and files. It is safe for concurrent use, even by several
 // processes.
 type Janitor struct {
 	config Config
@@ -85,7 +85,7 @@ func (r Report) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// RunOnce processes every job that is due. What it did before an error stays done.
+// RunOnce processes every job that is due. An error does not undo what it has done.
 func (s *Janitor) RunOnce(ctx context.Context) (Report, error) {
 	var report Report
 	var failed []error
@@ -111,7 +111,7 @@ func (s *Janitor) RunOnce(ctx context.Context) (Report, error) {
 	return report, nil
 }
 
-// process does what a due job needs.
+// process deletes, fails or wakes a due job.
 func (s *Janitor) process(ctx context.Context, j jobs.Job, report *Report) error {
 	switch {
 	case j.State.Final() && !j.Notification.EndedAt.IsZero():
@@ -143,8 +143,8 @@ func (s *Janitor) failExhausted(ctx context.Context, j jobs.Job, report *Report)
 	return s.queue.Wake(ctx, queue.MP3, j.ID)
 }
 
-// wake sends a wake-up and then schedules the next one. In this order the job
-// stays due while the broker is away.
+// wake sends a wake-up and then schedules the next one. In this order, the job
+// remains due while the broker is unavailable.
 func (s *Janitor) wake(ctx context.Context, j jobs.Job, q queue.Queue) error {
 	if err := s.queue.Wake(ctx, q, j.ID); err != nil {
 		return err

@@ -62,7 +62,7 @@ func newFixture(t testing.TB) fixture {
 	return fixture{j, q}
 }
 
-// job stores a job with a video, in the state that change brings it to.
+// job stores a job with a video, after applying change.
 func (f fixture) job(t testing.TB, change func(*jobs.Job)) jobs.Job {
 	t.Helper()
 	j := jobs.Job{ID: id.New(), Owner: "u1"}
@@ -154,7 +154,7 @@ func TestRunOnce(t *testing.T) {
 			got, err := f.jobs.Get(t.Context(), j.ID)
 			if c.gone {
 				if !errors.Is(err, jobs.ErrNotFound) || f.count(t, f.videos)+f.count(t, f.audio) != 0 {
-					t.Errorf("still there: %v, %d videos, %d MP3s", err, f.count(t, f.videos), f.count(t, f.audio))
+					t.Errorf("job not deleted: %v, %d videos, %d MP3s", err, f.count(t, f.videos), f.count(t, f.audio))
 				}
 				return
 			}
@@ -186,7 +186,7 @@ func TestManyDueJobs(t *testing.T) {
 	}
 }
 
-// While the broker is away a job stays due.
+// A job remains due while the broker is unavailable.
 func TestBrokerUnavailable(t *testing.T) {
 	f := newFixture(t)
 	j := f.job(t, func(j *jobs.Job) { j.Enqueue(policy, long) })
@@ -220,7 +220,7 @@ func (s undeletable) Delete(ctx context.Context, id string) error {
 	return s.Store.Delete(ctx, id)
 }
 
-// A job that cannot be processed does not keep the others from being woken.
+// A job that cannot be processed does not prevent the others from being woken.
 func TestFailedJobDoesNotBlockOthers(t *testing.T) {
 	f := newFixture(t)
 	expired := f.job(t, func(j *jobs.Job) { must(t, j.Cancel(policy, long)) })
@@ -261,8 +261,8 @@ func TestRemoveOrphans(t *testing.T) {
 		must(t, j.Claim(policy, "w", time.Now()))
 		must(t, j.Complete(policy, "w", f.put(t, f.audio, j.ID), time.Now()))
 	})
-	f.put(t, f.audio, done.ID)       // of a converter that lost the race
-	f.put(t, f.audio, unfinished.ID) // of one that died
+	f.put(t, f.audio, done.ID)       // of a converter that lost its lease
+	f.put(t, f.audio, unfinished.ID) // of a converter that died
 	f.put(t, f.videos, id.New())     // of a gateway that died
 
 	report, err := f.RemoveOrphans(t.Context())

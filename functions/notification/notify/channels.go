@@ -15,7 +15,7 @@ type Channel interface {
 	Notify(ctx context.Context, j jobs.Job) error
 }
 
-// Permanent marks an error that every other attempt would return too.
+// Permanent marks an error that every further attempt would return too.
 type Permanent struct{ Err error }
 
 func (p Permanent) Error() string { return p.Err.Error() }

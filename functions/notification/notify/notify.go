@@ -23,8 +23,8 @@ import (
 )
 
 const (
-	// maxAttempts is how often a notification is tried. With the delays of the
-	// job record this takes half a day.
+	// maxAttempts is how often a notification is attempted. With the delays
+	// between attempts this takes half a day.
 	maxAttempts = 16
 	// storeTimeout bounds the write of the result.
 	storeTimeout = 10 * time.Second

@@ -172,7 +172,7 @@ func TestMailIsSentOncePerJob(t *testing.T) {
 			flat := strings.ReplaceAll(strings.ReplaceAll(messages[0], "=\r\n", ""), "=3D", "=")
 			for _, want := range c.want {
 				if !strings.Contains(flat, want) {
-					t.Errorf("no %q in\n%s", want, flat)
+					t.Errorf("%q missing in\n%s", want, flat)
 				}
 			}
 			if got := outcomeOf(t, s, j.ID); got != "sent" {
@@ -234,7 +234,7 @@ func TestPermanentAndTemporaryErrors(t *testing.T) {
 			j := finished(t, s, nil)
 			err := n.Notify(t.Context(), j.ID)
 			if (err != nil) != c.retry {
-				t.Errorf("error %v, want one: %v", err, c.retry)
+				t.Errorf("error %v, want an error: %v", err, c.retry)
 			}
 			if got := outcomeOf(t, s, j.ID); got != c.outcome {
 				t.Errorf("outcome %q, want %q", got, c.outcome)
@@ -330,7 +330,7 @@ func TestWebhook(t *testing.T) {
 			n := &Notifier{policy: policy, jobs: s, channels: []Channel{hook}}
 			j := finished(t, s, conversion.Corrupt)
 			if err := n.Notify(t.Context(), j.ID); (err != nil) != c.retry {
-				t.Errorf("error %v, want one: %v", err, c.retry)
+				t.Errorf("error %v, want an error: %v", err, c.retry)
 			}
 			var e cloudevents.Event
 			if err := json.Unmarshal(body, &e); err != nil {
@@ -372,20 +372,20 @@ func TestHandlerStatus(t *testing.T) {
 		t.Errorf("another function's event: %d", got)
 	}
 	if got := post(events.New(events.JobFinished, "t", j.ID)); got != 503 {
-		t.Errorf("channel out of order: %d", got)
+		t.Errorf("failing channel: %d", got)
 	}
 	broken.fails = 0
 	if got := post(events.New(events.JobFinished, "t", j.ID)); got != 204 || broken.sent != 0 {
-		t.Errorf("too soon after a failure: %d, notified %d times", got, broken.sent)
+		t.Errorf("before the retry is due: %d, notified %d times", got, broken.sent)
 	}
 	endDelay(t, s, j.ID)
 	if got := post(events.New(events.JobFinished, "t", j.ID)); got != 204 || broken.sent != 1 {
-		t.Errorf("channel mended: %d, notified %d times", got, broken.sent)
+		t.Errorf("channel recovered: %d, notified %d times", got, broken.sent)
 	}
 }
 
-// A mail server may hang up on QUIT. The letter is in its hands by then.
-func TestMailIsSentThoughTheServerHangsUp(t *testing.T) {
+// A server may close the connection at QUIT. It has accepted the message by then.
+func TestMailIsSentIfQuitFails(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -417,12 +417,12 @@ func TestMailIsSentThoughTheServerHangsUp(t *testing.T) {
 	m := newMail(t, MailConfig{Host: "127.0.0.1", Port: listener.Addr().(*net.TCPAddr).Port, TLS: "none",
 		From: "mp3@example.com", Timeout: 5 * time.Second, PublicURL: "http://mp3converter.com"})
 	if err := m.Notify(t.Context(), finished(t, newStore(t), nil)); err != nil {
-		t.Errorf("would be sent again: %v", err)
+		t.Errorf("a delivered message would be sent again: %v", err)
 	}
 }
 
-// The address of a webhook is often its password.
-func TestWebhookErrorsDoNotNameTheAddress(t *testing.T) {
+// The URL of a webhook often contains a secret.
+func TestWebhookErrorsDoNotContainTheURL(t *testing.T) {
 	srv := httptest.NewServer(nil)
 	srv.Close()
 	hook := newWebhook(t, WebhookConfig{URL: srv.URL + "/hooks/secret", Timeout: 5 * time.Second})
@@ -431,7 +431,7 @@ func TestWebhookErrorsDoNotNameTheAddress(t *testing.T) {
 	}
 }
 
-func TestWebhookRedirectIsNoReceipt(t *testing.T) {
+func TestWebhookRedirectIsAnError(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/old" {
 			http.Redirect(w, r, "/new", http.StatusFound)
@@ -440,6 +440,6 @@ func TestWebhookRedirectIsNoReceipt(t *testing.T) {
 	defer srv.Close()
 	hook := newWebhook(t, WebhookConfig{URL: srv.URL + "/old", Timeout: 5 * time.Second})
 	if err := hook.Notify(t.Context(), finished(t, newStore(t), nil)); err == nil {
-		t.Error("a redirect counts as success")
+		t.Error("a redirect was treated as success")
 	}
 }

@@ -4,11 +4,11 @@ package mp3test
 
 import "mp3converter/functions/converter/mp3"
 
-// Result is what Scan counted, whatever the Xing header claims.
+// Result is what Scan counted, regardless of the Xing header.
 type Result struct {
 	// Frames and Bytes count the audio frames, without the Xing frame.
 	Frames, Bytes int64
-	// Junk is how many bytes behind the ID3v2 tags belong to no frame. Tags at the
+	// Junk is how many bytes after the ID3v2 tags belong to no frame. Tags at the
 	// end count as junk.
 	Junk int64
 	// MinBitrate and MaxBitrate are the extremes over the audio frames.
@@ -54,7 +54,7 @@ func Scan(data []byte) (Result, error) {
 	return r, nil
 }
 
-// frameAt parses the header at the beginning of b, of which the frame may be longer.
+// frameAt parses the header at the beginning of b. The frame may be longer than b.
 func frameAt(b []byte) (h mp3.Header, size int, ok bool) {
 	h, err := mp3.ParseHeader(b)
 	if err != nil {
@@ -84,7 +84,7 @@ func sameStream(a, b mp3.Header) bool {
 }
 
 // frameFollows reports whether b begins with another frame of the stream, or with a
-// tag that may end a file. Out of sync, a header counts only if it does.
+// tag that may end a file. When out of sync, a header counts only if it does.
 func frameFollows(b []byte, h mp3.Header) bool {
 	if next, err := mp3.ParseHeader(b); err == nil {
 		return sameStream(h, next)

@@ -1,4 +1,4 @@
-// Package sandboxtest builds the probe, a program that tries what a sandboxed program
+// Package sandboxtest builds the probe, a program that attempts what a sandboxed program
 // must not do. It is built without cgo and race detector, so that it runs under a small
 // memory limit.
 package sandboxtest
@@ -10,8 +10,9 @@ import (
 	"testing"
 )
 
-// Program builds the probe with that file name and returns its path. The name or, for
-// "probe", the first argument is the action: see probe/main.go.
+// Program builds the probe with the given file name and returns its path. If the name
+// is "probe", the first argument is the action, otherwise the name is: see
+// probe/main.go.
 func Program(t testing.TB, name string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)

@@ -1,5 +1,5 @@
-// Command probe performs one action that a sandbox may refuse. It exits with 0 if the
-// action succeeded, and otherwise prints why it did not.
+// Command probe performs one action that a sandbox may block. It exits with 0 if the
+// action succeeded, and otherwise prints the error.
 package main
 
 import (
@@ -25,7 +25,7 @@ func main() {
 	default:
 		action, known := actions[os.Args[1]]
 		if !known {
-			err = fmt.Errorf("%s is not an action of the probe", os.Args[1])
+			err = fmt.Errorf("unknown action %s", os.Args[1])
 			break
 		}
 		err = action(os.Args[2:])
@@ -104,7 +104,7 @@ var actions = map[string]func(args []string) error{
 		if errno == syscall.EPERM {
 			return errno
 		}
-		return nil // the kernel looked at the arguments
+		return nil // the kernel checked the arguments, so the call was allowed
 	},
 	"capabilities": func([]string) error {
 		var header = [2]uint32{0x20080522, 0}
