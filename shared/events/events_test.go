@@ -24,7 +24,7 @@ func structured(t testing.TB, e cloudevents.Event) *http.Request {
 	return r
 }
 
-// binary is how RabbitmqSource's adapter delivers what is structured on the queue.
+// binary returns a request in binary mode, as RabbitmqSource sends it.
 func binary(e cloudevents.Event) *http.Request {
 	r := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(e.Data()))
 	r.Header.Set("Content-Type", e.DataContentType())
@@ -47,7 +47,7 @@ func TestJobInBothModes(t *testing.T) {
 	}
 }
 
-func TestJobRefuses(t *testing.T) {
+func TestJobErrors(t *testing.T) {
 	noData := New(VideoUploaded, "t", id.New())
 	if err := noData.SetData(cloudevents.ApplicationJSON, map[string]string{}); err != nil {
 		t.Fatal(err)
@@ -62,16 +62,16 @@ func TestJobRefuses(t *testing.T) {
 		"no source":    noSource,
 	} {
 		if job, err := Job(httptest.NewRecorder(), structured(t, e), VideoUploaded); err == nil {
-			t.Errorf("%s: taken as %q", name, job)
+			t.Errorf("%s: accepted as %q", name, job)
 		}
 	}
 }
 
-func TestJobReadsNoMoreThanItMust(t *testing.T) {
+func TestJobLimit(t *testing.T) {
 	e := New(VideoUploaded, "t", id.New())
 	e.SetExtension("padding", strings.Repeat("x", MaxBytes))
 	if _, err := Job(httptest.NewRecorder(), structured(t, e), VideoUploaded); err == nil {
-		t.Error("an event over the limit was taken")
+		t.Error("an event over the limit was accepted")
 	}
 }
 
@@ -94,7 +94,7 @@ func FuzzJob(f *testing.F) {
 		}
 		job, err := Job(httptest.NewRecorder(), r, VideoUploaded)
 		if err == nil && !id.Valid(job) {
-			t.Errorf("taken: %q", job)
+			t.Errorf("accepted: %q", job)
 		}
 	})
 }

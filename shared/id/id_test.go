@@ -23,7 +23,7 @@ func TestNewIsUniqueAcrossGoroutines(t *testing.T) {
 	wg.Wait()
 }
 
-func TestBeforeSortsBelowItsSecond(t *testing.T) {
+func TestBefore(t *testing.T) {
 	now := time.Unix(1_700_000_000, 0)
 	if got := at(now); got < Before(now) {
 		t.Errorf("identifier %s sorts below its own second %s", got, Before(now))

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestLinesCarryTheContext(t *testing.T) {
+func TestContextAttributes(t *testing.T) {
 	var out bytes.Buffer
 	log := New(&out, "json", "").With("function", "gateway")
 	ctx := With(context.Background(), slog.String("request", "r1"))

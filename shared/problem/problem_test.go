@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-func TestCodesAreUniqueAndSentencesWhole(t *testing.T) {
+func TestKinds(t *testing.T) {
 	seen := map[string]bool{}
 	for _, k := range Kinds {
 		if seen[k.Code] {
-			t.Errorf("code %q stands for two kinds", k.Code)
+			t.Errorf("code %q is used twice", k.Code)
 		}
 		seen[k.Code] = true
 		if !strings.HasSuffix(k.Title, ".") {
@@ -32,13 +32,13 @@ func TestWrite(t *testing.T) {
 		code   string
 		header map[string]string
 	}{
-		"a kind":             {TooLarge, 413, "too_large", nil},
-		"a wrapped kind":     {fmt.Errorf("upload: %w", NoFile), 400, "no_file", nil},
-		"with a cause":       {Unavailable.WithCause(secret), 503, "unavailable", nil},
-		"with a pause":       {Busy.WithRetryAfter(1500 * time.Millisecond), 503, "busy", map[string]string{"Retry-After": "2"}},
-		"anything else":      {secret, 500, "internal", nil},
-		"without a token":    {NoToken, 401, "no_token", map[string]string{"WWW-Authenticate": `Bearer realm="mp3converter"`}},
-		"never to be cached": {JobNotFound, 404, "job_not_found", map[string]string{"Cache-Control": "no-store"}},
+		"a kind":           {TooLarge, 413, "too_large", nil},
+		"a wrapped kind":   {fmt.Errorf("upload: %w", NoFile), 400, "no_file", nil},
+		"with a cause":     {Unavailable.WithCause(secret), 503, "unavailable", nil},
+		"with Retry-After": {Busy.WithRetryAfter(1500 * time.Millisecond), 503, "busy", map[string]string{"Retry-After": "2"}},
+		"any other error":  {secret, 500, "internal", nil},
+		"without a token":  {NoToken, 401, "no_token", map[string]string{"WWW-Authenticate": `Bearer realm="mp3converter"`}},
+		"not cached":       {JobNotFound, 404, "job_not_found", map[string]string{"Cache-Control": "no-store"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := httptest.NewRecorder()
@@ -63,7 +63,7 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-func TestRoutes(t *testing.T) {
+func TestMux(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /jobs", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "jobs") })
 	h := Mux(mux)

@@ -16,8 +16,8 @@ import (
 	"mp3converter/shared/logs"
 )
 
-// start serves h on a free port until the test ends, and returns its URL, a
-// way to ask it to stop, and the result of RunListener.
+// start serves h on a free port until the test ends. It returns the URL, a function
+// that stops the server, and the result of RunListener.
 func start(t *testing.T, h http.Handler, ready func(context.Context) error, grace time.Duration) (string, context.CancelFunc, <-chan error) {
 	t.Helper()
 	cfg := Config{Host: "127.0.0.1", Port: "0", Grace: grace, LogFormat: "json"}
@@ -46,7 +46,7 @@ func get(t *testing.T, url string) (int, string) {
 	return resp.StatusCode, string(body)
 }
 
-func TestTakenPortIsAnErrorAtOnce(t *testing.T) {
+func TestPortInUse(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -55,17 +55,17 @@ func TestTakenPortIsAnErrorAtOnce(t *testing.T) {
 	_, port, _ := net.SplitHostPort(l.Addr().String())
 	err = Run(context.Background(), Config{Host: "127.0.0.1", Port: port, LogFormat: "json"}, http.NotFoundHandler(), nil)
 	if err == nil || !strings.Contains(err.Error(), "already in use") {
-		t.Fatalf("got %v, want a sentence about the port", err)
+		t.Fatalf("got %v, want an error that names the port", err)
 	}
 }
 
-func TestRequestInFlightSurvivesTheEnd(t *testing.T) {
+func TestRequestInProgressFinishes(t *testing.T) {
 	entered, finish := make(chan struct{}), make(chan struct{})
 	url, stop, done := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		close(entered)
 		<-finish
 		if r.Context().Err() != nil {
-			t.Error("the request's context ended with the server's")
+			t.Error("the request's context was cancelled")
 		}
 		io.WriteString(w, "whole")
 	}), nil, time.Minute)
@@ -76,14 +76,14 @@ func TestRequestInFlightSurvivesTheEnd(t *testing.T) {
 	stop()
 	close(finish)
 	if got := <-answer; got != "whole" {
-		t.Errorf("answer %q", got)
+		t.Errorf("response %q", got)
 	}
 	if err := <-done; err != nil {
 		t.Errorf("RunListener: %v", err)
 	}
 }
 
-func TestGraceEnds(t *testing.T) {
+func TestGraceTimeout(t *testing.T) {
 	entered := make(chan struct{})
 	url, stop, done := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		close(entered)
@@ -119,7 +119,7 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-func TestPanicIsAnsweredAndLogged(t *testing.T) {
+func TestPanic(t *testing.T) {
 	var out syncBuffer
 	old := slog.Default()
 	slog.SetDefault(logs.New(&out, "json", ""))
@@ -137,7 +137,7 @@ func TestPanicIsAnsweredAndLogged(t *testing.T) {
 	}
 }
 
-func TestPanicInMidAnswerCutsTheConnection(t *testing.T) {
+func TestPanicDuringResponse(t *testing.T) {
 	url, _, _ := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", "100")
 		io.WriteString(w, "half")
@@ -149,7 +149,7 @@ func TestPanicInMidAnswerCutsTheConnection(t *testing.T) {
 	}
 	defer resp.Body.Close()
 	if _, err := io.ReadAll(resp.Body); err == nil {
-		t.Error("half an answer looked whole")
+		t.Error("no error for a truncated response")
 	}
 }
 

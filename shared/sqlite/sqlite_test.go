@@ -26,7 +26,7 @@ func TestPragmas(t *testing.T) {
 	}
 }
 
-func TestFilesBelongToThisUserAlone(t *testing.T) {
+func TestFilePermissions(t *testing.T) {
 	dir := t.TempDir()
 	db := open(t, filepath.Join(dir, "a.db"))
 	exec(t, db, "CREATE TABLE t (n INTEGER)")
@@ -59,12 +59,12 @@ func TestOddPath(t *testing.T) {
 func TestMissingDirectory(t *testing.T) {
 	if db, err := Open(filepath.Join(t.TempDir(), "none", "a.db")); err == nil {
 		db.Close()
-		t.Error("Open made a database in a directory that is not there")
+		t.Error("Open succeeds in a missing directory")
 	}
 }
 
-// Several functions in one process open the same new file at once, and each
-// reads and writes in one transaction.
+// Several stores open the same new file concurrently, and each reads and writes in one
+// transaction.
 func TestSharedFile(t *testing.T) {
 	const openers, each = 4, 25
 	path := filepath.Join(t.TempDir(), "a.db")

@@ -22,7 +22,7 @@ func mustKeys(t testing.TB, s string) Keys {
 	return k
 }
 
-func TestParseKeysRefuses(t *testing.T) {
+func TestParseKeysErrors(t *testing.T) {
 	good := "a:" + encodedKey('x', 32)
 	for name, s := range map[string]string{
 		"nothing":          "",
@@ -45,8 +45,8 @@ func TestParseKeysRefuses(t *testing.T) {
 	}
 }
 
-func TestParseKeysTakesEveryBase64(t *testing.T) {
-	// 0xfb 0xff gives '+' and '/' in one alphabet and '-' and '_' in the other.
+func TestParseKeysBase64(t *testing.T) {
+	// 0xfb 0xff is '+' and '/' in one alphabet and '-' and '_' in the other.
 	secret := []byte(strings.Repeat("\xfb\xff", 20))
 	want := mustKeys(t, "a:"+base64.StdEncoding.EncodeToString(secret))
 	raw, _, err := want.Issue("user", "", time.Minute, testNow)
@@ -67,7 +67,7 @@ func TestParseKeysTakesEveryBase64(t *testing.T) {
 	}
 }
 
-func TestKeyErrorsRepeatNoKey(t *testing.T) {
+func TestErrorsContainNoKey(t *testing.T) {
 	secret := encodedKey('s', 31)
 	for name, s := range map[string]string{
 		"too short":              "a:" + secret,
@@ -81,13 +81,13 @@ func TestKeyErrorsRepeatNoKey(t *testing.T) {
 				t.Fatal("no error")
 			}
 			if strings.Contains(err.Error(), secret[:8]) {
-				t.Errorf("the error shows the key: %v", err)
+				t.Errorf("the error contains the key: %v", err)
 			}
 		})
 	}
 }
 
-func TestKeysPrintNoSecret(t *testing.T) {
+func TestKeysPrintNoKey(t *testing.T) {
 	secret := strings.Repeat("s", 32)
 	config := struct {
 		Public  Keys

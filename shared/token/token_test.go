@@ -26,7 +26,7 @@ func goodClaims() jwt.MapClaims {
 	}
 }
 
-// with returns good claims with some replaced, or removed where nil.
+// with returns valid claims with some replaced, or removed if nil.
 func with(changes jwt.MapClaims) jwt.MapClaims {
 	c := goodClaims()
 	maps.Copy(c, changes)
@@ -66,7 +66,7 @@ func TestIssuedTokenVerifies(t *testing.T) {
 	}
 }
 
-func TestEveryTokenHasItsOwnID(t *testing.T) {
+func TestTokenIDsAreUnique(t *testing.T) {
 	k := mustKeys(t, testKeys)
 	seen := map[string]bool{}
 	for range 100 {
@@ -75,19 +75,19 @@ func TestEveryTokenHasItsOwnID(t *testing.T) {
 			t.Fatal(err)
 		}
 		if seen[c.ID] {
-			t.Fatalf("the identifier %s came twice", c.ID)
+			t.Fatalf("duplicate token ID %s", c.ID)
 		}
 		seen[c.ID] = true
 	}
 }
 
-func TestIssueRefuses(t *testing.T) {
+func TestIssueErrors(t *testing.T) {
 	k := mustKeys(t, testKeys)
 	if _, _, err := k.Issue("", "user@example.com", time.Hour, testNow); err == nil {
 		t.Error("a token without a subject was issued")
 	}
 	if _, _, err := k.Issue("user", "", time.Second-1, testNow); err == nil {
-		t.Error("a token that lives under a second was issued")
+		t.Error("a token with a lifetime under a second was issued")
 	}
 }
 
@@ -174,7 +174,7 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-func TestErrorsShowNothingOfTheToken(t *testing.T) {
+func TestErrorsContainNoToken(t *testing.T) {
 	const mark = "c2VjcmV0bWFyaw"
 	for _, raw := range []string{mark, mark + "." + mark + "." + mark, "{" + mark} {
 		_, err := mustKeys(t, testKeys).Verify(raw, testNow)
@@ -182,13 +182,13 @@ func TestErrorsShowNothingOfTheToken(t *testing.T) {
 			t.Fatalf("%q verified", raw)
 		}
 		if strings.Contains(err.Error(), mark) || strings.Contains(err.Error(), "secretmark") {
-			t.Errorf("the error shows the token: %v", err)
+			t.Errorf("the error contains the token: %v", err)
 		}
 	}
 }
 
-// Whatever the bytes: no panic, one of the two errors, and only what was signed
-// is accepted, in its one spelling.
+// For any input Verify does not panic and returns one of its two errors, or accepts
+// exactly what was signed.
 func FuzzVerify(f *testing.F) {
 	key := bytes.Repeat([]byte("x"), 32)
 	good := sign(f, jwt.SigningMethodHS256, key, nil, goodClaims())
@@ -209,7 +209,7 @@ func FuzzVerify(f *testing.F) {
 		case err == nil && c.Subject != "user":
 			t.Errorf("claims %+v", c)
 		case err != nil && !errors.Is(err, ErrInvalid) && !errors.Is(err, ErrExpired):
-			t.Errorf("an error of neither kind: %v", err)
+			t.Errorf("neither ErrExpired nor ErrInvalid: %v", err)
 		}
 	})
 }

@@ -11,8 +11,8 @@ import (
 	"mp3converter/shared/jobs"
 )
 
-// RunConcurrent tests that no two writers get in each other's way. The stores
-// keep the same records: two of them stand for two processes.
+// RunConcurrent tests concurrent writers. The stores share their records, like the
+// stores of several processes.
 func RunConcurrent(t *testing.T, a, b jobs.Store) {
 	stores := [2]jobs.Store{a, b}
 	t.Run("OneCreate", func(t *testing.T) { testOneCreate(t, stores) })
@@ -23,8 +23,8 @@ func RunConcurrent(t *testing.T, a, b jobs.Store) {
 
 const writers = 16
 
-// race runs a call for each of many writers at once and returns how many got
-// nil. Everybody else must get the error named.
+// race runs a call for many writers concurrently and returns how many of them
+// succeed. The others must return the error loser.
 func race(t *testing.T, loser error, call func(writer int) error) int {
 	t.Helper()
 	var wins atomic.Int64
@@ -37,7 +37,7 @@ func race(t *testing.T, loser error, call func(writer int) error) int {
 			case err == nil:
 				wins.Add(1)
 			case !errors.Is(err, loser):
-				t.Errorf("a loser got %v, want %v", err, loser)
+				t.Errorf("error %v, want %v", err, loser)
 			}
 		})
 	}
@@ -78,7 +78,7 @@ func testOneClaim(t *testing.T, stores [2]jobs.Store) {
 	}
 }
 
-// The worker, the janitor and the owner all end the same job at once.
+// The worker, the janitor and the owner end the same job concurrently.
 func testOneFinish(t *testing.T, stores [2]jobs.Store) {
 	j := job("ann")
 	if err := j.Claim(Policy, "worker", now); err != nil {
@@ -103,7 +103,7 @@ func testOneFinish(t *testing.T, stores [2]jobs.Store) {
 		return err
 	})
 	if wins != 1 {
-		t.Errorf("the job was ended %d times, want once", wins)
+		t.Errorf("the job finished %d times, want once", wins)
 	}
 }
 

@@ -1,5 +1,4 @@
-// Package jobstest is the contract of jobs.Store as tests. A store that does
-// not pass is not a store.
+// Package jobstest is the contract suite of jobs.Store.
 package jobstest
 
 import (
@@ -15,7 +14,7 @@ import (
 	"mp3converter/shared/jobs"
 )
 
-// Policy is what the tests use where a rule asks for one.
+// Policy is the policy of the tests.
 var Policy = jobs.Policy{
 	MaxAttempts: 3,
 	Lease:       time.Minute,
@@ -24,8 +23,8 @@ var Policy = jobs.Policy{
 	Retention:   24 * time.Hour,
 }
 
-// Run tests the stores that open returns: a fresh and empty one at each call,
-// closed by a t.Cleanup of its own.
+// Run tests a store. Each call of open returns a new empty one, which it closes with
+// t.Cleanup.
 func Run(t *testing.T, open func(t *testing.T) jobs.Store) {
 	for name, test := range map[string]func(*testing.T, jobs.Store){
 		"RoundTrip":        testRoundTrip,
@@ -49,10 +48,10 @@ func Run(t *testing.T, open func(t *testing.T) jobs.Store) {
 	})
 }
 
-// now is a fixed instant with all its milliseconds in use.
+// now is a fixed time with milliseconds.
 var now = time.Date(2024, 2, 29, 23, 59, 58, 987e6, time.UTC)
 
-// job returns a fresh queued job.
+// job returns a new queued job.
 func job(owner string) jobs.Job {
 	j := jobs.Job{
 		ID:    id.New(),
@@ -93,7 +92,7 @@ func testRoundTrip(t *testing.T, s jobs.Store) {
 	v := reflect.ValueOf(full())
 	for i := range v.NumField() {
 		if name := v.Type().Field(i).Name; v.Field(i).IsZero() && name != "Revision" {
-			t.Fatalf("the test sets no %s", name)
+			t.Fatalf("field %s is not set by the test", name)
 		}
 	}
 	for name, want := range map[string]jobs.Job{
@@ -128,7 +127,7 @@ func testNotFound(t *testing.T, s jobs.Store) {
 			t.Errorf("Get(%q): %v, want %v", missing, err, jobs.ErrNotFound)
 		}
 		_, err := s.Update(t.Context(), missing, func(*jobs.Job) error {
-			t.Errorf("Update(%q) made up a job", missing)
+			t.Errorf("Update(%q) called its function for a missing job", missing)
 			return nil
 		})
 		if !errors.Is(err, jobs.ErrNotFound) {
@@ -170,7 +169,7 @@ func testUpdateRefused(t *testing.T, s jobs.Store) {
 		return refusal
 	})
 	if err != refusal {
-		t.Errorf("Update: %v, want the very error of the change", err)
+		t.Errorf("Update: %v, want the unwrapped error of the change", err)
 	}
 	same(t, "after refusal", get(t, s, want.ID), want)
 }
@@ -214,10 +213,10 @@ func testCancelled(t *testing.T, s jobs.Store) {
 	}
 	same(t, "afterwards", get(t, s, want.ID), want)
 	if _, err := s.Get(t.Context(), fresh.ID); !errors.Is(err, jobs.ErrNotFound) {
-		t.Errorf("a job of a cancelled Create: %v, want %v", err, jobs.ErrNotFound)
+		t.Errorf("Get after a cancelled Create: %v, want %v", err, jobs.ErrNotFound)
 	}
 
-	// A context that ends while the change is made stores nothing either.
+	// Nothing is stored either if the context ends during the change.
 	ctx, cancel = context.WithCancel(t.Context())
 	_, err := s.Update(ctx, want.ID, func(j *jobs.Job) error {
 		j.Wakes++
@@ -225,7 +224,7 @@ func testCancelled(t *testing.T, s jobs.Store) {
 		return nil
 	})
 	if !errors.Is(err, context.Canceled) {
-		t.Errorf("Update cancelled half-way: %v, want %v", err, context.Canceled)
+		t.Errorf("Update cancelled during the change: %v, want %v", err, context.Canceled)
 	}
 	same(t, "after that", get(t, s, want.ID), want)
 }
@@ -252,7 +251,7 @@ func get(t *testing.T, s jobs.Store, id string) jobs.Job {
 	return j
 }
 
-// same compares with time zones and all.
+// same compares including time zones.
 func same(t *testing.T, what string, got, want jobs.Job) {
 	t.Helper()
 	if !reflect.DeepEqual(got, want) {

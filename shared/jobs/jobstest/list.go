@@ -12,14 +12,13 @@ import (
 	"mp3converter/shared/jobs"
 )
 
-// fill stores n jobs of an owner in random order and returns them newest
-// first.
+// fill stores n jobs of an owner in random order and returns them, newest first.
 func fill(t *testing.T, s jobs.Store, owner string, n int) []jobs.Job {
 	t.Helper()
 	all := make([]jobs.Job, n)
 	for i := range all {
 		all[i] = job(owner)
-		// Identifiers whose every digit matters, unlike those of one second.
+		// Random identifiers, which differ in every digit.
 		all[i].ID = fmt.Sprintf("%024x", rand.Uint64())
 		all[i].DueAt = now.Add(time.Duration(rand.IntN(1000)) * time.Millisecond)
 	}
@@ -52,7 +51,7 @@ func testList(t *testing.T, s jobs.Store) {
 		{"below one that is not there", "ann", ann[4].ID[:23] + "z", 100, ann[4:]},
 		{"below the oldest", "ann", ann[n-1].ID, 100, nil},
 		{"of a stranger", "eve", "", 100, nil},
-		{"of nobody", "", "", 100, nil},
+		{"unknown owner", "", "", 100, nil},
 	} {
 		got, err := s.List(t.Context(), c.owner, c.before, c.limit)
 		if err != nil {
@@ -127,7 +126,7 @@ func testDueFollowsUpdate(t *testing.T, s jobs.Store) {
 		return len(got)
 	}
 	if due(j.DueAt.Add(-time.Millisecond)) != 0 || due(j.DueAt) != 1 {
-		t.Fatal("a new job is not due when it says")
+		t.Fatal("a new job is not due at DueAt")
 	}
 	later, err := s.Update(t.Context(), j.ID, func(j *jobs.Job) error {
 		return j.WakeSent(Policy, j.DueAt)
@@ -136,7 +135,7 @@ func testDueFollowsUpdate(t *testing.T, s jobs.Store) {
 		t.Fatal(err)
 	}
 	if due(j.DueAt) != 0 || due(later.DueAt) != 1 {
-		t.Error("an updated job is not due when it says")
+		t.Error("an updated job is not due at DueAt")
 	}
 	if err := s.Delete(t.Context(), j.ID); err != nil {
 		t.Fatal(err)

@@ -59,7 +59,7 @@ func TestIndexes(t *testing.T) {
 	}
 }
 
-// Another writer gets in between: its change is kept, and ours applied to it.
+// After a conflict the change is applied to the other writer's record.
 func TestUpdateAfterConflict(t *testing.T) {
 	s := open(t, mongotest.URI(t), mongotest.Database(t))
 	j := fresh(t, s)
@@ -83,7 +83,7 @@ func TestUpdateAfterConflict(t *testing.T) {
 	}
 }
 
-func TestUpdateOfAJobDeletedMeanwhile(t *testing.T) {
+func TestUpdateOfDeletedJob(t *testing.T) {
 	s := open(t, mongotest.URI(t), mongotest.Database(t))
 	j := fresh(t, s)
 	_, err := s.Update(t.Context(), j.ID, func(j *jobs.Job) error { return s.Delete(t.Context(), j.ID) })

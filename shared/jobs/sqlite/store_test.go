@@ -40,7 +40,7 @@ func TestReopen(t *testing.T) {
 	}
 }
 
-func TestOpenWhatIsNoDatabase(t *testing.T) {
+func TestOpenDirectory(t *testing.T) {
 	if s, err := Open(t.TempDir()); err == nil {
 		s.Close()
 		t.Error("Open of a directory succeeds")
@@ -59,7 +59,7 @@ func TestQueriesUseAnIndex(t *testing.T) {
 	} {
 		plan := explain(t, s, c.query, c.args)
 		if !strings.Contains(plan, "USING INDEX "+c.index+" ") || strings.Contains(plan, "TEMP B-TREE") {
-			t.Errorf("%s\nis done by %q, want index %s and no sorting", c.query, plan, c.index)
+			t.Errorf("%s\nhas the plan %q, want index %s and no sorting", c.query, plan, c.index)
 		}
 	}
 }

@@ -13,7 +13,7 @@ import (
 
 const size = 256 << 20
 
-// source hides that its bytes are in memory.
+// source hides the type of its reader.
 func source(data []byte) io.Reader { return io.LimitReader(bytes.NewReader(data), size) }
 
 func BenchmarkPut(b *testing.B) {

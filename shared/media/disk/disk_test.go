@@ -35,7 +35,7 @@ func put(t *testing.T, s *Store, text string) media.Object {
 	return o
 }
 
-func TestTheReaderIsTheFile(t *testing.T) {
+func TestReaderIsFile(t *testing.T) {
 	s := open(t)
 	o := put(t, s, "some text")
 	_, r, err := s.Open(t.Context(), o.ID)
@@ -52,7 +52,7 @@ func TestTheReaderIsTheFile(t *testing.T) {
 	}
 }
 
-func TestFilesBelongToThisUserAlone(t *testing.T) {
+func TestFilePermissions(t *testing.T) {
 	s := open(t)
 	put(t, s, "private")
 	names := []string{s.dir}
@@ -68,12 +68,12 @@ func TestFilesBelongToThisUserAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 		if info.Mode().Perm()&0o077 != 0 {
-			t.Errorf("%s has mode %v: others can use it", name, info.Mode())
+			t.Errorf("%s has mode %v, want no access for others", name, info.Mode())
 		}
 	}
 }
 
-func TestDamageIsAnError(t *testing.T) {
+func TestTruncatedObject(t *testing.T) {
 	s := open(t)
 	o := put(t, s, "some text")
 	if err := os.Truncate(s.path(o.ID, ""), 4); err != nil {
@@ -81,12 +81,11 @@ func TestDamageIsAnError(t *testing.T) {
 	}
 	if _, r, err := s.Open(t.Context(), o.ID); err == nil {
 		r.Close()
-		t.Error("Open of an object cut short succeeds")
+		t.Error("Open of a truncated object succeeds")
 	}
 }
 
-// Whatever instant a process died at, the sweep leaves whole objects and
-// strangers' files alone and removes the rest.
+// Sweep deletes the files of incomplete objects and keeps all others.
 func TestSweepByFile(t *testing.T) {
 	key := id.New()
 	for _, c := range []struct {

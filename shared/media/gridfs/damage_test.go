@@ -17,8 +17,7 @@ import (
 	"mp3converter/test/mongotest"
 )
 
-// The driver's own GridFS reads what the store writes, and the other way
-// round.
+// The driver's own GridFS can read what the store writes, and vice versa.
 func TestPlainGridFS(t *testing.T) {
 	s := open(t, mongotest.URI(t), mongotest.Database(t))
 	bucket := s.files.Database().GridFSBucket(options.GridFSBucket().SetChunkSizeBytes(1000))
@@ -66,7 +65,7 @@ func TestPlainGridFS(t *testing.T) {
 	}
 }
 
-// Whatever is wrong with a chunk, reading it is an error and not the end.
+// Reading a damaged chunk is an error, not the end of the file.
 func TestDamage(t *testing.T) {
 	for name, damage := range map[string]func(t *testing.T, c *mongo.Collection){
 		"missing":      func(t *testing.T, c *mongo.Collection) { drop(t, c, 3) },
@@ -112,8 +111,8 @@ func set(t *testing.T, c *mongo.Collection, n, size int) {
 	}
 }
 
-// A Delete that dies half-way may have removed any of the chunks.
-func TestSweepWithoutTheFirstChunk(t *testing.T) {
+// An interrupted Delete may have removed any of the chunks.
+func TestSweepWithoutFirstChunk(t *testing.T) {
 	s := open(t, mongotest.URI(t), mongotest.Database(t))
 	o := put(t, s, mediatest.Bytes(3*chunkSize))
 	if _, err := s.files.DeleteOne(t.Context(), bson.D{{Key: "_id", Value: oid(t, o)}}); err != nil {

@@ -7,8 +7,7 @@ import (
 	"mp3converter/test/mongotest"
 )
 
-// FuzzReader looks for a sequence of reads and seeks that the reader and a
-// bytes.Reader answer differently.
+// FuzzReader compares sequences of reads and seeks with those of a bytes.Reader.
 func FuzzReader(f *testing.F) {
 	data := mediatest.Bytes(3*chunkSize + 1)
 	f.Add([]byte{0, 1, 0, 0, 5, 9, 0, 0})                            // seek to the start, read a little

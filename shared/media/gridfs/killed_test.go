@@ -14,8 +14,8 @@ import (
 	"mp3converter/test/mongotest"
 )
 
-// The server dies during an upload. The upload fails, soon; once the server is
-// back the same store works, and sweeps up.
+// The server is killed during an upload: the upload fails soon. After the restart the
+// same store works and sweeps.
 func TestServerKilledDuringPut(t *testing.T) {
 	server := mongotest.Start(t)
 	s := open(t, server.URI, "killed")
@@ -46,8 +46,8 @@ func TestServerKilledDuringPut(t *testing.T) {
 	}
 }
 
-// The server dies during a download, and is back before patience ends: the
-// reader notices nothing.
+// The server is killed during a download and restarts before the retries end: the
+// download continues.
 func TestServerKilledDuringRead(t *testing.T) {
 	server := mongotest.Start(t)
 	s := open(t, server.URI, "killed")
@@ -66,12 +66,12 @@ func TestServerKilledDuringRead(t *testing.T) {
 	server.Restart(t)
 	rest, err := io.ReadAll(r)
 	if err != nil || !bytes.Equal(append(start, rest...), data) {
-		t.Errorf("after the restart %d bytes come, %v; want %d", len(rest), err, len(data)-len(start))
+		t.Errorf("after the restart read %d bytes, %v; want %d", len(rest), err, len(data)-len(start))
 	}
 }
 
-// The server dies during a download and stays away.
-func TestServerGoneDuringRead(t *testing.T) {
+// The server is killed during a download and does not restart.
+func TestServerDownDuringRead(t *testing.T) {
 	server := mongotest.Start(t)
 	s := open(t, server.URI, "killed")
 	o := put(t, s, mediatest.Bytes(30*chunkSize))
@@ -87,7 +87,7 @@ func TestServerGoneDuringRead(t *testing.T) {
 	begun := time.Now()
 	n, err := io.Copy(io.Discard, r)
 	if err == nil || errors.Is(err, io.ErrUnexpectedEOF) {
-		t.Errorf("reading ends after %d bytes with %v, want that the server is gone", n, err)
+		t.Errorf("reading ends after %d bytes with %v, want a connection error", n, err)
 	}
 	if took := time.Since(begun); took > 6*mongodb.ConnectTimeout {
 		t.Errorf("reading took %v to fail", took)

@@ -12,7 +12,7 @@ import (
 	"mp3converter/shared/media"
 )
 
-// begun returns a new identifier as if made at another time.
+// begun returns a new identifier with another time.
 func begun(at time.Time) string { return id.Before(at)[:8] + id.New()[8:] }
 
 func testList(t *testing.T, s media.Store) {
@@ -24,7 +24,7 @@ func testList(t *testing.T, s media.Store) {
 		want = append(want, put(t, s, o, Bytes(i)))
 	}
 	slices.Reverse(want) // the oldest first
-	// An upload that is not complete is not an object yet.
+	// An incomplete upload is not an object.
 	r, w := io.Pipe()
 	done := make(chan error, 1)
 	unfinished := object()
@@ -100,7 +100,7 @@ func testSweep(t *testing.T, s media.Store) {
 	sweep := func(before time.Time, want int) {
 		t.Helper()
 		if n, err := s.Sweep(t.Context(), before); n != want || err != nil {
-			t.Errorf("Sweep cleans up after %d objects, %v; want %d", n, err, want)
+			t.Errorf("Sweep removed %d incomplete objects, %v; want %d", n, err, want)
 		}
 	}
 	sweep(now.Add(-4*day), 0)
@@ -112,14 +112,13 @@ func testSweep(t *testing.T, s media.Store) {
 	holds(t, s, whole, data)
 }
 
-// die begins to store an object and goes no further, as a process does that
-// is killed: nothing is cleaned up.
+// die leaves an incomplete object behind, like a killed process.
 func die(t *testing.T, s media.Store, o media.Object) {
 	t.Helper()
 	type death struct{}
 	defer func() {
 		if got := recover(); got != (death{}) {
-			t.Fatalf("Put ended with %v and did not read on", got)
+			t.Fatalf("Put returned %v without reading", got)
 		}
 	}()
 	killed := readerFunc(func([]byte) (int, error) { panic(death{}) })

@@ -1,5 +1,4 @@
-// Package mediatest is the contract of media.Store as tests. A store that does
-// not pass is not a store.
+// Package mediatest is the contract suite of media.Store.
 package mediatest
 
 import (
@@ -18,8 +17,8 @@ import (
 	"mp3converter/shared/media"
 )
 
-// Run tests the stores that open returns: a fresh and empty one at each call,
-// closed by a t.Cleanup of its own.
+// Run tests a store. Each call of open returns a new empty one, which it closes with
+// t.Cleanup.
 func Run(t *testing.T, open func(t *testing.T) media.Store) {
 	for name, test := range map[string]func(*testing.T, media.Store){
 		"Sizes":           testSizes,
@@ -41,10 +40,10 @@ func Run(t *testing.T, open func(t *testing.T) media.Store) {
 	}
 }
 
-// Chunk is how many bytes a GridFS chunk holds, so sizes around it matter.
+// Chunk is the size of a GridFS chunk; sizes around it are tested.
 const Chunk = 255 << 10
 
-// Bytes returns n bytes that never repeat themselves.
+// Bytes returns n bytes without a repeating pattern.
 func Bytes(n int) []byte {
 	data := make([]byte, n)
 	rand.NewChaCha8([32]byte{byte(n)}).Read(data)
@@ -88,7 +87,7 @@ func testExists(t *testing.T, s media.Store) {
 		again := object()
 		again.ID = want.ID
 		if _, err := s.Put(t.Context(), again, bytes.NewReader(Bytes(size))); err == nil {
-			t.Errorf("Put of %d bytes under an identifier that is taken succeeds", size)
+			t.Errorf("Put of %d bytes under an existing identifier succeeds", size)
 		}
 		holds(t, s, want, data)
 	}
@@ -107,15 +106,15 @@ func testNotFound(t *testing.T, s media.Store) {
 	o := object()
 	o.ID = "../escaped"
 	if _, err := s.Put(t.Context(), o, bytes.NewReader(nil)); err == nil {
-		t.Error("Put under what is no identifier succeeds")
+		t.Error("Put under an invalid identifier succeeds")
 	}
 }
 
-// halfway are numbers of bytes after which an upload breaks off.
+// halfway is the numbers of bytes after which an upload fails.
 var halfway = []int{0, 1, Chunk + 1, 9 << 20}
 
 func testReaderFails(t *testing.T, s media.Store) {
-	// The second is what a request's body says that was cut off.
+	// The second is the error of a truncated request body.
 	for _, broken := range []error{errors.New("the connection broke"), io.ErrUnexpectedEOF} {
 		for _, n := range halfway {
 			o := object()
@@ -216,8 +215,8 @@ func put(t *testing.T, s media.Store, o media.Object, data []byte) media.Object 
 	return o
 }
 
-// holds reports whether the store has the object with these bytes. It may be
-// called from any goroutine.
+// holds checks that the store has the object with these bytes. It may be called from
+// any goroutine.
 func holds(t *testing.T, s media.Store, want media.Object, data []byte) {
 	t.Helper()
 	got, r, err := s.Open(t.Context(), want.ID)
@@ -234,7 +233,7 @@ func holds(t *testing.T, s media.Store, want media.Object, data []byte) {
 		t.Errorf("Read: %v", err)
 	}
 	if !bytes.Equal(read, data) {
-		t.Errorf("read %d bytes that are not the %d stored", len(read), len(data))
+		t.Errorf("read %d bytes, which differ from the %d stored", len(read), len(data))
 	}
 }
 
@@ -245,10 +244,10 @@ func absent(t *testing.T, s media.Store, key string) {
 	}
 }
 
-// nothingLeft reports whether there is nothing to sweep, however young.
+// nothingLeft checks that there are no incomplete objects of any age.
 func nothingLeft(t *testing.T, s media.Store) {
 	t.Helper()
 	if n, err := s.Sweep(t.Context(), time.Now().Add(time.Hour)); n != 0 || err != nil {
-		t.Errorf("Sweep finds the remains of %d objects, %v; want none", n, err)
+		t.Errorf("Sweep removed %d incomplete objects, %v; want none", n, err)
 	}
 }

@@ -40,8 +40,8 @@ func testSeek(t *testing.T, s media.Store) {
 	}
 }
 
-// Compare reads and seeks as the script says, four bytes a step, and reports
-// where r does not do what a bytes.Reader of the data does.
+// Compare runs a script of reads and seeks, four bytes a step, on r and on a
+// bytes.Reader, and reports differences.
 func Compare(t *testing.T, r io.ReadSeeker, data, script []byte) {
 	t.Helper()
 	model := bytes.NewReader(data)
@@ -59,13 +59,13 @@ func Compare(t *testing.T, r io.ReadSeeker, data, script []byte) {
 			}
 		case 3: // no such whence
 			if _, err := r.Seek(0, 7); err == nil {
-				t.Fatalf("step %d: Seek of whence 7 succeeds", step)
+				t.Fatalf("step %d: Seek with whence 7 succeeds", step)
 			}
 		case 4: // the rest
 			got, err := io.ReadAll(r)
 			want, _ := io.ReadAll(model)
 			if err != nil || !bytes.Equal(got, want) {
-				t.Fatalf("step %d: the rest has %d bytes, %v; want %d, or others", step, len(got), err, len(want))
+				t.Fatalf("step %d: ReadAll returned %d bytes, %v; want %d", step, len(got), err, len(want))
 			}
 		default: // one read, of few bytes or of some chunks
 			n := arg % 100
@@ -76,7 +76,7 @@ func Compare(t *testing.T, r io.ReadSeeker, data, script []byte) {
 			gotN, err := io.ReadFull(r, got)
 			wantN, wantErr := io.ReadFull(model, want)
 			if gotN != wantN || err != wantErr || !bytes.Equal(got, want) {
-				t.Fatalf("step %d: reading %d bytes gives %d, %v; want %d, %v, or others", step, n, gotN, err, wantN, wantErr)
+				t.Fatalf("step %d: Read of %d bytes returned %d, %v; want %d, %v", step, n, gotN, err, wantN, wantErr)
 			}
 		}
 	}
@@ -102,7 +102,7 @@ func testReadsEnd(t *testing.T, s media.Store) {
 		ended = seekErr != nil || readErr != nil
 	}
 	if !ended {
-		t.Error("reads go on after their context has ended")
+		t.Error("reads succeed after their context has ended")
 	}
 
 	closed := opened(t, s, o)
@@ -141,7 +141,7 @@ func testServeContent(t *testing.T, s media.Store) {
 				t.Fatalf("status %d, want %d", w.Code, c.status)
 			}
 			if c.want != nil && !bytes.Equal(w.Body.Bytes(), c.want) {
-				t.Errorf("the body has %d bytes, want %d, or others", w.Body.Len(), len(c.want))
+				t.Errorf("body of %d bytes differs from the %d wanted", w.Body.Len(), len(c.want))
 			}
 		})
 	}

@@ -56,10 +56,10 @@ func TestFaults(t *testing.T) {
 			wg.Go(func() {
 				if i%2 == 0 {
 					if err := publish(newEvent()); err != nil {
-						t.Errorf("a good event: %v", err)
+						t.Errorf("event for an existing queue: %v", err)
 					}
 				} else if err := p.publish(t.Context(), "nowhere", newEvent()); !errors.Is(err, ErrNoQueue) {
-					t.Errorf("an event for nowhere: %v, want ErrNoQueue", err)
+					t.Errorf("event for a missing queue: %v, want ErrNoQueue", err)
 				}
 			})
 		}
@@ -108,7 +108,7 @@ func TestFaults(t *testing.T) {
 			start := time.Now()
 			err := quick.publish(t.Context(), queue, newEvent())
 			if took := time.Since(start); took > 20*time.Second {
-				t.Errorf("Publish took %v, with a limit of 2s", took)
+				t.Errorf("Wake took %v, with a limit of 2s", took)
 			}
 			if err == nil {
 				return errors.New("no error")
@@ -156,7 +156,7 @@ func TestFaults(t *testing.T) {
 			t.Error("published without a broker")
 		}
 		if took := time.Since(start); took > 20*time.Second {
-			t.Errorf("without a broker, Publish took %v to fail", took)
+			t.Errorf("without a broker, Wake took %v to fail", took)
 		}
 		s.Restart(t)
 		eventually(t, "publish after the restart", func() error { return publish(newEvent()) })
@@ -225,7 +225,7 @@ func TestClosed(t *testing.T) {
 		t.Errorf("%v, want ErrClosed", err)
 	}
 	if err := p.Close(); err != nil {
-		t.Errorf("closed twice: %v", err)
+		t.Errorf("second Close: %v", err)
 	}
 }
 
