@@ -27,6 +27,9 @@ func run(ctx context.Context) error {
 	if err := envconfig.Process("", &cfg); err != nil {
 		return err
 	}
+	if err := cfg.API.Validate(); err != nil {
+		return err // before the stores are opened
+	}
 	keys, err := token.ParseKeys(cfg.Keys)
 	if err != nil {
 		return err

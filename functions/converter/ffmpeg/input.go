@@ -113,12 +113,13 @@ func (in *input) recordError(ctx context.Context, err error) {
 }
 
 // readError returns the error of reading the video if there was one, otherwise err.
-// ffmpeg reports a read error as a corrupt or short video.
+// ffmpeg reports a read error as a corrupt or short video. The error is not wrapped:
+// a video that cannot be found during the conversion may be found by the next attempt.
 func (in *input) readError(err error) error {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.err != nil {
-		return fmt.Errorf("read video: %w", in.err)
+		return fmt.Errorf("read video: %v", in.err)
 	}
 	return err
 }

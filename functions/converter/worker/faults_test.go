@@ -221,24 +221,28 @@ func (brokenPut) Put(context.Context, media.Object, io.Reader) (media.Object, er
 }
 
 // breaking is a store whose reads fail in the middle of a video.
-type breaking struct{ media.Store }
+type breaking struct {
+	media.Store
+	err error
+}
 
 func (s breaking) Open(ctx context.Context, id string) (media.Object, io.ReadSeekCloser, error) {
 	o, r, err := s.Store.Open(ctx, id)
 	if err != nil {
 		return o, nil, err
 	}
-	return o, &breakingReader{r, 0}, nil
+	return o, &breakingReader{r, s.err, 0}, nil
 }
 
 type breakingReader struct {
 	io.ReadSeekCloser
-	n int
+	err error
+	n   int
 }
 
 func (r *breakingReader) Read(p []byte) (int, error) {
 	if r.n > 4096 {
-		return 0, errors.New("database is unreachable")
+		return 0, r.err
 	}
 	n, err := r.ReadSeekCloser.Read(p[:min(len(p), 1024)])
 	r.n += n
@@ -250,7 +254,8 @@ func TestTransientErrorsAreRetriedUntilExhausted(t *testing.T) {
 		program string
 		breakIt func(*bench)
 	}{
-		"read error":    {"ffmpeg", func(b *bench) { b.Worker.videos = breaking{b.Worker.videos} }},
+		"read error":    {"ffmpeg", func(b *bench) { b.Worker.videos = breaking{b.Worker.videos, errors.New("database is unreachable")} }},
+		"video missing": {"ffmpeg", func(b *bench) { b.Worker.videos = breaking{b.Worker.videos, media.ErrNotFound} }}, // a stale read
 		"write error":   {"ffmpeg", func(b *bench) { b.Worker.audio = brokenPut{b.Worker.audio} }},
 		"ffmpeg killed": {sandboxtest.Program(t, "shot"), func(*bench) {}},
 	} {
