@@ -89,7 +89,7 @@ func TestOptions(t *testing.T) {
 				t.Errorf("tone %.0f, tags %v", tone(t, path), p.Format.Tags)
 			}
 			if len(info.Tracks) != 2 || info.Tracks[1].Language != "deu" || info.Tags["artist"] != "Source Artist" {
-				t.Errorf("source %+v", info)
+				t.Errorf("media info %+v", info)
 			}
 		}},
 		"bitrate": {conversion.Options{Bitrate: 96}, func(t *testing.T, _ *conversion.MediaInfo, _ probed, path string) { bitrateIs(t, path, 96_000, false) }},
@@ -109,12 +109,12 @@ func TestOptions(t *testing.T) {
 				t.Errorf("tone %.0f", got)
 			}
 		}},
-		"a part": {conversion.Options{Start: 2, End: 5.5}, func(t *testing.T, _ *conversion.MediaInfo, p probed, _ string) {
+		"start and end": {conversion.Options{Start: 2, End: 5.5}, func(t *testing.T, _ *conversion.MediaInfo, p probed, _ string) {
 			if d, _ := strconv.ParseFloat(p.Format.Duration, 64); math.Abs(d-3.5) > 0.1 {
 				t.Errorf("duration %s", p.Format.Duration)
 			}
 		}},
-		"from somewhere to the end": {conversion.Options{Start: 6}, func(t *testing.T, _ *conversion.MediaInfo, p probed, _ string) {
+		"start only": {conversion.Options{Start: 6}, func(t *testing.T, _ *conversion.MediaInfo, p probed, _ string) {
 			if d, _ := strconv.ParseFloat(p.Format.Duration, 64); math.Abs(d-2) > 0.1 {
 				t.Errorf("duration %s", p.Format.Duration)
 			}
@@ -134,7 +134,7 @@ func TestOptions(t *testing.T) {
 				t.Errorf("no frame: %s", text)
 			}
 		}},
-		"normalised": {conversion.Options{Normalize: true}, func(t *testing.T, _ *conversion.MediaInfo, p probed, path string) {
+		"normalized": {conversion.Options{Normalize: true}, func(t *testing.T, _ *conversion.MediaInfo, p probed, path string) {
 			if got := loudnessOf(t, path); math.Abs(got+16) > 1 {
 				t.Errorf("loudness %.1f LUFS, want -16", got)
 			}
@@ -195,7 +195,7 @@ func TestOptionsThatDoNotApply(t *testing.T) {
 	}
 }
 
-func TestSilenceIsNotNormalised(t *testing.T) {
+func TestSilenceIsNotNormalized(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "silence.m4a")
 	if out, err := exec.Command("ffmpeg", "-v", "error", "-f", "lavfi", "-i", "anullsrc=d=3", "-c:a", "aac", path).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -205,8 +205,8 @@ func TestSilenceIsNotNormalised(t *testing.T) {
 	}
 }
 
-// The loudness of the MP3 is normalised, not that of the channels before mixing.
-func TestUnusualAudioIsNormalised(t *testing.T) {
+// The loudness of the MP3 is normalized, not that of the channels before mixing.
+func TestUnusualAudioIsNormalized(t *testing.T) {
 	for name, made := range map[string][]string{
 		"surround.mka":            {"-i", "anoisesrc=d=4:c=pink:a=0.3:r=48000", "-af", "pan=5.1|FL=c0|FR=c0|FC=c0|LFE=0*c0|BL=c0|BR=c0", "-c:a", "flac"},
 		"far over full scale.wav": {"-i", "sine=f=1000:d=4:r=48000", "-af", "volume=40dB", "-ac", "2", "-c:a", "pcm_f32le"},
