@@ -25,7 +25,7 @@ type measurement struct {
 	Offset    string `json:"target_offset"`
 }
 
-// loudnessFilter returns ffmpeg's arguments that normalise the loudness, if the
+// loudnessFilter returns ffmpeg's arguments that normalize the loudness, if the
 // options ask for it. It measures the loudness first: only then can the filter
 // apply one constant gain, which preserves the dynamics.
 func (r *conversionRun) loudnessFilter(ctx context.Context) ([]string, error) {
@@ -51,7 +51,7 @@ func (r *conversionRun) loudnessFilter(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	if m == nil {
-		return nil, nil // silence cannot be normalised
+		return nil, nil // silence cannot be normalized
 	}
 	if !strings.HasPrefix(m.I, "-") {
 		// Floating-point audio above full scale: the filter does not accept
