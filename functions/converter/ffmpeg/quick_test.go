@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -37,7 +38,8 @@ func convertBothWays(t *testing.T, path string) *conversionRun {
 		t.Errorf("MP3s differ: %d and %d bytes, tags %v and %v", len(a), len(b), ffprobe(t, quick.out).Format.Tags, ffprobe(t, planned.out).Format.Tags)
 	}
 	got, want := *quick.mediaInfo, *planned.mediaInfo
-	if (got.Duration - want.Duration).Abs() > 50*time.Millisecond {
+	// The dump has the duration of the file, whose video may be a little longer.
+	if (got.Duration - want.Duration).Abs() > 100*time.Millisecond {
 		t.Errorf("duration %v, ffprobe says %v", got.Duration, want.Duration)
 	}
 	got.Duration = want.Duration
@@ -127,8 +129,11 @@ func TestQuickMatchesPlannedForTheMatrix(t *testing.T) {
 					dir := t.TempDir()
 					path, tagged := filepath.Join(dir, "sample."+row.ext), filepath.Join(dir, "tagged."+row.ext)
 					makeFormat(t, path, row.video, c, 3*time.Second)
-					runFFmpeg(t, "-i", path, "-map", "0", "-c", "copy", "-strict", "-2", "-metadata", "title=A title", "-metadata", "artist=An artist",
-						"-metadata", "language=deu", "-metadata:s:a", "album=An album", tagged)
+					// The audio is encoded again: not every format can be copied.
+					args := []string{"-i", path, "-map", "0", "-c:v", "copy", "-strict", "-2", "-ar", strconv.Itoa(c.rate)}
+					args = append(args, strings.Fields("-c:a "+c.args)...)
+					runFFmpeg(t, append(args, "-metadata", "title=A title", "-metadata", "artist=An artist",
+						"-metadata", "language=deu", "-metadata:s:a", "album=An album", tagged)...)
 					for _, path := range []string{path, tagged} {
 						files.Add(1)
 						if convertBothWays(t, path) != nil {
