@@ -14,6 +14,9 @@ import (
 	"time"
 )
 
+// ErrOpen is the error of a conversion that could not open the video to begin with.
+var ErrOpen = errors.New("open video")
+
 // input is a video that ffmpeg can open and seek in without a copy: a regular
 // file is passed as a descriptor; anything else is served over HTTP on the
 // loopback interface.
@@ -32,7 +35,7 @@ type input struct {
 func openInput(ctx context.Context, open func(context.Context) (io.ReadSeekCloser, error)) (*input, error) {
 	r, err := open(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("open video: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrOpen, err)
 	}
 	defer r.Close()
 	in := &input{head: make([]byte, 512)}
@@ -113,13 +116,12 @@ func (in *input) recordError(ctx context.Context, err error) {
 }
 
 // readError returns the error of reading the video if there was one, otherwise err.
-// ffmpeg reports a read error as a corrupt or short video. The error is not wrapped:
-// a video that cannot be found during the conversion may be found by the next attempt.
+// ffmpeg reports a read error as a corrupt or short video.
 func (in *input) readError(err error) error {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.err != nil {
-		return fmt.Errorf("read video: %v", in.err)
+		return fmt.Errorf("read video: %w", in.err)
 	}
 	return err
 }

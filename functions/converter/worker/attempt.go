@@ -93,7 +93,9 @@ func (a *attempt) convert(ctx context.Context) (jobs.File, *conversion.MediaInfo
 	}}
 	result, err := a.worker.converter.Convert(ctx, video, a.job.Options, func(percent int) { a.progress.Store(int64(percent)) })
 	defer result.Close()
-	if errors.Is(err, media.ErrNotFound) {
+	// A video that is no longer found during the conversion may be found by the
+	// next attempt: another replica of the store may answer.
+	if errors.Is(err, ffmpeg.ErrOpen) && errors.Is(err, media.ErrNotFound) {
 		err = conversion.VideoMissing
 	}
 	if err != nil {
