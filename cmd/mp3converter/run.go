@@ -103,7 +103,7 @@ func runJanitor(ctx context.Context, j *sweep.Janitor) {
 			task, orphansRemoved = j.RemoveOrphans, time.Now()
 		}
 		if report, err := task(ctx); err != nil && ctx.Err() == nil {
-			slog.Error("janitor", "did", report, "error", err)
+			slog.Error("janitor", "report", report, "error", err)
 		}
 		select {
 		case <-ctx.Done():

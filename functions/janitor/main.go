@@ -44,7 +44,7 @@ func run(ctx context.Context) error {
 			return fmt.Errorf("TASKS: unknown task %q, want wake or orphans", name)
 		}
 		report, err := task(ctx)
-		slog.Info("task finished", "task", name, "did", report)
+		slog.Info("task finished", "task", name, "report", report)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}

@@ -125,7 +125,7 @@ func (s *server) authenticate(ctx context.Context, name, password string) (User,
 	if known {
 		user, err = s.users.ByEmail(ctx, email)
 		known = err == nil
-		if err != nil && !errors.Is(err, ErrNoUser) {
+		if err != nil && !errors.Is(err, ErrUserNotFound) {
 			return User{}, problem.Unavailable.WithCause(err)
 		}
 	}

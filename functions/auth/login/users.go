@@ -10,8 +10,8 @@ import (
 )
 
 var (
-	// ErrNoUser means that no user has that e-mail address.
-	ErrNoUser = errors.New("login: no such user")
+	// ErrUserNotFound means that no user has that e-mail address.
+	ErrUserNotFound = errors.New("login: no such user")
 	// ErrEmailTaken means that a user has that e-mail address.
 	ErrEmailTaken = errors.New("login: e-mail address is taken")
 )
@@ -43,13 +43,13 @@ func (s *Users) Create(ctx context.Context, u User) error {
 	return fmt.Errorf("create user: %w", err)
 }
 
-// ByEmail returns the user of a normalized address, or ErrNoUser.
+// ByEmail returns the user of a normalized address, or ErrUserNotFound.
 func (s *Users) ByEmail(ctx context.Context, email string) (User, error) {
 	var u User
 	err := s.db.QueryRowContext(ctx, "SELECT id, email, password FROM users WHERE email = ?", email).Scan(&u.ID, &u.Email, &u.Hash)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return User{}, ErrNoUser
+		return User{}, ErrUserNotFound
 	case err != nil:
 		return User{}, fmt.Errorf("find user: %w", err)
 	}

@@ -37,7 +37,7 @@ func TestUsers(t *testing.T) {
 			if err := s.Ping(t.Context()); err == nil {
 				t.Error("Ping succeeds without a server")
 			}
-			if _, err := s.ByEmail(t.Context(), "a@example.com"); err == nil || errors.Is(err, ErrNoUser) {
+			if _, err := s.ByEmail(t.Context(), "a@example.com"); err == nil || errors.Is(err, ErrUserNotFound) {
 				t.Errorf("ByEmail without a server: %v, which must not look like an unknown user", err)
 			}
 			server.Restart(t)
@@ -83,8 +83,8 @@ func contract(t *testing.T, s *Users) {
 		}
 	})
 	t.Run("unknown address", func(t *testing.T) {
-		if _, err := s.ByEmail(ctx, "nobody@example.com"); !errors.Is(err, ErrNoUser) {
-			t.Errorf("%v, want ErrNoUser", err)
+		if _, err := s.ByEmail(ctx, "nobody@example.com"); !errors.Is(err, ErrUserNotFound) {
+			t.Errorf("%v, want ErrUserNotFound", err)
 		}
 	})
 	t.Run("taken address", func(t *testing.T) {
@@ -178,7 +178,7 @@ func contract(t *testing.T, s *Users) {
 
 func TestErrorsDoNotContainDSN(t *testing.T) {
 	_, err := OpenMySQL("root:hunter2@nowhere")
-	if err == nil || errors.Is(err, ErrNoUser) {
+	if err == nil || errors.Is(err, ErrUserNotFound) {
 		t.Fatal("a DSN without a database was accepted")
 	}
 	if got := err.Error(); got != "MYSQL_DSN must have the form user:password@tcp(host:3306)/database" {

@@ -43,7 +43,7 @@ func (r *conversionRun) findCover(ctx context.Context) cover {
 
 // extractFrame writes a frame of the video to path.
 func (r *conversionRun) extractFrame(ctx context.Context, path string) error {
-	at := r.options.Start + min(r.plan.about/10, maxCoverOffset).Seconds()
+	at := r.options.Start + min(r.plan.estimate/10, maxCoverOffset).Seconds()
 	args := append(commonArgs("error"), "-ss", strconv.FormatFloat(at, 'f', 3, 64))
 	args = append(args, r.input.args()...)
 	args = append(args, "-map", "0:"+strconv.Itoa(r.plan.video.Index), "-frames:v", "1", "-vf", "scale=w='min(640,iw)':h=-2",

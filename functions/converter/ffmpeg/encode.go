@@ -90,7 +90,7 @@ func progressArgs(logLevel string) []string {
 // timeout returns a generous limit: one core decodes and encodes a hundred times
 // faster than real time.
 func (r *conversionRun) timeout() time.Duration {
-	return min(r.MaxTime, time.Minute+max(r.plan.about, time.Minute))
+	return min(r.MaxTime, time.Minute+max(r.plan.estimate, time.Minute))
 }
 
 // classifyError returns a *conversion.Failure if the video cannot be converted,

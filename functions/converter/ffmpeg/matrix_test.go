@@ -140,7 +140,7 @@ func TestMatrix(t *testing.T) {
 // matrixTable is the table of docs/conversion.md.
 func matrixTable(passed map[string][]string) string {
 	var b strings.Builder
-	b.WriteString("| container | sound |\n|---|---|\n")
+	b.WriteString("| container | audio codecs |\n|---|---|\n")
 	for _, row := range matrix {
 		var names []string
 		for _, c := range row.codecs {

@@ -353,8 +353,8 @@ func TestEndBeyondTheVideo(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p.expected != want || p.about != 50*time.Second {
-			t.Errorf("%s: %v expected, about %v", format, p.expected, p.about)
+		if p.expected != want || p.estimate != 50*time.Second {
+			t.Errorf("%s: %v expected, estimated %v", format, p.expected, p.estimate)
 		}
 	}
 }

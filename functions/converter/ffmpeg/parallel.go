@@ -44,10 +44,10 @@ func (r *conversionRun) encodeParallel(ctx context.Context) error {
 	}()
 	start := r.encodeStart()
 	config := parallel.Config{
-		Workers: p.workers, Length: p.about, Command: r.encoderCommand,
+		Workers: p.workers, Length: p.estimate, Command: r.encoderCommand,
 		Progress: func(samples int64) {
-			if p.about > 0 {
-				done := min(1, float64(samples)/float64(p.rate)/p.about.Seconds())
+			if p.estimate > 0 {
+				done := min(1, float64(samples)/float64(p.rate)/p.estimate.Seconds())
 				r.progress(start + int(done*float64(99-start)))
 			}
 		},

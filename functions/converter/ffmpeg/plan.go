@@ -15,7 +15,7 @@ type plan struct {
 
 	copied   bool          // the audio is MP3 already and is copied
 	expected time.Duration // duration of the MP3; 0 if it is not known reliably
-	about    time.Duration // best estimate of the duration, for limits and progress
+	estimate time.Duration // estimated duration of the MP3, for limits and progress; 0 if unknown
 	rate     int           // samples per second
 	channels int
 	bitrate  int // kbit/s; 0 means variable
@@ -25,15 +25,15 @@ type plan struct {
 // newPlan returns the plan for a video, or an error if the options cannot be applied.
 func newPlan(found *probe, options conversion.Options, bitrate, cores int) (*plan, error) {
 	p := &plan{
-		probe: found, options: options, expected: found.expected(), about: found.duration(),
+		probe: found, options: options, expected: found.expected(), estimate: found.duration(),
 		rate: options.SampleRate, channels: options.Channels, bitrate: options.Bitrate,
 	}
 	if options.Start != 0 || options.End != 0 {
 		start, end := time.Duration(options.Start*1e9), time.Duration(options.End*1e9)
-		if p.about > 0 && start >= p.about {
+		if p.estimate > 0 && start >= p.estimate {
 			return nil, conversion.OutOfRange
 		}
-		p.about = clipDuration(p.about, start, end)
+		p.estimate = clipDuration(p.estimate, start, end)
 		if p.expected > 0 { // otherwise the requested end may be after the end of the video
 			p.expected = clipDuration(p.expected, start, end)
 		}
@@ -48,7 +48,7 @@ func newPlan(found *probe, options conversion.Options, bitrate, cores int) (*pla
 		p.bitrate = bitrate
 	}
 	p.copied = found.audio.Codec == "mp3" && !options.Reencodes()
-	p.workers = parallel.WorkersFor(p.about, cores)
+	p.workers = parallel.WorkersFor(p.estimate, cores)
 	return p, nil
 }
 
@@ -111,7 +111,7 @@ func (p *plan) encoderArgs() []string {
 
 // maxOutput returns twice the expected size of the MP3, plus space for tags and cover.
 func (p *plan) maxOutput(maximum time.Duration) uint64 {
-	length, bitrate := p.about, p.bitrate
+	length, bitrate := p.estimate, p.bitrate
 	if length == 0 {
 		length = maximum
 	}

@@ -16,7 +16,7 @@ func (r *conversionRun) encodeStart() int {
 }
 
 func (r *conversionRun) progressWriter(from, to int) *progressWriter {
-	return &progressWriter{total: r.plan.about, set: func(done float64) {
+	return &progressWriter{total: r.plan.estimate, set: func(done float64) {
 		r.progress(from + int(done*float64(to-from)))
 	}}
 }

@@ -57,13 +57,13 @@ class RequestError extends Error {
   }
 }
 
-// plainer replaces problem titles that are written for API clients.
-const plainer = { unsupported_media_type: "That is not a video." };
+// plainTitles replaces problem titles that are written for API clients.
+const plainTitles = { unsupported_media_type: "That is not a video." };
 
 function errorMessage(problem) {
   const detail = (problem.detail ?? "").replace(/\d{4,}(?= bytes)/, (n) => `${formatSize(Number(n))}, or ${n}`);
   const request = problem.status >= 500 && problem.requestId ? `Request ${problem.requestId}.` : "";
-  return [plainer[problem.code] ?? problem.title, detail, request].filter(Boolean).join(" ");
+  return [plainTitles[problem.code] ?? problem.title, detail, request].filter(Boolean).join(" ");
 }
 
 function requestError(status, body, after) {
@@ -77,7 +77,7 @@ function requestError(status, body, after) {
   return new RequestError(problem, Number(after) || 0);
 }
 
-const offline = "The service cannot be reached. Check your connection and try again.";
+const offlineMessage = "The service cannot be reached. Check your connection and try again.";
 
 // fetchAPI sends a request and returns the response. If the token is no longer
 // valid, it ends the session.
@@ -85,15 +85,15 @@ async function fetchAPI(path, options = {}) {
   const mine = session;
   const headers = { ...options.headers };
   if (token) headers.Authorization ??= `Bearer ${token}`;
-  let answer;
+  let response;
   try {
-    answer = await fetch(path, { ...options, headers, signal: mine.signal });
+    response = await fetch(path, { ...options, headers, signal: mine.signal });
   } catch (e) {
-    throw mine.signal.aborted ? e : new RequestError({ title: offline });
+    throw mine.signal.aborted ? e : new RequestError({ title: offlineMessage });
   }
-  if (answer.ok) return answer;
-  const e = requestError(answer.status, await answer.text(), answer.headers.get("Retry-After"));
-  if (answer.status === 401 && token && mine === session) handleUnauthorized(e);
+  if (response.ok) return response;
+  const e = requestError(response.status, await response.text(), response.headers.get("Retry-After"));
+  if (response.status === 401 && token && mine === session) handleUnauthorized(e);
   throw e;
 }
 
@@ -133,12 +133,12 @@ $("login").addEventListener("submit", (event) => {
         body: JSON.stringify({ email, password }),
       });
     }
-    const answer = await fetchAPI("/login", {
+    const response = await fetchAPI("/login", {
       method: "POST",
       headers: { Authorization: basicAuth(email, password), Accept: "application/json" },
     });
     $("password").value = "";
-    startSession((await answer.json()).token, email);
+    startSession((await response.json()).token, email);
   });
 });
 
@@ -162,9 +162,9 @@ function createRow(name) {
 
 // updateRow shows a state: its text, the progress in percent (null for no bar)
 // and its actions, each [label, function, class].
-function updateRow(row, kind, words, percent, ...actions) {
+function updateRow(row, kind, text, percent, ...actions) {
   row.element.className = `card ${kind}`;
-  if (row.state.textContent !== words) row.state.textContent = words;
+  if (row.state.textContent !== text) row.state.textContent = text;
   row.bar.hidden = percent === null;
   row.bar.value = percent ?? 0;
   const offered = kind + actions.map(([label]) => label);
@@ -257,9 +257,9 @@ async function refresh() {
     const seen = new Set(page.jobs.map((job) => job.id));
     const oldest = page.next ?? "";
     for (const id of [...rows.keys()]) {
-      if (id >= oldest && !seen.has(id) && !fresh.has(id)) removeJobRow(id); // expired, or deleted elsewhere
+      if (id >= oldest && !seen.has(id) && !created.has(id)) removeJobRow(id); // expired, or deleted elsewhere
     }
-    fresh.clear();
+    created.clear();
     page.jobs.forEach(updateJobRow);
     next ??= oldest;
     sortRows();
@@ -274,9 +274,9 @@ async function refresh() {
   scheduleRefresh(pause);
 }
 
-// fresh are the jobs created since the last refresh began, whose response may not
+// created are the jobs created since the last refresh began, whose response may not
 // include them yet.
-const fresh = new Set();
+const created = new Set();
 
 function scheduleRefresh(pause) {
   clearTimeout(timer);
@@ -324,7 +324,7 @@ async function download(job) {
 
 // ---- Uploads: two at a time; the others wait.
 
-const atOnce = 2;
+const maxUploads = 2;
 
 function addFiles(files) {
   showNotice("");
@@ -344,7 +344,7 @@ function enqueue(upload) {
 
 function startUploads() {
   const list = [...uploads];
-  let free = atOnce - list.filter((u) => u.state === "sending").length;
+  let free = maxUploads - list.filter((u) => u.state === "sending").length;
   for (const upload of list.filter((u) => u.state === "waiting")) {
     if (free-- <= 0) break;
     startUpload(upload);
@@ -362,8 +362,8 @@ function startUpload(upload) {
   request.upload.onprogress = (e) => {
     if (!e.lengthComputable || upload.state !== "sending") return;
     const percent = Math.floor((100 * e.loaded) / e.total);
-    const words = e.loaded < e.total ? `Uploading: ${percent} % of ${formatSize(upload.file.size)}${timeLeft(began, e)}` : "Storing";
-    updateRow(upload.row, "sending", words, percent, cancel);
+    const text = e.loaded < e.total ? `Uploading: ${percent} % of ${formatSize(upload.file.size)}${timeLeft(began, e)}` : "Storing";
+    updateRow(upload.row, "sending", text, percent, cancel);
   };
   request.onload = () => finishUpload(upload, request, mine);
   request.onerror = () => failUpload(upload, "The connection was lost before the upload was complete.");
@@ -388,7 +388,7 @@ function finishUpload(upload, request, mine) {
     const job = JSON.parse(request.responseText);
     uploads.delete(upload);
     upload.row.element.remove();
-    fresh.add(job.id);
+    created.add(job.id);
     updateJobRow(job);
     sortRows();
     announce(`${job.name} was uploaded.`);

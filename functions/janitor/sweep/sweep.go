@@ -64,11 +64,11 @@ func New(cfg Config, j jobs.Store, videos, audio media.Store, q queue.Publisher)
 
 // Report counts what a run did.
 type Report struct {
-	Woken    int // converters
-	Notified int // notification functions woken
-	Failed   int // attempts exhausted
-	Expired  int
-	Orphans  int
+	ConversionWakes   int // wake-ups sent for conversions
+	NotificationWakes int // wake-ups sent for notifications
+	Failed            int // jobs that have used up their attempts
+	Expired           int // jobs deleted
+	Orphans           int // files deleted
 }
 
 // LogValue returns the counts that are not zero.
@@ -77,7 +77,7 @@ func (r Report) LogValue() slog.Value {
 	for _, c := range []struct {
 		name string
 		n    int
-	}{{"woken", r.Woken}, {"reminded", r.Notified}, {"given_up", r.Failed}, {"expired", r.Expired}, {"orphans", r.Orphans}} {
+	}{{"conversion_wakes", r.ConversionWakes}, {"notification_wakes", r.NotificationWakes}, {"failed", r.Failed}, {"expired", r.Expired}, {"orphans", r.Orphans}} {
 		if c.n > 0 {
 			attrs = append(attrs, slog.Int(c.name, c.n))
 		}
@@ -119,12 +119,12 @@ func (s *Janitor) process(ctx context.Context, j jobs.Job, report *Report) error
 		slog.InfoContext(ctx, "expired", "state", j.State)
 		return jobs.Erase(ctx, s.jobs, s.videos, s.audio, j)
 	case j.State.Final():
-		report.Notified++
+		report.NotificationWakes++
 		return s.wake(ctx, j, queue.MP3)
 	case j.Attempts >= s.config.Policy.MaxAttempts:
 		return s.failExhausted(ctx, j, report)
 	default:
-		report.Woken++
+		report.ConversionWakes++
 		return s.wake(ctx, j, queue.Video)
 	}
 }
@@ -149,7 +149,7 @@ func (s *Janitor) wake(ctx context.Context, j jobs.Job, q queue.Queue) error {
 	if err := s.queue.Wake(ctx, q, j.ID); err != nil {
 		return err
 	}
-	slog.InfoContext(ctx, "woken again", "queue", q.Name, "state", j.State, "wakes", j.Wakes+1)
+	slog.InfoContext(ctx, "wake-up repeated", "queue", q.Name, "state", j.State, "wakes", j.Wakes+1)
 	_, err := s.jobs.Update(ctx, j.ID, func(j *jobs.Job) error { return j.WakeSent(s.config.Policy, time.Now()) })
 	return err
 }

@@ -120,19 +120,19 @@ func TestRunOnce(t *testing.T) {
 		gone   bool
 	}{
 		"queued just now":             {func(t *testing.T, f fixture, j *jobs.Job) {}, queue.Queue{}, jobs.Queued, Report{}, false},
-		"queued, wake-up lost":        {func(t *testing.T, f fixture, j *jobs.Job) { j.Enqueue(policy, long) }, queue.Video, jobs.Queued, Report{Woken: 1}, false},
+		"queued, wake-up lost":        {func(t *testing.T, f fixture, j *jobs.Job) { j.Enqueue(policy, long) }, queue.Video, jobs.Queued, Report{ConversionWakes: 1}, false},
 		"converting, lease valid":     {func(t *testing.T, f fixture, j *jobs.Job) { must(t, j.Claim(policy, "w", time.Now())) }, queue.Queue{}, jobs.Converting, Report{}, false},
-		"converting, lease expired":   {func(t *testing.T, f fixture, j *jobs.Job) { must(t, j.Claim(policy, "w", long)) }, queue.Video, jobs.Converting, Report{Woken: 1}, false},
+		"converting, lease expired":   {func(t *testing.T, f fixture, j *jobs.Job) { must(t, j.Claim(policy, "w", long)) }, queue.Video, jobs.Converting, Report{ConversionWakes: 1}, false},
 		"attempts used up":            {func(t *testing.T, f fixture, j *jobs.Job) { j.Attempts = 2; must(t, j.Claim(policy, "w", long)) }, queue.MP3, jobs.Failed, Report{Failed: 1}, false},
 		"done, just now":              {func(t *testing.T, f fixture, j *jobs.Job) { finish(t, f, j, time.Now()) }, queue.Queue{}, jobs.Done, Report{}, false},
-		"done, never notified":        {func(t *testing.T, f fixture, j *jobs.Job) { finish(t, f, j, long) }, queue.MP3, jobs.Done, Report{Notified: 1}, false},
+		"done, never notified":        {func(t *testing.T, f fixture, j *jobs.Job) { finish(t, f, j, long) }, queue.MP3, jobs.Done, Report{NotificationWakes: 1}, false},
 		"done, notified, not expired": {func(t *testing.T, f fixture, j *jobs.Job) { finish(t, f, j, time.Now()); notify(t, j, time.Now()) }, queue.Queue{}, jobs.Done, Report{}, false},
 		"done, notified, expired":     {func(t *testing.T, f fixture, j *jobs.Job) { finish(t, f, j, long); notify(t, j, long) }, queue.Queue{}, "", Report{Expired: 1}, true},
 		"cancelled, expired":          {func(t *testing.T, f fixture, j *jobs.Job) { must(t, j.Cancel(policy, long)) }, queue.Queue{}, "", Report{Expired: 1}, true},
 		"done, notifier died": {func(t *testing.T, f fixture, j *jobs.Job) {
 			finish(t, f, j, long)
 			must(t, j.ClaimNotification(policy, "n", long))
-		}, queue.MP3, jobs.Done, Report{Notified: 1}, false},
+		}, queue.MP3, jobs.Done, Report{NotificationWakes: 1}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
@@ -181,8 +181,8 @@ func TestManyDueJobs(t *testing.T) {
 	}
 	report, err := f.RunOnce(t.Context())
 	must(t, err)
-	if report.Woken != n || len(f.queue.events) != n {
-		t.Errorf("%d of %d jobs woken", report.Woken, n)
+	if report.ConversionWakes != n || len(f.queue.events) != n {
+		t.Errorf("%d of %d wake-ups", report.ConversionWakes, n)
 	}
 }
 
