@@ -1,5 +1,6 @@
 #!/bin/sh
-# Checks that ffmpeg is installed. On Debian and Ubuntu it announces and installs it.
+# Checks that ffmpeg is installed. If it is missing on Debian or Ubuntu, prints the
+# command and installs it.
 set -eu
 
 if command -v ffmpeg >/dev/null 2>&1 && command -v ffprobe >/dev/null 2>&1; then

@@ -66,7 +66,7 @@ func tokenKeys(cfg config) (token.Keys, error) {
 	return token.ParseKeys(string(keys))
 }
 
-// initialLogin is how the welcome text says to log in.
+// initialLogin is the login that the welcome text shows.
 type initialLogin struct {
 	argument string // of curl -u, quoted for the shell
 	note     string

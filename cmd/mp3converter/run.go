@@ -70,11 +70,11 @@ func run(ctx context.Context) error {
 	if err := s.janitor.Recover(ctx); err != nil {
 		return fmt.Errorf("resume jobs: %w", err)
 	}
-	login, err := ensureUser(ctx, cfg, s.users)
+	firstLogin, err := ensureUser(ctx, cfg, s.users)
 	if err != nil {
 		return err
 	}
-	fmt.Print(welcome(listener.Addr().String(), login))
+	fmt.Print(welcome(listener.Addr().String(), firstLogin))
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -96,14 +96,14 @@ func run(ctx context.Context) error {
 func runJanitor(ctx context.Context, j *sweep.Janitor) {
 	ticker := time.NewTicker(janitorInterval)
 	defer ticker.Stop()
-	var orphansRemoved time.Time
+	var lastOrphanRun time.Time
 	for {
 		task := j.RunOnce
-		if time.Since(orphansRemoved) > orphansInterval {
-			task, orphansRemoved = j.RemoveOrphans, time.Now()
+		if time.Since(lastOrphanRun) > orphansInterval {
+			task, lastOrphanRun = j.RemoveOrphans, time.Now()
 		}
 		if report, err := task(ctx); err != nil && ctx.Err() == nil {
-			slog.Error("janitor", "report", report, "error", err)
+			slog.Error("janitor run failed", "report", report, "error", err)
 		}
 		select {
 		case <-ctx.Done():

@@ -17,7 +17,7 @@ import (
 	"mp3converter/shared/queue/inprocess"
 )
 
-// service is the functions, wired to embedded stores.
+// service holds the functions and the embedded stores that they share.
 type service struct {
 	gateway *api.Gateway
 	janitor *sweep.Janitor

@@ -25,8 +25,8 @@ apply_crds() {
     apply "$1" && kubectl wait --for=condition=Established --timeout=60s crd --all
 }
 
-# reduce_cpu_requests FILE: the CPU requests of Knative's pods are meant for larger
-# machines. On two cores they would leave little for the functions.
+# reduce_cpu_requests FILE: prints the manifests with every CPU request set to 20m.
+# Knative's own are meant for larger machines.
 reduce_cpu_requests() {
     awk '/^ +requests:/ { inside = 1 } /^ +limits:/ { inside = 0 }
          inside && /^ +cpu: / { sub(/cpu: .*/, "cpu: 20m"); inside = 0 } { print }' "$1"

@@ -1,7 +1,7 @@
 # Messages on the terminal: one line for each step with the time since the start, and
 # the end of the log when a step fails.
 #
-# All waiting in this directory is done with `await`, which has a deadline.
+# Steps wait with `await`, which has a deadline.
 
 LOG=                           # the log that fail prints
 

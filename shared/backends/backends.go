@@ -14,21 +14,20 @@ import (
 	"mp3converter/shared/queue/rabbitmq"
 )
 
-// The databases. Tools for GridFS take those of the files as an argument:
-// mongofiles --db=mp3.
+// The database names. GridFS tools need them too: mongofiles --db=mp3.
 const (
 	jobsDatabase   = "mp3converter"
 	videosDatabase = "videos"
 	mp3Database    = "mp3"
 )
 
-// Config is the addresses of the backends.
+// Config has the addresses of the backends.
 type Config struct {
 	MongoDB string `envconfig:"MONGODB_URI" required:"true"`
 	Queue   rabbitmq.Config
 }
 
-// Backends is safe for concurrent use.
+// Backends holds what a function has opened. It is safe for concurrent use.
 type Backends struct {
 	Jobs          *jobsmongo.Store
 	Videos, Audio *gridfs.Store
@@ -38,7 +37,8 @@ type Backends struct {
 }
 
 // Open connects to MongoDB and returns an error if no server can be reached. The
-// broker is connected to when it is needed. Events name function as their source.
+// connection to the broker is made by the first event. The CloudEvents source of
+// events names the function.
 func Open(ctx context.Context, cfg Config, function string) (*Backends, error) {
 	publisher, err := rabbitmq.New(cfg.Queue, function)
 	if err != nil {
@@ -76,8 +76,7 @@ func OpenJobs(ctx context.Context, uri string) (_ *jobsmongo.Store, closeJobs fu
 	closeJobs = func() error { return mongodb.Close(client) }
 	s, err := jobsmongo.Open(ctx, client.Database(jobsDatabase))
 	if err != nil {
-		closeJobs()
-		return nil, nil, err
+		return nil, nil, errors.Join(err, closeJobs())
 	}
 	return s, closeJobs, nil
 }

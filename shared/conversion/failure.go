@@ -1,3 +1,5 @@
+// Package conversion defines what users can ask of a conversion, what it reports of
+// a video, and why it can fail for good.
 package conversion
 
 // Failure is why a job failed, for the user to read. Code is stable; the words
@@ -9,7 +11,7 @@ type Failure struct {
 
 func (f *Failure) Error() string { return f.Code + ": " + f.Message }
 
-// Everything that can be wrong with a video, or with converting it, for good.
+// The permanent failures.
 var (
 	Corrupt           = &Failure{"corrupt", "The file is damaged or cut off. Please export or download it again and upload the new copy."}
 	NoAudio           = &Failure{"no_audio", "The video has no sound track, so there is nothing to turn into an MP3."}
@@ -17,8 +19,8 @@ var (
 	DRM               = &Failure{"drm", "The file is copy-protected, and its sound cannot be decoded without the key."}
 	TooLong           = &Failure{"too_long", "The video is longer than this service accepts."}
 	TooLarge          = &Failure{"too_large", "The MP3 would be larger than this service can store."}
-	TimeLimit         = &Failure{"time_limit", "Converting the video took longer than is allowed for one of its length."}
-	NoSuchTrack       = &Failure{"no_such_track", "The video has no sound track of that number or language. The job's source lists those it has."}
+	TimeLimit         = &Failure{"time_limit", "Converting the video took longer than this service allows for a video of this length."}
+	NoSuchTrack       = &Failure{"no_such_track", "The video has no sound track of that number or language. The field \"source\" of the job lists its tracks."}
 	OutOfRange        = &Failure{"out_of_range", "The part that was asked for lies outside of the video."}
 	AttemptsExhausted = &Failure{"attempts_exhausted", "The conversion was tried several times and never finished. Please try again later, or with another copy of the file."}
 	VideoMissing      = &Failure{"video_missing", "The uploaded video is no longer stored. Please upload it again."}

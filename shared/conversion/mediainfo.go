@@ -4,20 +4,20 @@ import "time"
 
 // MediaInfo describes the uploaded file, as ffmpeg sees it.
 type MediaInfo struct {
-	Container string            `bson:"container" json:"container"` // ffmpeg's name of the format
-	Codec     string            `bson:"codec" json:"codec"`         // of the track that is converted
-	Duration  time.Duration     `bson:"duration" json:"duration"`   // nanoseconds
-	Rate      int               `bson:"rate" json:"rate"`           // samples a second
-	Channels  int               `bson:"channels" json:"channels"`
-	Tracks    []Track           `bson:"tracks,omitempty" json:"tracks,omitempty"` // all that carry sound
-	Tags      map[string]string `bson:"tags,omitempty" json:"tags,omitempty"`
+	Container  string            `bson:"container" json:"container"` // ffmpeg's name of the format
+	Codec      string            `bson:"codec" json:"codec"`         // of the track that is converted
+	Duration   time.Duration     `bson:"duration" json:"duration"`   // nanoseconds
+	SampleRate int               `bson:"rate" json:"rate"`           // samples a second
+	Channels   int               `bson:"channels" json:"channels"`
+	Tracks     []Track           `bson:"tracks,omitempty" json:"tracks,omitempty"` // all that carry sound
+	Tags       map[string]string `bson:"tags,omitempty" json:"tags,omitempty"`
 }
 
 // Track is one audio track of the file.
 type Track struct {
-	Codec    string `bson:"codec" json:"codec"`
-	Language string `bson:"language,omitempty" json:"language,omitempty"`
-	Title    string `bson:"title,omitempty" json:"title,omitempty"`
-	Rate     int    `bson:"rate" json:"sampleRate"`
-	Channels int    `bson:"channels" json:"channels"`
+	Codec      string `bson:"codec" json:"codec"`
+	Language   string `bson:"language,omitempty" json:"language,omitempty"`
+	Title      string `bson:"title,omitempty" json:"title,omitempty"`
+	SampleRate int    `bson:"rate" json:"sampleRate"`
+	Channels   int    `bson:"channels" json:"channels"`
 }

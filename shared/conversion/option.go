@@ -13,7 +13,7 @@ type Option struct {
 
 	aliases map[string]string   // other spellings that are accepted
 	set     func(*Options, any) // stores a value that Values.Parse returned
-	get     func(Options) any   // returns the value that set would store, or nil for the default
+	get     func(Options) any   // returns the value to pass to set, or nil for the default
 }
 
 // ParseOptions returns the options that are given by name. Empty values count
@@ -21,7 +21,7 @@ type Option struct {
 func ParseOptions(given map[string]string) (Options, error) {
 	var o Options
 	known := make(map[string]bool)
-	for _, option := range Table {
+	for _, option := range AllOptions {
 		known[option.Name] = true
 		s := given[option.Name]
 		if s == "" {
@@ -51,7 +51,7 @@ func ParseOptions(given map[string]string) (Options, error) {
 // boolean for each option that is not at its default.
 func FormatOptions(o Options) map[string]any {
 	values := make(map[string]any)
-	for _, option := range Table {
+	for _, option := range AllOptions {
 		if v := option.get(o); v != nil {
 			values[option.Name] = v
 		}

@@ -33,11 +33,11 @@ func (o Options) Reencodes() bool {
 	return o.Bitrate != 0 || o.Quality != nil || o.SampleRate != 0 || o.Channels != 0 || o.Normalize || o.Start != 0 || o.End != 0
 }
 
-// Table lists the options of the API. Requests are parsed and jobs are answered
-// with it; the schema in openapi.yaml and the table in docs/conversion.md are
-// generated from it. Options are applied in this order: preset first, so that
-// the others override it.
-var Table = []Option{
+// AllOptions lists the options of the API. ParseOptions and FormatOptions use it, and
+// the schema in openapi.yaml and the table in docs/conversion.md are generated from
+// it. Options are applied in this order: preset first, so that the others override
+// it.
+var AllOptions = []Option{
 	{
 		Name: "preset", Values: Names{"speech", "standard", "high"},
 		Description: "A set of options, which the others override. `speech`: 64 kbit/s, mono, normalized. `standard`: the defaults. `high`: 320 kbit/s.",

@@ -21,8 +21,8 @@ const (
 
 // Values is a set of permitted values.
 type Values interface {
-	// Parse returns the value that s stands for. The text of an error follows
-	// the name of the option.
+	// Parse returns the value that s stands for. The text of an error continues
+	// a sentence that begins with the name of the option: "must be true or false".
 	Parse(s string) (any, error)
 }
 
@@ -64,7 +64,7 @@ func (r Range) Parse(s string) (any, error) {
 	return n, nil
 }
 
-// Boolean permits true and false.
+// Boolean permits what strconv.ParseBool accepts.
 type Boolean struct{}
 
 func (Boolean) Parse(s string) (any, error) {

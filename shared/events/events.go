@@ -40,9 +40,9 @@ func New(eventType, source, job string) cloudevents.Event {
 	return e
 }
 
-// Job returns the job of the event in a request, in structured or binary mode. An
-// event of another type than want is an error.
-func Job(w http.ResponseWriter, r *http.Request, want string) (string, error) {
+// JobID returns the ID of the job that the event in a request is about, in structured
+// or binary mode. An event of another type than want is an error.
+func JobID(w http.ResponseWriter, r *http.Request, want string) (string, error) {
 	r.Body = http.MaxBytesReader(w, r.Body, MaxBytes)
 	e, err := cloudevents.NewEventFromHTTPRequest(r)
 	if err != nil {

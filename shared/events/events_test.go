@@ -41,7 +41,7 @@ func TestJobInBothModes(t *testing.T) {
 		t.Errorf("event %v", e)
 	}
 	for mode, r := range map[string]*http.Request{"structured": structured(t, e), "binary": binary(e)} {
-		if got, err := Job(httptest.NewRecorder(), r, VideoUploaded); err != nil || got != job {
+		if got, err := JobID(httptest.NewRecorder(), r, VideoUploaded); err != nil || got != job {
 			t.Errorf("%s: %q, %v", mode, got, err)
 		}
 	}
@@ -61,7 +61,7 @@ func TestJobErrors(t *testing.T) {
 		"no data":      noData,
 		"no source":    noSource,
 	} {
-		if job, err := Job(httptest.NewRecorder(), structured(t, e), VideoUploaded); err == nil {
+		if job, err := JobID(httptest.NewRecorder(), structured(t, e), VideoUploaded); err == nil {
 			t.Errorf("%s: accepted as %q", name, job)
 		}
 	}
@@ -70,7 +70,7 @@ func TestJobErrors(t *testing.T) {
 func TestJobLimit(t *testing.T) {
 	e := New(VideoUploaded, "t", id.New())
 	e.SetExtension("padding", strings.Repeat("x", MaxBytes))
-	if _, err := Job(httptest.NewRecorder(), structured(t, e), VideoUploaded); err == nil {
+	if _, err := JobID(httptest.NewRecorder(), structured(t, e), VideoUploaded); err == nil {
 		t.Error("an event over the limit was accepted")
 	}
 }
@@ -92,7 +92,7 @@ func FuzzJob(f *testing.F) {
 				r.Header["Ce-"+k] = []string{v}
 			}
 		}
-		job, err := Job(httptest.NewRecorder(), r, VideoUploaded)
+		job, err := JobID(httptest.NewRecorder(), r, VideoUploaded)
 		if err == nil && !id.Valid(job) {
 			t.Errorf("accepted: %q", job)
 		}

@@ -2,9 +2,8 @@
 //
 // An identifier is 12 bytes, written as 24 hexadecimal digits: seconds since
 // 1970, five bytes of process randomness and a counter. That is the layout of
-// a MongoDB ObjectID, so GridFS tools accept it, and later identifiers of one
-// process sort after earlier ones. An identifier is not a secret;
-// access is checked by owner.
+// a MongoDB ObjectID, so GridFS tools accept it, and identifiers sort by the second
+// in which they were made. An identifier is not a secret; access is checked by owner.
 package id
 
 import (
@@ -56,8 +55,8 @@ func Valid(s string) bool {
 	return true
 }
 
-// Before returns the smallest identifier of the second of t. Every earlier identifier
-// sorts before it.
+// Before returns the smallest identifier that can be made in the second of t. Those
+// made in earlier seconds sort before it.
 func Before(t time.Time) string {
 	var b [size]byte
 	binary.BigEndian.PutUint32(b[0:4], uint32(t.Unix()))

@@ -41,14 +41,14 @@ type Job struct {
 
 	State    State               `bson:"state" json:"state"`
 	Progress int                 `bson:"progress" json:"progress"` // percent, 0 to 100
-	Attempts int                 `bson:"attempts" json:"attempts"` // conversions started
+	Attempts int                 `bson:"attempts" json:"attempts"` // claims, without those that a worker gave back
 	Failure  *conversion.Failure `bson:"failure,omitempty" json:"failure,omitempty"`
 
 	Video        File                  `bson:"video" json:"video"`
 	Audio        File                  `bson:"audio" json:"audio"` // zero until Done
 	MediaInfo    *conversion.MediaInfo `bson:"source,omitempty" json:"source,omitempty"`
 	Lease        Lease                 `bson:"lease" json:"lease"`
-	Wakes        int                   `bson:"wakes" json:"wakes"` // wake-ups repeated since the last heartbeat
+	Wakes        int                   `bson:"wakes" json:"wakes"` // wake-ups repeated since the last claim or outcome
 	Notification Notification          `bson:"notice" json:"notice"`
 
 	CreatedAt  time.Time `bson:"createdAt" json:"createdAt"`
@@ -61,7 +61,7 @@ type Job struct {
 	DueAt time.Time `bson:"dueAt" json:"dueAt"`
 }
 
-// File names bytes in a media store.
+// File refers to an object in a media store.
 type File struct {
 	ID   string `bson:"id" json:"id"`
 	Size int64  `bson:"size" json:"size"` // bytes
@@ -76,7 +76,7 @@ type Lease struct {
 // Outcomes of a notification.
 const (
 	NotificationSent   = "sent"    // at least one channel was used
-	NotificationNone   = "off"     // no channel applies
+	NotificationOff    = "off"     // no channel applies
 	NotificationGaveUp = "gave_up" // attempts exhausted
 )
 

@@ -175,7 +175,7 @@ func (j *Job) Cancel(p Policy, now time.Time) error {
 		return ErrFinished
 	}
 	j.finish(p, Cancelled, now)
-	j.endNotification(NotificationNone, now)
+	j.endNotification(NotificationOff, now)
 	return nil
 }
 
@@ -208,8 +208,9 @@ func (j *Job) ClaimNotification(p Policy, holder string, now time.Time) error {
 }
 
 // RecordNotification records the channels that are done and the outcome. With an
-// empty outcome the remaining channels are retried when the job is due, and not
-// before: RabbitmqSource would use up all attempts while a mail server restarts.
+// empty outcome the remaining channels are retried when the job is due. Until then
+// ClaimNotification returns ErrLeased: the quick retries of RabbitmqSource would
+// otherwise use up all attempts while a mail server restarts.
 func (j *Job) RecordNotification(p Policy, holder string, notified []string, outcome string, now time.Time) error {
 	if j.Notification.Lease.Holder != holder || !j.Notification.EndedAt.IsZero() {
 		return ErrLeaseLost
@@ -254,7 +255,7 @@ func (j *Job) endNotification(outcome string, now time.Time) {
 	j.DueAt = j.ExpiresAt
 }
 
-// backoff returns the delay after the nth repetition.
+// backoff returns p.Wake doubled n times, at most p.WakeMax.
 func backoff(p Policy, n int) time.Duration {
 	d := p.Wake
 	for range min(n, 30) {

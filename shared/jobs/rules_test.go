@@ -49,7 +49,7 @@ func situations() map[string]*Job {
 		"theirs, no attempts left":        make(Converting, lease("they", 0, policy.MaxAttempts)),
 		"done":                            make(Done, nil),
 		"failed":                          make(Failed, func(j *Job) { j.Failure = conversion.Corrupt }),
-		"cancelled":                       make(Cancelled, func(j *Job) { j.endNotification(NotificationNone, start.Add(time.Minute)) }),
+		"cancelled":                       make(Cancelled, func(j *Job) { j.endNotification(NotificationOff, start.Add(time.Minute)) }),
 		"done, notified":                  make(Done, func(j *Job) { j.endNotification(NotificationSent, now) }),
 		"done, my notification":           make(Done, func(j *Job) { j.Notification.Lease = Lease{"me", now.Add(time.Second)}; j.Notification.Attempts = 1 }),
 		"done, their notification":        make(Done, func(j *Job) { j.Notification.Lease = Lease{"they", now.Add(time.Second)}; j.Notification.Attempts = 1 }),

@@ -95,7 +95,7 @@ func step(r *rand.Rand, j *Job, now time.Time) (name string, err error) {
 	case 14, 15, 16:
 		return "ClaimNotification", j.ClaimNotification(policy, who, now)
 	default:
-		return "RecordNotification", j.RecordNotification(policy, who, []string{who}, []string{NotificationSent, NotificationNone, NotificationGaveUp, ""}[r.IntN(4)], now)
+		return "RecordNotification", j.RecordNotification(policy, who, []string{who}, []string{NotificationSent, NotificationOff, NotificationGaveUp, ""}[r.IntN(4)], now)
 	}
 }
 

@@ -28,7 +28,7 @@ type Store interface {
 	// and CreatedAt filled in. Put is atomic: the object can be opened only
 	// after Put has returned nil. If r fails or ctx ends, Put deletes what it
 	// has written, if the store can still be reached, and returns an error
-	// that wraps r's. If the identifier is in use, Put returns an error and
+	// that wraps that of r or ctx. If the identifier is in use, Put returns an error and
 	// the existing object is unchanged.
 	Put(ctx context.Context, o Object, r io.Reader) (Object, error)
 
@@ -44,8 +44,8 @@ type Store interface {
 	// and was made before the given time, in order of identifier.
 	List(ctx context.Context, before time.Time, after string, limit int) ([]Object, error)
 
-	// Sweep deletes what interrupted calls of Put and Delete have left behind
-	// of objects whose identifier was made before the given time. It returns
-	// the number of such objects.
+	// Sweep deletes the remains of interrupted Put and Delete calls whose
+	// identifier was made before the given time. It returns the number of such
+	// identifiers.
 	Sweep(ctx context.Context, before time.Time) (int, error)
 }

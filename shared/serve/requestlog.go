@@ -36,10 +36,10 @@ var (
 func logRequests(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
-		request := id.New()
-		w.Header().Set(problem.RequestIDHeader, request)
-		r = r.WithContext(logs.With(r.Context(), slog.String("request", request)))
-		r.Pattern = "" // set again by the function's own mux
+		requestID := id.New()
+		w.Header().Set(problem.RequestIDHeader, requestID)
+		r = r.WithContext(logs.With(r.Context(), slog.String("request", requestID)))
+		r.Pattern = "" // of withHealth's mux; h sets its own
 		rec := &recorder{ResponseWriter: w}
 		inFlight.Inc()
 		defer func() {

@@ -32,6 +32,7 @@ type Config struct {
 	// The platform's own limit applies too.
 	Grace time.Duration `envconfig:"SHUTDOWN_GRACE" default:"2h"`
 
+	// LogFormat is validated here; Main has read LOG_FORMAT before.
 	LogFormat string `envconfig:"LOG_FORMAT" default:"json"`
 }
 
@@ -46,11 +47,11 @@ func (c Config) Validate() error {
 	return nil
 }
 
-// Main runs a function as a process: it sets up the log, calls run with a context that
-// ends at SIGTERM or Ctrl-C, and exits with status 1 if run fails. A second signal
-// kills the process.
-func Main(function string, run func(context.Context) error) {
-	slog.SetDefault(logs.New(os.Stderr, os.Getenv("LOG_FORMAT"), os.Getenv("LOG_LEVEL")).With("function", function))
+// Main runs one of the service's functions as a process: it sets up the log under the
+// given name, calls run with a context that ends at SIGTERM or Ctrl-C, and exits with
+// status 1 if run fails. A second signal kills the process.
+func Main(name string, run func(context.Context) error) {
+	slog.SetDefault(logs.New(os.Stderr, os.Getenv("LOG_FORMAT"), os.Getenv("LOG_LEVEL")).With("function", name))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	if err := run(ctx); err != nil {
@@ -59,8 +60,8 @@ func Main(function string, run func(context.Context) error) {
 	}
 }
 
-// Run listens and serves h until ctx ends, then waits for the requests in progress. The
-// function ready decides the response of /readyz; nil means always ready.
+// Run listens and serves h until ctx ends, then waits for the requests in progress.
+// The error of ready is the response of /readyz; a nil ready means always ready.
 func Run(ctx context.Context, cfg Config, h http.Handler, ready func(context.Context) error) error {
 	if err := cfg.Validate(); err != nil {
 		return err
@@ -72,8 +73,8 @@ func Run(ctx context.Context, cfg Config, h http.Handler, ready func(context.Con
 	return RunListener(ctx, cfg, l, h, ready)
 }
 
-// Listen listens on the address of cfg. Called first, it makes a port in use an error
-// before anything else is started.
+// Listen listens on the address of cfg. Call it before starting anything else, so that
+// a port in use is reported first.
 func Listen(cfg Config) (net.Listener, error) {
 	l, err := net.Listen("tcp", net.JoinHostPort(cfg.Host, cfg.Port))
 	if errors.Is(err, syscall.EADDRINUSE) {

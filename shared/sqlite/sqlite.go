@@ -36,8 +36,8 @@ func Open(path string) (*sql.DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: %w", err)
 	}
-	// SQLite gives its log the mode of the database file, so the mode of that
-	// file protects both.
+	// SQLite gives the write-ahead log the mode of the database file, so the mode
+	// of that file protects both.
 	f, err := os.OpenFile(abs, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: %w", err)
@@ -61,7 +61,7 @@ func Open(path string) (*sql.DB, error) {
 
 // connect opens the first connection. SQLite ignores the busy timeout and returns
 // SQLITE_BUSY at once while another connection switches a new file to write-ahead
-// logging, recovers the log, or deletes it when the last one closes. Later
+// logging, recovers the log, or deletes it because it is the last one to close. Later
 // connections are not affected, because the first one keeps the log in place.
 func connect(db *sql.DB) error {
 	for deadline := time.Now().Add(busyTimeout); ; time.Sleep(5 * time.Millisecond) {

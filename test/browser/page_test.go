@@ -154,7 +154,7 @@ func TestRefusedUploads(t *testing.T) {
 	v.do(chromedp.SetUploadFiles("#files", []string{filepath.Join(dir, markup), filepath.Join(dir, "nothing.mp4"), huge}))
 	v.waitForState(markup, "That is not a video.")
 	v.waitForState("nothing.mp4", "The file is empty.")
-	r := v.waitForState("huge.mp4", "The file is larger than this service accepts. The limit is 400 MB, or 400000000 bytes. This file has 600 MB.")
+	r := v.waitForState("huge.mp4", "The file is larger than this service accepts. The limit is 400 MB, or 400000000 bytes. This file is 600 MB.")
 	if !slices.Equal(r.Buttons, []string{"Try again", "Remove"}) {
 		t.Errorf("buttons %q", r.Buttons)
 	}

@@ -45,9 +45,9 @@ func normalizeEmail(s string) (string, error) {
 func checkPassword(p string) error {
 	switch {
 	case utf8.RuneCountInString(p) < MinPassword:
-		return fmt.Errorf("it must have at least %d characters", MinPassword)
+		return fmt.Errorf("must have at least %d characters", MinPassword)
 	case len(p) > MaxPassword:
-		return fmt.Errorf("it must have at most %d bytes", MaxPassword)
+		return fmt.Errorf("must have at most %d bytes", MaxPassword)
 	}
 	return nil
 }

@@ -79,10 +79,10 @@ func (s *server) handleLogin(w http.ResponseWriter, r *http.Request) error {
 	}
 	name, password, ok := r.BasicAuth()
 	if !ok {
-		// Not after a wrong password: browsers would show their own login
-		// dialog over the gateway's page.
+		// This header is sent only if there are no credentials. After a wrong
+		// password it would make browsers show their own dialog over the page.
 		w.Header().Set("WWW-Authenticate", `Basic realm="mp3converter", charset="UTF-8"`)
-		return problem.BadCredentials.WithDetail("Send both by HTTP Basic authentication, as curl -u EMAIL:PASSWORD does.")
+		return problem.BadCredentials.WithDetail("Send the e-mail address and the password by HTTP Basic authentication, as curl -u EMAIL:PASSWORD does.")
 	}
 	user, err := s.authenticate(r.Context(), name, password)
 	if err != nil {
@@ -113,16 +113,17 @@ func (s *server) handleLogin(w http.ResponseWriter, r *http.Request) error {
 // unknown user and for a wrong password.
 func (s *server) authenticate(ctx context.Context, name, password string) (User, error) {
 	email, err := normalizeEmail(name)
-	known := err == nil
+	valid := err == nil
 	account := email
-	if !known {
+	if !valid {
 		account = "" // invalid names share one limit
 	}
 	if wait := s.accounts.allow(account, s.now()); wait > 0 {
 		return User{}, problem.TooManyRequests.WithRetryAfter(wait)
 	}
 	var user User
-	if known {
+	known := false
+	if valid {
 		user, err = s.users.ByEmail(ctx, email)
 		known = err == nil
 		if err != nil && !errors.Is(err, ErrUserNotFound) {

@@ -33,7 +33,7 @@ func (s *server) handleRegister(w http.ResponseWriter, r *http.Request) error {
 		return problem.BadEmail
 	}
 	if err := checkPassword(password); err != nil {
-		return problem.BadPassword.WithDetail("To be safe and usable, %s.", err)
+		return problem.BadPassword.WithDetail("The password %s.", err)
 	}
 	hash, err := s.hasher.hash(r.Context(), password)
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 const maxKeys = 10_000
 
 // throttle is a rate limiter per key, for this process only. It keeps the most
-// recently used keys. An attacker with more addresses than it keeps can reset the
-// limit of an account; the limit of each address still applies.
+// recently used keys. An attacker who tries more than maxKeys accounts can reset the
+// limit of one; the limit of each client address still applies.
 type throttle struct {
 	rate  rate.Limit
 	burst int

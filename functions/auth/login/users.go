@@ -36,7 +36,7 @@ func (s *Users) Create(ctx context.Context, u User) error {
 	if err == nil {
 		return nil
 	}
-	// The error for a duplicate depends on the database, so look it up.
+	// Each database reports a duplicate differently, so look the address up instead.
 	if _, lookup := s.ByEmail(ctx, u.Email); lookup == nil {
 		return ErrEmailTaken
 	}

@@ -30,7 +30,7 @@ var errUnusualDump = errors.New("ffmpeg's stream dump is not fully understood")
 func parseDump(text []byte) (*probe, error) {
 	p := &probe{}
 	var tags map[string]string // of the section that the line is in; nil if they do not matter
-	details := false           // the line is among the details of something else
+	skipping := false          // indented lines of this section are ignored
 	for line := range strings.Lines(string(text)) {
 		line, complete := strings.CutSuffix(line, "\n")
 		input := dumpInput.FindStringSubmatch(line)
@@ -48,22 +48,22 @@ func parseDump(text []byte) (*probe, error) {
 		case p.Format.Name == "": // messages of the demuxer
 		case duration != nil:
 			p.Format.Duration = strconv.FormatFloat(clock(duration[1]).Seconds(), 'f', 2, 64)
-			tags, details = nil, true
+			tags, skipping = nil, true
 		case stream != nil:
 			s, err := parseDumpStream(stream)
 			if err != nil {
 				return nil, err
 			}
 			p.Streams = append(p.Streams, s)
-			tags, details = nil, s.Type != "audio"
+			tags, skipping = nil, s.Type != "audio"
 			if s.Type == "audio" {
 				tags = s.Tags
 			}
 		case line == "  Chapters:", strings.HasPrefix(line, "  Program "), line == "  No Program":
-			tags, details = nil, true
+			tags, skipping = nil, true
 		case strings.HasPrefix(line, "    Side data:"):
-			tags, details = nil, true
-		case details && strings.HasPrefix(line, "    "):
+			tags, skipping = nil, true
+		case skipping && strings.HasPrefix(line, "    "):
 		case line == "  Metadata:", line == "    Metadata:":
 		case tags == nil || !addDumpTag(tags, line):
 			return nil, errUnusualDump
@@ -75,8 +75,8 @@ func parseDump(text []byte) (*probe, error) {
 	if err := p.selectStreams(""); err != nil {
 		return nil, err
 	}
-	// The dump never lists a file's tag "language". That of the audio track takes
-	// precedence; without it, the format must be one that has no such tag.
+	// The dump omits the file's tag "language". This does not matter if the audio
+	// track has one, or if a file of this format cannot have one.
 	if p.audio.Tags["language"] == "" && !slices.Contains(withoutLanguage, p.Format.Name) {
 		return nil, errUnusualDump
 	}

@@ -51,7 +51,8 @@ type Converter struct {
 	running atomic.Int64 // conversions in progress
 }
 
-// New checks that the programs are installed and the directory is writable.
+// New returns a Converter, or an error if ffmpeg or ffprobe is not installed or TempDir
+// is not writable.
 func New(cfg Config) (*Converter, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -66,7 +67,7 @@ func New(cfg Config) (*Converter, error) {
 		return nil, fmt.Errorf("TEMP_DIR is not writable: %w", err)
 	}
 	os.Remove(dir)
-	slog.Info("ffmpeg", "sandbox", sandbox.Describe())
+	slog.Info("ffmpeg runs in a sandbox", "restrictions", sandbox.Describe())
 	return &Converter{config: cfg}, nil
 }
 

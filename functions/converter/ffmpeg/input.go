@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// ErrOpen is the error of a conversion that could not open the video to begin with.
+// ErrOpen means that the video could not be opened at the start of a conversion.
 var ErrOpen = errors.New("open video")
 
 // input is a video that ffmpeg can open and seek in without a copy: a regular

@@ -115,7 +115,7 @@ func TestMatrix(t *testing.T) {
 					defer f.Close()
 					info, err := mp3.Inspect(f)
 					// Some codecs pad the last packet.
-					if err != nil || !info.HasTag || (info.Duration()-length).Abs() > 150*time.Millisecond {
+					if err != nil || !info.HasXing || (info.Duration()-length).Abs() > 150*time.Millisecond {
 						t.Errorf("MP3 of %v, want %v; %v", info.Duration(), length, err)
 					}
 					mu.Lock()

@@ -273,8 +273,8 @@ func TestMP3IsCopied(t *testing.T) {
 			}
 			defer f.Close()
 			info, err := mp3.Inspect(f)
-			if err != nil || !info.HasTag {
-				t.Errorf("no length header: %+v, %v", info, err)
+			if err != nil || !info.HasXing {
+				t.Errorf("no Xing header: %+v, %v", info, err)
 			}
 		})
 	}

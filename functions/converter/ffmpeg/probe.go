@@ -197,12 +197,12 @@ func (p *probe) duration() time.Duration {
 func (p *probe) mediaInfo() *conversion.MediaInfo {
 	info := &conversion.MediaInfo{
 		Container: p.Format.Name, Codec: p.audio.Codec, Duration: p.duration(),
-		Rate: p.audio.rate(), Channels: p.audio.Channels, Tags: map[string]string{},
+		SampleRate: p.audio.rate(), Channels: p.audio.Channels, Tags: map[string]string{},
 	}
 	for _, t := range p.Streams {
 		if t.Type == "audio" && len(info.Tracks) < maxTracks {
 			info.Tracks = append(info.Tracks, conversion.Track{
-				Codec: t.Codec, Language: clip(t.Tags["language"]), Title: clip(t.Tags["title"]), Rate: t.rate(), Channels: t.Channels,
+				Codec: t.Codec, Language: clip(t.Tags["language"]), Title: clip(t.Tags["title"]), SampleRate: t.rate(), Channels: t.Channels,
 			})
 		}
 	}

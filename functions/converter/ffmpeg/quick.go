@@ -47,7 +47,7 @@ func (r *conversionRun) convertQuick(ctx context.Context) bool {
 
 	var found *probe
 	var total atomic.Int64 // nanoseconds; 0 until the dump is parsed
-	dump := &dumpReader{parsed: func(p *probe, err error) {
+	dump := &dumpCollector{parsed: func(p *probe, err error) {
 		if err == nil {
 			err = r.checkQuick(p)
 		}
@@ -93,9 +93,9 @@ func (r *conversionRun) convertQuick(ctx context.Context) bool {
 // quickArgs returns the arguments of encodeSerial for the plan that checkQuick
 // requires. ffmpeg reads the tags from the pipe with descriptor tagsFD.
 func (r *conversionRun) quickArgs(tagsFD int) []string {
-	// With several inputs, ffmpeg reads each in its own thread, which takes up to
-	// a tenth of the conversion. Queue size 0 disables the threads. It is the
-	// default since ffmpeg 6, which always uses threads.
+	// Before ffmpeg 6, a second input makes ffmpeg read each input in its own
+	// thread, which takes up to a tenth of the conversion; queue size 0 disables
+	// these threads. Since ffmpeg 6, the threads cannot be disabled.
 	args := append(progressArgs("info"), "-thread_queue_size", "0")
 	args = append(args, r.input.args()...)
 	// The description of the empty input 1 marks the end of the description of
@@ -131,8 +131,8 @@ func (r *conversionRun) checkQuick(found *probe) error {
 	return nil
 }
 
-// dumpReader collects ffmpeg's description of its first input.
-type dumpReader struct {
+// dumpCollector collects ffmpeg's description of its first input.
+type dumpCollector struct {
 	text   []byte
 	done   bool
 	parsed func(*probe, error) // called once
@@ -141,7 +141,7 @@ type dumpReader struct {
 // maxDump limits the description: that of an ordinary video has a few lines.
 const maxDump = 16 << 10
 
-func (d *dumpReader) Write(p []byte) (int, error) {
+func (d *dumpCollector) Write(p []byte) (int, error) {
 	if d.done {
 		return len(p), nil
 	}

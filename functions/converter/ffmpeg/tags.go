@@ -18,7 +18,8 @@ const maxTag = 1000
 type tag struct{ name, value string }
 
 // mp3Tags returns the tags of the MP3. The user's options take precedence over
-// the tags of the file, then those of the audio track, then the title given.
+// the tags of the audio track, then those of the file; for the title, the file comes
+// before the track, and the given title last.
 func (p *probe) mp3Tags(o conversion.Options, title string) []tag {
 	values := map[string]string{"title": title}
 	for _, source := range []map[string]string{p.Format.Tags, p.audio.Tags} {

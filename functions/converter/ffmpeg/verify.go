@@ -21,15 +21,15 @@ func (r *conversionRun) verify() error {
 	return verifyMP3(f, r.plan.expected, r.MaxDuration)
 }
 
-// verifyMP3 checks that an MP3 has a length header and the expected duration. If
+// verifyMP3 checks that an MP3 has a Xing header and the expected duration. If
 // expected is 0, the duration is unknown.
 func verifyMP3(f io.ReadSeeker, expected, maximum time.Duration) error {
 	info, err := mp3.Inspect(f)
 	switch {
 	case err != nil:
 		return fmt.Errorf("%w: MP3: %w", conversion.Corrupt, err)
-	case !info.HasTag || info.Samples() == 0:
-		return fmt.Errorf("%w: MP3 without a length header", conversion.Corrupt)
+	case !info.HasXing || info.Samples() == 0:
+		return fmt.Errorf("%w: MP3 without a Xing header", conversion.Corrupt)
 	case info.Duration() > maximum:
 		return conversion.TooLong
 	case expected > 0 && info.Duration() < expected-tolerance(expected):

@@ -1,6 +1,6 @@
 package mp3
 
-// crcTables are the tables of the CRC-16 that the LAME header uses for itself and for
+// crcTables are the tables of the CRC-16 that the LAME extension uses for itself and for
 // the audio (CRC-16/ARC: polynomial x^16+x^15+x^2+1, reflected, initial value zero).
 // Table n is for a byte followed by n more bytes.
 var crcTables = func() (t [8][256]uint16) {

@@ -87,7 +87,7 @@ func FuzzFrame(f *testing.F) {
 		if _, err := mp3.ParseSideInfo(h, data); err != nil && len(data) > 40 {
 			t.Errorf("side information: %v", err)
 		}
-		_, _ = mp3.ParseTag(data)
+		_, _ = mp3.ParseXingHeader(data)
 		r := mp3.NewReader(bytes.NewReader(data))
 		for range len(data) {
 			if _, err := r.Next(); err == io.EOF || err != nil {

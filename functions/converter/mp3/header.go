@@ -48,8 +48,8 @@ func (v Version) SamplesPerFrame() int {
 	return 576
 }
 
-// bitrateTable is the row of bitrates that applies to the version.
-func (v Version) bitrateTable() int {
+// bitrateRow returns the index of the version in bitrates.
+func (v Version) bitrateRow() int {
 	if v == MPEG1 {
 		return 0
 	}
@@ -132,7 +132,7 @@ func ParseHeader(b []byte) (Header, error) {
 		Emphasis:  b[3] & 3,
 	}
 	layer3 := b[1]>>1&3 == 1
-	h.Bitrate = bitrates[h.Version.bitrateTable()][b[2]>>4] * 1000
+	h.Bitrate = bitrates[h.Version.bitrateRow()][b[2]>>4] * 1000
 	h.SampleRate = sampleRates[b[2]>>2&3] >> h.Version.rateShift()
 	if h.Version == 1 || !layer3 || h.Bitrate == 0 || h.SampleRate == 0 || h.Emphasis == 2 {
 		return Header{}, ErrHeader
@@ -144,7 +144,7 @@ func ParseHeader(b []byte) (Header, error) {
 // sample rate.
 func (h Header) Bytes() ([HeaderSize]byte, error) {
 	bitrate, rate := -1, -1
-	for i, kbit := range bitrates[h.Version.bitrateTable()] {
+	for i, kbit := range bitrates[h.Version.bitrateRow()] {
 		if kbit > 0 && kbit*1000 == h.Bitrate {
 			bitrate = i
 		}
@@ -205,7 +205,7 @@ func (h Header) DataOffset() int { return h.sideInfoOffset() + h.SideInfoSize() 
 // CRC covers the header.
 func (h Header) Enlarge(extra int) (Header, bool) {
 	larger := h
-	for _, kbit := range bitrates[h.Version.bitrateTable()] {
+	for _, kbit := range bitrates[h.Version.bitrateRow()] {
 		larger.Bitrate = kbit * 1000
 		if kbit > 0 && larger.FrameSize() >= h.FrameSize()+extra {
 			return larger, !h.Protected

@@ -8,16 +8,19 @@ import (
 )
 
 // DecoderDelay is how many samples every layer III decoder adds before the
-// audio: the delay of its filter bank. Gapless players skip it together with Tag.Delay.
+// audio: the delay of its filter bank. Gapless players skip it together with
+// XingHeader.Delay.
 const DecoderDelay = 528 + 1
 
 // searchSize is the maximum distance from the ID3v2 tags to the first frame.
 const searchSize = 64 << 10
 
+var errNoFrameCount = errors.New("Xing header without a number of frames")
+
 // ErrNotMP3 means that there is no MPEG layer III stream at the beginning of a file.
 var ErrNotMP3 = errors.New("not an MP3 file")
 
-// Info describes an MP3 file, as far as its beginning shows.
+// Info is what the beginning of an MP3 file tells about it.
 type Info struct {
 	// Offset is where the stream begins: after the ID3v2 tags and any junk, at
 	// the Xing frame if there is one.
@@ -27,24 +30,25 @@ type Info struct {
 	SampleRate int
 	Channels   int
 	VBR        bool
-	// Bitrate is the average over the music.
+	// Bitrate is the average over the audio frames if Exact, otherwise that of the
+	// first frame.
 	Bitrate int
-	// Frames is the number of music frames and Bytes their length. If Exact,
+	// Frames is the number of audio frames and Bytes their length. If Exact,
 	// they were read from a header; otherwise they are estimated from the size of
 	// the file and the bitrate of the first frame.
 	Frames int64
 	Bytes  int64
 	Exact  bool
-	// Tag is the Xing/Info header, if HasTag.
-	Tag    Tag
-	HasTag bool
+	// Xing is the Xing header, if HasXing.
+	Xing    XingHeader
+	HasXing bool
 }
 
-// Samples is the length of the music without the encoder's delay and padding.
+// Samples is the length of the audio without the encoder's delay and padding.
 func (i Info) Samples() int64 {
 	n := i.Frames * int64(i.First.SamplesPerFrame())
-	if i.Tag.HasLAME {
-		n -= int64(i.Tag.Delay + i.Tag.Padding)
+	if i.Xing.HasLAME {
+		n -= int64(i.Xing.Delay + i.Xing.Padding)
 	}
 	return max(n, 0)
 }
@@ -59,7 +63,7 @@ func (i Info) Duration() time.Duration {
 }
 
 // Inspect reads the beginning of an MP3 file: it skips ID3v2 tags, finds the first
-// frame and reads the Xing/Info header. It reads at most 64 KiB and a few headers,
+// frame and reads the Xing header. It reads at most 64 KiB and a few headers,
 // regardless of the file's length, and leaves r at an undefined position.
 //
 // It does not read the audio. For a file that was cut off it returns the length that
@@ -85,29 +89,29 @@ func Inspect(r io.ReadSeeker) (Info, error) {
 	}
 	info := Info{Offset: at + int64(i), First: h, SampleRate: h.SampleRate, Channels: h.Channels()}
 	info.Bytes = max(size-info.Offset, 0)
-	if err := info.readTag(buf[i : i+h.FrameSize()]); err != nil {
-		// No Xing header: assume that the whole file has the first frame's bitrate.
+	if err := info.readXing(buf[i : i+h.FrameSize()]); err != nil {
+		// The length is unknown: assume that the whole file has the first frame's bitrate.
 		info.Frames = int64(float64(info.Bytes) * 8 * float64(h.SampleRate) / float64(h.SamplesPerFrame()*h.Bitrate))
 		info.Bitrate = h.Bitrate
 	}
 	return info, nil
 }
 
-// readTag fills in the fields that a Xing frame contains.
-func (i *Info) readTag(frame []byte) error {
-	tag, err := ParseTag(frame)
+// readXing fills in the fields that a Xing frame contains.
+func (i *Info) readXing(frame []byte) error {
+	x, err := ParseXingHeader(frame)
 	if err != nil {
 		return err
 	}
-	i.Tag, i.HasTag, i.VBR = tag, true, tag.VBR
+	i.Xing, i.HasXing, i.VBR = x, true, x.VBR
 	i.Bytes = max(i.Bytes-int64(len(frame)), 0)
-	if tag.Bytes > int64(len(frame)) {
-		i.Bytes = tag.Bytes - int64(len(frame))
+	if x.Bytes > int64(len(frame)) {
+		i.Bytes = x.Bytes - int64(len(frame))
 	}
-	if tag.Frames == 0 {
-		return ErrNoTag
+	if x.Frames == 0 {
+		return errNoFrameCount
 	}
-	i.Frames, i.Exact = tag.Frames, true
+	i.Frames, i.Exact = x.Frames, true
 	i.setAverageBitrate()
 	return nil
 }

@@ -76,8 +76,8 @@ func TestInspectAndScanAgreeWithEncoder(t *testing.T) {
 			if scan.Frames != got.Frames || scan.Bytes != got.Bytes || scan.Junk != 0 || scan.Truncated {
 				t.Errorf("counted %d frames, %d bytes, %d junk; header says %d, %d", scan.Frames, scan.Bytes, scan.Junk, got.Frames, got.Bytes)
 			}
-			if scan.MusicCRC != got.Tag.MusicCRC {
-				t.Errorf("music CRC %04x, header says %04x", scan.MusicCRC, got.Tag.MusicCRC)
+			if scan.MusicCRC != got.Xing.MusicCRC {
+				t.Errorf("music CRC %04x, header says %04x", scan.MusicCRC, got.Xing.MusicCRC)
 			}
 			if tc.bitrate != 0 && (scan.MinBitrate != tc.bitrate || scan.MaxBitrate != tc.bitrate) {
 				t.Errorf("bitrates %d to %d, want %d", scan.MinBitrate, scan.MaxBitrate, tc.bitrate)
@@ -92,8 +92,8 @@ func TestInspectEstimatesWithoutXingHeader(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Exact || got.HasTag {
-		t.Errorf("exact %t, tag %t, want an estimate", got.Exact, got.HasTag)
+	if got.Exact || got.HasXing {
+		t.Errorf("exact %t, tag %t, want an estimate", got.Exact, got.HasXing)
 	}
 	if d := (got.Duration() - 10*time.Second).Abs(); d > 100*time.Millisecond {
 		t.Errorf("duration %v, want about 10s", got.Duration())

@@ -10,7 +10,7 @@ import (
 // TestOptions checks that MP3 has every sample rate and bitrate that users may ask for.
 func TestOptions(t *testing.T) {
 	checked := 0
-	for _, o := range conversion.Table {
+	for _, o := range conversion.AllOptions {
 		values, ok := o.Values.(conversion.Integers)
 		if !ok {
 			continue

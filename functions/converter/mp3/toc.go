@@ -38,7 +38,7 @@ func (t *TOCBuilder) Frames() int64 { return t.frames }
 func (t *TOCBuilder) Bytes() int64 { return t.bytes }
 
 // Table returns, for every hundredth of the playing time, the position in the
-// stream in 256ths. xingSize is the size of the Xing frame before them.
+// stream in 256ths. xingSize is the size of the Xing frame before the audio frames.
 func (t *TOCBuilder) Table(xingSize int) (toc [100]byte) {
 	total := t.bytes + int64(xingSize)
 	for i := range toc {

@@ -19,13 +19,13 @@ type chunk struct {
 // set, so memory is bounded, and a decoder that is faster than the encoders has to
 // wait for them.
 type chunker struct {
-	pcm         io.Reader
-	frameBytes  int
-	sampleBytes int
-	chunkFrames int
-	free        chan []byte
-	buffers     [][]byte // all that were allocated
-	bytesRead   int64
+	pcm            io.Reader
+	frameBytes     int
+	bytesPerSample int
+	chunkFrames    int
+	free           chan []byte
+	buffers        [][]byte // all that were allocated
+	bytesRead      int64
 }
 
 func newChunker(pcm io.Reader, c Config, p Params) *chunker {
@@ -35,15 +35,15 @@ func newChunker(pcm io.Reader, c Config, p Params) *chunker {
 		free <- nil // allocated on first use: short inputs need few
 	}
 	return &chunker{
-		pcm: pcm, frameBytes: p.frameBytes(), sampleBytes: p.sampleBytes(),
+		pcm: pcm, frameBytes: p.frameBytes(), bytesPerSample: p.bytesPerSample(),
 		chunkFrames: c.chunkFrames, free: free,
 	}
 }
 
 // run sends the chunks to the encoders' queues until the PCM ends. It fails if the PCM
-// is empty or ends within a sample. Encoders take strict turns: what an encoder makes
-// of a chunk depends slightly on its previous one, and the same input must always make
-// the same file.
+// is empty or ends within a sample. Encoders take strict turns: the output for a
+// chunk depends slightly on the chunk that its encoder had before, and the same input
+// must always make the same file.
 func (c *chunker) run(ctx context.Context, queues []chan chunk) error {
 	defer func() {
 		for _, q := range queues {
@@ -63,7 +63,7 @@ func (c *chunker) run(ctx context.Context, queues []chan chunk) error {
 		if err != nil && !last {
 			return fmt.Errorf("reading PCM: %w", err)
 		}
-		if c.bytesRead%int64(c.sampleBytes) != 0 && last {
+		if c.bytesRead%int64(c.bytesPerSample) != 0 && last {
 			return fmt.Errorf("PCM of %d bytes ends within a sample", c.bytesRead)
 		}
 		if c.bytesRead == 0 {

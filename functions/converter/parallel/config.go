@@ -9,9 +9,9 @@ import (
 
 // Config says which encoders to run and how many.
 type Config struct {
-	// Command makes the command that runs ffmpeg, with libmp3lame built in, with
-	// the given arguments. When ctx ends, the command must kill every process it
-	// started: put a sandbox or a process group here.
+	// Command returns a command that runs ffmpeg with args. ffmpeg must include
+	// libmp3lame. When ctx ends, the command must kill every process that it has
+	// started, for example with a process group.
 	Command func(ctx context.Context, args []string) *exec.Cmd
 	// Workers is how many encoders run at once; 0 means 1.
 	Workers int
@@ -29,14 +29,14 @@ type Config struct {
 }
 
 // paddingPeriod is the number of frames after which the pattern of padded frames
-// repeats at constant bitrate. At 44.1 kHz and its halves a frame is not a whole
-// number of bytes, and 49 is the smallest number of frames that is, at every bitrate.
+// repeats at constant bitrate. At 44.1, 22.05 and 11.025 kHz a frame is not a
+// whole number of bytes, but 49 frames are, at every bitrate.
 // Chunks begin at multiples of it, so that segments follow the pattern that one
 // encoder would have made.
 const paddingPeriod = 49
 
-// maxChunkFrames is two minutes at 44.1 kHz, or 41 MB of PCM. Longer chunks encode
-// fewer frames twice, shorter ones need less memory.
+// maxChunkFrames is about two minutes at 44.1 kHz, or 41 MB of 32-bit stereo PCM.
+// Longer chunks encode fewer frames twice, shorter ones need less memory.
 const maxChunkFrames = 90 * paddingPeriod
 
 // Neighbouring chunks share sharedFrames frames of audio.
@@ -62,8 +62,8 @@ const _ = uint(-(sharedFrames % paddingPeriod))
 // over.
 const lengthPerWorker = 150 * time.Second
 
-// WorkersFor returns how many encoders to use for audio of that length on so many
-// cores. If it returns 1, a plain ffmpeg is as fast.
+// WorkersFor returns how many encoders to use for audio of the given length on the
+// given number of cores. If it returns 1, a plain ffmpeg is as fast.
 func WorkersFor(length time.Duration, cores int) int {
 	return max(1, min(cores, int(length/lengthPerWorker)))
 }
@@ -80,14 +80,14 @@ func (c Config) withDefaults(p Params) (Config, error) {
 	return c, nil
 }
 
-// equalChunkFrames divides that many frames into equal chunks for all workers. If the
+// equalChunkFrames divides the frames into equal chunks for all workers. If the
 // number is unknown (0), chunks are as large as they may be.
 func equalChunkFrames(frames, workers int) int {
 	if frames <= 0 {
 		return maxChunkFrames
 	}
-	rounds := ceilDiv(frames, workers*maxChunkFrames)
-	return paddingPeriod * ceilDiv(frames, rounds*workers*paddingPeriod)
+	chunksPerWorker := ceilDiv(frames, workers*maxChunkFrames)
+	return paddingPeriod * ceilDiv(frames, chunksPerWorker*workers*paddingPeriod)
 }
 
 func ceilDiv(a, b int) int { return (a + b - 1) / b }

@@ -3,9 +3,9 @@
 //
 // The PCM is read once, from one decoder, so seeking, timestamps, filters and
 // containers are not this package's concern. It is cut at frame boundaries into
-// chunks of up to two minutes, which go in turn to as many ffmpeg processes as there
-// are cores. What an encoder makes of a chunk is a segment. Neighbouring chunks share
-// 98 frames of audio:
+// chunks of at most about two minutes (at 44.1 kHz), which go in turn to as many
+// ffmpeg processes as there are cores. The output of an encoder for a chunk is called
+// a segment. Neighbouring chunks share 98 frames of audio:
 //
 //   - 71 warm-up frames, in which the filter bank and the psychoacoustic model of the
 //     later encoder settle; its output for them is dropped;
@@ -14,7 +14,7 @@
 //   - 3 look-ahead frames, which the earlier encoder must see before it writes the
 //     frames in front of them.
 //
-// An Info frame in front holds the exact length, seek table, checksums, delay and
+// A Xing frame in front holds the exact length, seek table, checksums, delay and
 // padding.
 //
 // # The bit reservoir
@@ -22,26 +22,26 @@
 // The main data of a frame may begin in earlier frames: the bit reservoir. At a
 // splice point, the main data that the first kept frame borrowed lies in dropped
 // frames. It is copied into the unused end of the earlier segment's data areas. If
-// there is enough unused space, no frame changes except for bytes that no decoder
-// reads. Otherwise one frame gets a higher bitrate, and so becomes larger, as frames
+// there is enough unused space, the earlier frames change only in bytes that were
+// unused. Otherwise one frame gets a higher bitrate, and so becomes larger, as frames
 // of a variable bitrate do. A file of constant bitrate may therefore hold a few frames
 // of another size.
 //
 // Measured with noise, chords, speech and clicks:
 //
-//	                     splice points   at the first frame   within 24   larger frame
-//	constant bitrate              2544                 2487          52              5
-//	variable bitrate              1680                 1012         595             73
+//	                     splice points   at the first frame   at a later one   larger frame
+//	constant bitrate              2544                 2487               52              5
+//	variable bitrate              1680                 1012              595             73
 //
 // At the highest bitrate there is no larger frame, so the space has to be found; all
-// 1200 splice points had it within 9 frames. If one never has, Encode fails with
-// ErrNoSplicePoint.
+// 1200 splice points had it within 9 frames. If there is no space in any, Encode fails
+// with ErrNoSplicePoint.
 //
 // Encoding without a bit reservoir would be simpler, but LAME can only turn it off for
 // a whole encode. That takes a sixth more processor time and costs 0.4 dB of
 // signal-to-noise ratio for steady sounds, up to 5 dB for clicks.
 //
-// # Several machines
+// # Encoding on several machines (not implemented)
 //
 // A chunk needs nothing but its PCM and its index, and encoding it twice with fresh
 // encoders gives the same bytes. Chunks could therefore be encoded on other machines.

@@ -13,8 +13,8 @@ import (
 // ErrNoAudio means that the PCM was empty.
 var ErrNoAudio = errors.New("no audio to encode")
 
-// EncoderError means that an encoder failed. Stderr is the end of its log, which is
-// for our log and not for the user.
+// EncoderError means that an encoder failed. Stderr is the end of its standard
+// error, which is to be logged, not shown to users.
 type EncoderError struct {
 	Err    error
 	Stderr string
@@ -32,14 +32,14 @@ func (e *EncoderError) Unwrap() error { return e.Err }
 // Result describes the MP3 that was written.
 type Result struct {
 	Samples  int64 // of audio, per channel: exactly as many as in the PCM
-	Frames   int64 // without the Info frame
-	Bytes    int64 // with the Info frame
+	Frames   int64 // without the Xing frame
+	Bytes    int64 // with the Xing frame
 	Segments int
-	Tag      mp3.Tag // the content of the Info frame
+	Xing     mp3.XingHeader // the content of the Xing frame
 }
 
 // Encode reads PCM to its end and writes an MP3 at the current position of out: an
-// Info frame, then the audio. It starts c.Workers encoders and holds a few chunks of
+// Xing frame, then the audio. It starts c.Workers encoders and holds a few chunks of
 // PCM in memory, however long the input is. No encoder is running when it returns. On
 // error, the content of out is undefined.
 //
@@ -88,12 +88,12 @@ func Encode(ctx context.Context, c Config, p Params, pcm io.Reader, out io.Write
 	if err := context.Cause(ctx); err != nil {
 		return Result{}, err
 	}
-	samples := chunks.bytesRead / int64(p.sampleBytes())
-	tag, err := mp3Out.writeInfoFrame(samples)
+	samples := chunks.bytesRead / int64(p.bytesPerSample())
+	xing, err := mp3Out.writeXingFrame(samples)
 	if err != nil {
-		return Result{}, fmt.Errorf("writing the Info frame: %w", err)
+		return Result{}, fmt.Errorf("writing the Xing frame: %w", err)
 	}
 	return Result{
-		Samples: samples, Frames: tag.Frames, Bytes: mp3Out.bytes(), Segments: segments.next, Tag: tag,
+		Samples: samples, Frames: xing.Frames, Bytes: mp3Out.bytes(), Segments: segments.next, Xing: xing,
 	}, nil
 }

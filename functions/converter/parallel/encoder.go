@@ -12,8 +12,8 @@ import (
 )
 
 // encoder is one ffmpeg process that encodes chunk after chunk as one PCM stream.
-// Where two of its chunks meet, the sound is wrong; those are the chunks' warm-up and
-// look-ahead frames, which are dropped.
+// The frames around the boundary between two of its chunks are wrong. These are
+// look-ahead and warm-up frames, which are dropped.
 type encoder struct {
 	config Config
 	params Params
@@ -80,8 +80,8 @@ func (e *encoder) run(parent context.Context, queue <-chan chunk, free chan<- []
 	return writeErr
 }
 
-// writeChunks writes the chunks to the encoder's standard input and returns their
-// buffers.
+// writeChunks writes the chunks to the encoder's standard input and gives their buffers
+// back to the chunker.
 func (e *encoder) writeChunks(ctx context.Context, stdin io.Writer, ch chunk, queue <-chan chunk, free chan<- []byte) error {
 	if _, err := stdin.Write(e.params.wavHeader()); err != nil {
 		return fmt.Errorf("writing to the encoder: %w", err)
@@ -117,7 +117,7 @@ func (e *encoder) readSegments(stdout io.Reader, a *assembler) error {
 		if s == nil {
 			var ok bool
 			if want, ok = e.nextExpected(); !ok {
-				continue // flushed after the last segment's look-ahead frames
+				continue // a frame that the encoder flushes after the last segment
 			}
 			s = &segment{index: want.index, last: want.last}
 		}
@@ -131,8 +131,8 @@ func (e *encoder) readSegments(stdout io.Reader, a *assembler) error {
 	}
 }
 
-// endStream hands over the segment that ends with the stream, and fails if frames of
-// another one are missing.
+// endStream hands over the segment that ends with the stream, and fails if a segment is
+// incomplete or missing.
 func (e *encoder) endStream(s *segment, a *assembler) error {
 	if s != nil && s.last {
 		a.add(s)

@@ -117,7 +117,7 @@ func floats(b []byte) []float32 {
 	return out
 }
 
-// audioFrames returns the frames after the Info frame.
+// audioFrames returns the frames after the Xing frame.
 func audioFrames(t *testing.T, data []byte) [][]byte {
 	t.Helper()
 	var out [][]byte

@@ -22,8 +22,8 @@ type Params struct {
 	Args []string
 }
 
-// bytesPerSample lists the PCM formats and the size of one sample of one channel.
-var bytesPerSample = map[string]int{"s16le": 2, "s32le": 4, "f32le": 4}
+// bytesPerValue lists the PCM formats and the size of one sample of one channel.
+var bytesPerValue = map[string]int{"s16le": 2, "s32le": 4, "f32le": 4}
 
 func (p Params) validate() error {
 	_, known := mp3.VersionOf(p.SampleRate)
@@ -32,7 +32,7 @@ func (p Params) validate() error {
 		return fmt.Errorf("MP3 does not support a sample rate of %d Hz", p.SampleRate)
 	case p.Channels != 1 && p.Channels != 2:
 		return fmt.Errorf("MP3 does not support %d channels", p.Channels)
-	case bytesPerSample[p.Format] == 0:
+	case bytesPerValue[p.Format] == 0:
 		return fmt.Errorf("PCM format %q is not one of s16le, s32le, f32le", p.Format)
 	case p.Bitrate < 0 || p.Bitrate > mp3.MaxBitrate:
 		return fmt.Errorf("MP3 does not support a bitrate of %d bit/s", p.Bitrate)
@@ -48,18 +48,19 @@ func (p Params) samplesPerFrame() int {
 	return version.SamplesPerFrame()
 }
 
-// sampleBytes is the size of one sample of all channels.
-func (p Params) sampleBytes() int { return bytesPerSample[p.Format] * p.Channels }
+// bytesPerSample is the size of one sample of all channels.
+func (p Params) bytesPerSample() int { return bytesPerValue[p.Format] * p.Channels }
 
 // frameBytes is the size of one frame's PCM.
-func (p Params) frameBytes() int { return p.samplesPerFrame() * p.sampleBytes() }
+func (p Params) frameBytes() int { return p.samplesPerFrame() * p.bytesPerSample() }
 
-// frames is how many whole frames audio of that length fills.
+// frames is how many whole frames audio of the given length fills.
 func (p Params) frames(length time.Duration) int {
 	return int(length.Seconds() * float64(p.SampleRate) / float64(p.samplesPerFrame()))
 }
 
-// encoderArgs are ffmpeg's arguments: a WAV stream in, frames without any header out.
+// encoderArgs are ffmpeg's arguments to encode a WAV stream from standard input to MP3
+// frames on standard output, without a Xing frame or ID3 tags.
 func (p Params) encoderArgs() []string {
 	args := []string{
 		"-nostdin", "-hide_banner", "-v", "error",

@@ -2,6 +2,6 @@
 
 package parallel
 
-// Only Linux can change the capacity of a pipe.
+// These are optimizations, for Linux only.
 func enlargePipe(any) {}
 func setBlocking(any) {}

@@ -102,7 +102,7 @@ func TestSplicePointsAreInaudible(t *testing.T) {
 	}
 }
 
-// checkFile compares the file with its Info frame, the result and the source.
+// checkFile compares the file with its Xing frame, the result and the source.
 func checkFile(t *testing.T, data []byte, r parallel.Result, samples int) {
 	t.Helper()
 	info, err := mp3.Inspect(bytes.NewReader(data))
@@ -114,13 +114,13 @@ func checkFile(t *testing.T, data []byte, r parallel.Result, samples int) {
 		t.Fatal(err)
 	}
 	if info.Samples() != int64(samples) || r.Samples != int64(samples) {
-		t.Errorf("the Info frame says %d samples, the result %d; the source has %d", info.Samples(), r.Samples, samples)
+		t.Errorf("the Xing frame says %d samples, the result %d; the source has %d", info.Samples(), r.Samples, samples)
 	}
 	if scan.Frames != info.Frames || scan.Bytes != info.Bytes || scan.Junk != 0 || r.Bytes != int64(len(data)) {
 		t.Errorf("%d frames and %d bytes (%d of junk), header says %d and %d", scan.Frames, scan.Bytes, scan.Junk, info.Frames, info.Bytes)
 	}
-	if !info.Tag.CRCValid || info.Tag.MusicCRC != scan.MusicCRC {
-		t.Errorf("header CRC valid: %t; music CRC %04x, header says %04x", info.Tag.CRCValid, scan.MusicCRC, info.Tag.MusicCRC)
+	if !info.Xing.CRCValid || info.Xing.MusicCRC != scan.MusicCRC {
+		t.Errorf("header CRC valid: %t; music CRC %04x, header says %04x", info.Xing.CRCValid, scan.MusicCRC, info.Xing.MusicCRC)
 	}
 }
 
@@ -147,8 +147,8 @@ func newErrorEnergy(p parallel.Params, ref, got []float32) errorEnergy {
 
 // compare computes by how many dB the error of each window exceeds that of another
 // encode. It fails if this excess is larger around splice points than elsewhere, by
-// more than average on average or by more than worst in the worst window.
-func (e errorEnergy) compare(t *testing.T, other errorEnergy, splicePoints []int, average, worst float64) {
+// more than maxMean on average or by more than maxWorst in the worst window.
+func (e errorEnergy) compare(t *testing.T, other errorEnergy, splicePoints []int, maxMean, maxWorst float64) {
 	t.Helper()
 	atSplice := make([]bool, len(e.energy))
 	for _, point := range splicePoints {
@@ -169,10 +169,10 @@ func (e errorEnergy) compare(t *testing.T, other errorEnergy, splicePoints []int
 	t.Logf("splice points %+.2f dB on average, %+.2f dB at worst; elsewhere %+.2f, %+.2f", mean(near), slices.Max(near), mean(far), slices.Max(far))
 	slices.Sort(near)
 	slices.Sort(far)
-	if n, f := near[len(near)-1], far[len(far)-1]; n > f+worst {
+	if n, f := near[len(near)-1], far[len(far)-1]; n > f+maxWorst {
 		t.Errorf("the worst splice point has %.2f dB more error than one encoder, elsewhere it is %.2f dB at most", n, f)
 	}
-	if n, f := mean(near), mean(far); n > f+average {
+	if n, f := mean(near), mean(far); n > f+maxMean {
 		t.Errorf("splice points have %.2f dB more error than one encoder on average, elsewhere it is %.2f dB", n, f)
 	}
 }

@@ -14,12 +14,12 @@ var ErrOverlap = errors.New("main data of two frames overlap")
 // segment holds the frames that an encoder made of one chunk, including those that the
 // neighbouring segments have too.
 type segment struct {
-	index  int
-	last   bool
-	start  int // the first frame to write: those before it are in the segment before
-	frames []frame
-	data   []byte // all frames
-	areas  int    // total length of the data areas
+	index     int
+	last      bool
+	start     int // the first frame to write: those before it are in the segment before
+	frames    []frame
+	data      []byte // all frames
+	areaBytes int    // total length of the data areas
 }
 
 // frame is one frame of a segment. Its data area is everything behind its side
@@ -28,13 +28,13 @@ type segment struct {
 // frames, which is the bit reservoir. Positions in that stream count from the
 // beginning of the segment.
 type frame struct {
-	header    mp3.Header
-	offset    int // of the frame in the segment's data
-	size      int // of the whole frame
-	area      int // offset of the data area in the segment's data
-	areaStart int // position of the data area in the stream
-	mainStart int // position of the main data: before areaStart by what is borrowed
-	mainEnd   int
+	header     mp3.Header
+	offset     int // of the frame in the segment's data
+	size       int // of the whole frame
+	areaOffset int // offset of the data area in the segment's data
+	areaPos    int // position of the data area in the stream
+	mainStart  int // position of the main data: areaPos - main_data_begin
+	mainEnd    int
 }
 
 // add appends a frame.
@@ -44,13 +44,13 @@ func (s *segment) add(f mp3.Frame) error {
 		return err
 	}
 	n := frame{
-		header: f.Header, offset: len(s.data), size: len(f.Data), area: len(s.data) + f.Header.DataOffset(),
-		areaStart: s.areas, mainStart: s.areas - side.MainDataBegin,
+		header: f.Header, offset: len(s.data), size: len(f.Data), areaOffset: len(s.data) + f.Header.DataOffset(),
+		areaPos: s.areaBytes, mainStart: s.areaBytes - side.MainDataBegin,
 	}
 	n.mainEnd = n.mainStart + (side.MainDataBits+7)/8
 	s.data = append(s.data, f.Data...)
-	s.areas += len(s.data) - n.area
-	if n.mainEnd > s.areas || len(s.frames) > 0 && n.mainStart < s.frames[len(s.frames)-1].mainEnd {
+	s.areaBytes += len(s.data) - n.areaOffset
+	if n.mainEnd > s.areaBytes || len(s.frames) > 0 && n.mainStart < s.frames[len(s.frames)-1].mainEnd {
 		return fmt.Errorf("segment %d, frame %d: %w", s.index, len(s.frames), ErrOverlap)
 	}
 	s.frames = append(s.frames, n)
@@ -61,11 +61,11 @@ func (s *segment) add(f mp3.Frame) error {
 // earlier frame. Bytes before the segment's start are not counted: they are not
 // written.
 func (s *segment) unusedBefore(n int) int {
-	end := s.areas
+	end := s.areaBytes
 	if n < len(s.frames) {
-		end = s.frames[n].areaStart
+		end = s.frames[n].areaPos
 	}
-	return end - max(s.frames[n-1].mainEnd, s.frames[s.start].areaStart)
+	return end - max(s.frames[n-1].mainEnd, s.frames[s.start].areaPos)
 }
 
 // borrowedBytes returns how much of the main data of frame n lies in earlier frames.
@@ -76,12 +76,12 @@ func (s *segment) borrowedBytes(n int) (int, bool) {
 		return 0, false
 	}
 	f := s.frames[n]
-	return f.areaStart - f.mainStart, f.mainStart >= 0
+	return f.areaPos - f.mainStart, f.mainStart >= 0
 }
 
 // borrowedData copies the main data of frame n that lie in earlier frames.
 func (s *segment) borrowedData(n int) []byte {
-	out := make([]byte, s.frames[n].areaStart-s.frames[n].mainStart)
+	out := make([]byte, s.frames[n].areaPos-s.frames[n].mainStart)
 	for rest := out; len(rest) > 0; {
 		n--
 		area := s.dataArea(n)
@@ -105,7 +105,7 @@ func (s *segment) fillReservoir(b []byte) {
 
 func (s *segment) dataArea(n int) []byte {
 	f := s.frames[n]
-	return s.data[f.area : f.offset+f.size]
+	return s.data[f.areaOffset : f.offset+f.size]
 }
 
 // truncate drops frame n and all later ones.
@@ -113,7 +113,7 @@ func (s *segment) truncate(n int) {
 	if n == len(s.frames) {
 		return
 	}
-	s.data, s.areas = s.data[:s.frames[n].offset], s.frames[n].areaStart
+	s.data, s.areaBytes = s.data[:s.frames[n].offset], s.frames[n].areaPos
 	s.frames = s.frames[:n]
 }
 
@@ -128,13 +128,13 @@ func (s *segment) enlargeLastFrame(h mp3.Header) error {
 	copy(s.data[f.offset:], header[:])
 	added := h.FrameSize() - f.size
 	s.data = append(s.data, make([]byte, added)...)
-	s.areas += added
+	s.areaBytes += added
 	f.header, f.size = h, h.FrameSize()
 	return nil
 }
 
-// written returns the frames that go into the MP3, and their bytes.
-func (s *segment) written() ([]frame, []byte) {
+// kept returns the frames that go into the MP3, and their bytes.
+func (s *segment) kept() ([]frame, []byte) {
 	frames := s.frames[s.start:]
 	return frames, s.data[frames[0].offset:]
 }

@@ -10,9 +10,9 @@ var ErrNoSplicePoint = errors.New("no splice point: the bit reservoir has no unu
 // replace those of s. The main data that the frame borrows lie in frames of next that
 // are dropped; they are copied into unused space at the end of s.
 //
-// Any frame that both segments have can be the splice point. The first one with enough
-// unused space is taken. If none has, the frame before one of them is made larger, as
-// if the encoder had chosen a higher bitrate for it.
+// Any overlap frame, or the frame after them, can be the splice point. The first one
+// with enough unused space is taken. If none has, the frame before one of them is made
+// larger, as if the encoder had chosen a higher bitrate for it.
 func (s *segment) splice(next *segment) error {
 	first := len(s.frames) - overlapFrames // both encoders are warmed up from here on
 	for i := range overlapFrames + 1 {

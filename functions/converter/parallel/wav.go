@@ -17,9 +17,9 @@ func (p Params) wavHeader() []byte {
 	b = binary.LittleEndian.AppendUint16(b, format)
 	b = binary.LittleEndian.AppendUint16(b, uint16(p.Channels))
 	b = binary.LittleEndian.AppendUint32(b, uint32(p.SampleRate))
-	b = binary.LittleEndian.AppendUint32(b, uint32(p.SampleRate*p.sampleBytes()))
-	b = binary.LittleEndian.AppendUint16(b, uint16(p.sampleBytes()))
-	b = binary.LittleEndian.AppendUint16(b, uint16(8*bytesPerSample[p.Format]))
+	b = binary.LittleEndian.AppendUint32(b, uint32(p.SampleRate*p.bytesPerSample()))
+	b = binary.LittleEndian.AppendUint16(b, uint16(p.bytesPerSample()))
+	b = binary.LittleEndian.AppendUint16(b, uint16(8*bytesPerValue[p.Format]))
 	b = append(b, "data"...)
 	return binary.LittleEndian.AppendUint32(b, unlimited)
 }

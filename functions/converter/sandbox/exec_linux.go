@@ -52,7 +52,7 @@ func execSandboxed(specJSON string, args []string) error {
 	if err := unix.Dup3(fd, programFD, unix.O_CLOEXEC); err != nil {
 		return fmt.Errorf("keep %s open: %w", spec.Program, err)
 	}
-	for _, restrict := range []func(execSpec) error{restrictFilesystem, dropCapabilities, installSeccompFilter, setLimits} {
+	for _, restrict := range []func(execSpec) error{restrictFilesystem, dropPrivileges, installSeccompFilter, setLimits} {
 		if err := restrict(spec); err != nil {
 			return err
 		}
@@ -60,9 +60,9 @@ func execSandboxed(specJSON string, args []string) error {
 	return execProgram(argv, envv)
 }
 
-// dropCapabilities matters only if the service runs as root, as it may on a laptop.
-// With no_new_privs, executing the program does not restore capabilities.
-func dropCapabilities(execSpec) error {
+// dropPrivileges drops all capabilities, which the service has only if it runs as root,
+// and sets no_new_privs, so that executing the program does not restore them.
+func dropPrivileges(execSpec) error {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("no_new_privs: %w", err)
 	}

@@ -23,11 +23,11 @@ var libraryDirs = []string{
 var loaderFiles = []string{"/etc/ld.so.cache", "/etc/ld.so.preload", "/dev/urandom"}
 
 const (
-	readFile = ll.AccessFSReadFile
-	readDir  = ll.AccessFSReadFile | ll.AccessFSReadDir
-	execFile = ll.AccessFSReadFile | ll.AccessFSExecute
-	// workDir does not allow creating links, sockets or devices, or executing files.
-	workDir = readDir | ll.AccessFSWriteFile | ll.AccessFSTruncate | ll.AccessFSMakeReg | ll.AccessFSRemoveFile |
+	readFileAccess = ll.AccessFSReadFile
+	readDirAccess  = ll.AccessFSReadFile | ll.AccessFSReadDir
+	execFileAccess = ll.AccessFSReadFile | ll.AccessFSExecute
+	// workDirAccess does not allow creating links, sockets or devices, or executing files.
+	workDirAccess = readDirAccess | ll.AccessFSWriteFile | ll.AccessFSTruncate | ll.AccessFSMakeReg | ll.AccessFSRemoveFile |
 		ll.AccessFSMakeDir | ll.AccessFSRemoveDir
 )
 
@@ -35,22 +35,22 @@ const (
 // kernel's Landlock can.
 func restrictFilesystem(spec execSpec) error {
 	rules := []landlock.Rule{
-		landlock.PathAccess(execFile, spec.Program),
-		landlock.PathAccess(readDir, append(libraryDirs, filepath.Join(filepath.Dir(spec.Program), "../lib"))...).IgnoreIfMissing(),
-		landlock.PathAccess(readFile, loaderFiles...).IgnoreIfMissing(),
+		landlock.PathAccess(execFileAccess, spec.Program),
+		landlock.PathAccess(readDirAccess, append(libraryDirs, filepath.Join(filepath.Dir(spec.Program), "../lib"))...).IgnoreIfMissing(),
+		landlock.PathAccess(readFileAccess, loaderFiles...).IgnoreIfMissing(),
 		landlock.RWFiles("/dev/null").IgnoreIfMissing(),
 	}
 	if loader := dynamicLoader(spec.Program); loader != "" {
-		rules = append(rules, landlock.PathAccess(execFile, loader).IgnoreIfMissing())
+		rules = append(rules, landlock.PathAccess(execFileAccess, loader).IgnoreIfMissing())
 	}
 	if spec.Dir != "" {
-		rules = append(rules, landlock.PathAccess(workDir, spec.Dir))
+		rules = append(rules, landlock.PathAccess(workDirAccess, spec.Dir))
 	}
 	for fd := 3; fd < 3+spec.ExtraFiles; fd++ {
 		// ffmpeg opens its input again, as /dev/fd/N.
 		var stat unix.Stat_t
 		if err := unix.Fstat(fd, &stat); err == nil && stat.Mode&unix.S_IFMT == unix.S_IFREG {
-			rules = append(rules, landlock.PathAccess(readFile, fmt.Sprintf("/proc/self/fd/%d", fd)))
+			rules = append(rules, landlock.PathAccess(readFileAccess, fmt.Sprintf("/proc/self/fd/%d", fd)))
 		}
 	}
 	if spec.Port != 0 {

@@ -69,7 +69,7 @@ func (w *Worker) claim(ctx context.Context, jobID string) (*attempt, error) {
 func (a *attempt) run(ctx context.Context) (jobs.File, *conversion.MediaInfo, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer context.AfterFunc(a.worker.stop, func() { cancel(errStopping) })()
+	defer context.AfterFunc(a.worker.shutdown, func() { cancel(errStopping) })()
 	heartbeatDone := make(chan struct{})
 	go func() {
 		defer close(heartbeatDone)
@@ -92,9 +92,9 @@ func (a *attempt) convert(ctx context.Context) (jobs.File, *conversion.MediaInfo
 		return r, err
 	}}
 	result, err := a.worker.converter.Convert(ctx, video, a.job.Options, func(percent int) { a.progress.Store(int64(percent)) })
-	defer result.Close()
-	// A video that is no longer found during the conversion may be found by the
-	// next attempt: another replica of the store may answer.
+	defer result.Close() //nolint:staticcheck // the result is never nil
+	// Only a video that is missing at the start is a final failure. One that
+	// disappears later is retried: another replica of the store may have it.
 	if errors.Is(err, ffmpeg.ErrOpen) && errors.Is(err, media.ErrNotFound) {
 		err = conversion.VideoMissing
 	}
@@ -125,7 +125,7 @@ func (a *attempt) recordOutcome(ctx context.Context, audio jobs.File, info *conv
 			return j.Complete(policy, a.holder, audio, now)
 		}
 	case errors.Is(err, jobs.ErrLeaseLost):
-		outcome = "lost"
+		outcome = "lease_lost"
 	case errors.Is(err, errStopping):
 		outcome = "released"
 		update = func(j *jobs.Job) error { return j.Release(policy, a.holder, now) }
@@ -141,7 +141,7 @@ func (a *attempt) recordOutcome(ctx context.Context, audio jobs.File, info *conv
 	}
 	attempts.WithLabelValues(outcome).Observe(time.Since(a.job.StartedAt).Seconds())
 	slog.InfoContext(ctx, "attempt ended", "outcome", outcome, "error", err,
-		"ms", time.Since(a.job.StartedAt).Milliseconds(), "mp3", audio.Size)
+		"ms", time.Since(a.job.StartedAt).Milliseconds(), "mp3_bytes", audio.Size)
 	if update == nil {
 		return nil // another worker has the job, or it was cancelled or deleted
 	}
@@ -168,7 +168,8 @@ func (w *Worker) failExhausted(ctx context.Context, jobID string) error {
 	})
 	switch {
 	case errors.Is(err, jobs.ErrNotDue):
-		// The last worker has released the job: it can be claimed again.
+		// The last attempt was released and does not count: the redelivered event
+		// claims the job.
 		return fmt.Errorf("fail exhausted job: %w", err)
 	case jobs.NothingToDo(err):
 		return nil

@@ -97,7 +97,7 @@ func TestStopReleasesJobs(t *testing.T) {
 	hang := sandboxtest.Program(t, "hang")
 	b := newBench(t, program(hang))
 	stop, cancel := context.WithCancel(context.Background())
-	b.stop = stop
+	b.shutdown = stop
 	j := b.upload(t, shortVideo(t), "short.mp4")
 	done := make(chan error, 1)
 	go func() { done <- b.Convert(context.Background(), j.ID) }()

@@ -46,13 +46,13 @@ type Worker struct {
 	queue     queue.Publisher
 	converter *ffmpeg.Converter
 	slots     *semaphore.Weighted
-	// stop cancels running conversions; their jobs return to the queue.
-	stop context.Context
+	// shutdown cancels running conversions; their jobs return to the queue.
+	shutdown context.Context
 }
 
 // New returns a Worker, or an error if the configuration is invalid or ffmpeg is
-// not installed. A conversion outlives its request; only stop cancels it.
-func New(stop context.Context, cfg Config, j jobs.Store, videos, audio media.Store, q queue.Publisher) (*Worker, error) {
+// not installed. A conversion outlives its request; only shutdown cancels it.
+func New(shutdown context.Context, cfg Config, j jobs.Store, videos, audio media.Store, q queue.Publisher) (*Worker, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func New(stop context.Context, cfg Config, j jobs.Store, videos, audio media.Sto
 	}
 	return &Worker{
 		config: cfg, jobs: j, videos: videos, audio: audio, queue: q, converter: converter,
-		slots: semaphore.NewWeighted(cfg.Conversions), stop: stop,
+		slots: semaphore.NewWeighted(cfg.Conversions), shutdown: shutdown,
 	}, nil
 }
 
@@ -78,7 +78,7 @@ func (w *Worker) Handler() http.Handler {
 }
 
 func (w *Worker) handleEvent(rw http.ResponseWriter, r *http.Request) error {
-	job, err := events.Job(rw, r, events.VideoUploaded)
+	job, err := events.JobID(rw, r, events.VideoUploaded)
 	if err != nil {
 		return problem.BadRequest.WithCause(err)
 	}

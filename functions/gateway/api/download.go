@@ -82,7 +82,7 @@ func (g *Gateway) serveAudio(w http.ResponseWriter, r *http.Request, j jobs.Job)
 	return nil
 }
 
-// downloadWriter moves the connection's write deadline on while the client keeps
+// downloadWriter extends the connection's write deadline while the client keeps
 // reading, and replaces the plain errors of http.ServeContent with problems.
 type downloadWriter struct {
 	http.ResponseWriter

@@ -33,7 +33,7 @@ func TestJobIsShown(t *testing.T) {
 	}
 	s.claim(t, j.ID)
 	s.update(t, j.ID, func(j *jobs.Job) error {
-		j.MediaInfo = &conversion.MediaInfo{Container: "mov,mp4", Codec: "aac", Duration: 1500 * time.Millisecond, Rate: 44100, Channels: 2}
+		j.MediaInfo = &conversion.MediaInfo{Container: "mov,mp4", Codec: "aac", Duration: 1500 * time.Millisecond, SampleRate: 44100, Channels: 2}
 		return j.Renew(s.config.Policy, "test", 42, time.Now())
 	})
 	v := s.getJob(t, j.ID)

@@ -10,8 +10,8 @@ import (
 // allow, less room for another extension.
 const maxName = 240
 
-// unescapeName reverts how browsers escape quotes and line breaks in a form's
-// file names. Line breaks become spaces.
+// unescapeName undoes the escaping of quotes that browsers apply to file names in a
+// form, and turns escaped line breaks into spaces.
 var unescapeName = strings.NewReplacer("%22", `"`, "%0D", " ", "%0A", " ", "%0d", " ", "%0a", " ")
 
 // CleanName makes a client's file name safe to store, show and send back. The

@@ -116,7 +116,7 @@ func TestOpenAPIListsEveryOption(t *testing.T) {
 		described[name] = ""
 	}
 	taken := make(map[string]string)
-	for _, o := range conversion.Table {
+	for _, o := range conversion.AllOptions {
 		taken[o.Name] = ""
 	}
 	checkSame(t, described, taken)

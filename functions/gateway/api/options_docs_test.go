@@ -14,11 +14,11 @@ import (
 
 var update = flag.Bool("update", false, "write the generated parts of openapi.yaml and docs/conversion.md")
 
-// The documentation of the options is generated from conversion.Table.
+// The documentation of the options is generated from conversion.AllOptions.
 func TestGeneratedDocumentation(t *testing.T) {
 	var properties, table strings.Builder
 	table.WriteString("| option | values | |\n|---|---|---|\n")
-	for _, o := range conversion.Table {
+	for _, o := range conversion.AllOptions {
 		schema, values := documentValues(t, o.Values)
 		fmt.Fprintf(&properties, "        %s: { %s, description: %q }\n", o.Name, schema, o.Description)
 		fmt.Fprintf(&table, "| `%s` | %s | %s |\n", o.Name, values, o.Description)

@@ -60,8 +60,8 @@ func (l *limitedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// idleTimeoutReader reads a request body. It moves the connection's read
-// deadline on, so that a body may take any time while data keeps arriving.
+// idleTimeoutReader reads a request body. It extends the connection's read
+// deadline while data keeps arriving, so that a body may take any time.
 type idleTimeoutReader struct {
 	body     io.Reader
 	control  *http.ResponseController

@@ -56,7 +56,7 @@ func newJobResponse(j jobs.Job) jobResponse {
 	}
 	if j.MediaInfo != nil {
 		m := j.MediaInfo
-		res.Source = &sourceResponse{m.Container, m.Codec, m.Duration.Seconds(), m.Rate, m.Channels, m.Tracks, m.Tags}
+		res.Source = &sourceResponse{m.Container, m.Codec, m.Duration.Seconds(), m.SampleRate, m.Channels, m.Tracks, m.Tags}
 	}
 	if j.State == jobs.Done {
 		res.Audio = &audioResponse{j.Audio.ID, j.AudioName(), j.Audio.Size, "/jobs/" + j.ID + "/audio"}

@@ -73,7 +73,7 @@ function requestError(status, body, after) {
   } catch {
     // The response is from a proxy, not from the service.
   }
-  if (!problem?.title) problem = { title: `The service cannot be reached properly (status ${status}). Please try again in a moment.` };
+  if (!problem?.title) problem = { title: `The service sent an unexpected response (status ${status}). Please try again in a moment.` };
   return new RequestError(problem, Number(after) || 0);
 }
 
@@ -193,7 +193,7 @@ function updateJobRow(job) {
   const erase = () => deleteJob(job);
   switch (job.state) {
     case "queued":
-      updateRow(row, "queued", "Waiting for a converter", null, ["Cancel", erase]);
+      updateRow(row, "queued", "Waiting to be converted", null, ["Cancel", erase]);
       break;
     case "converting":
       updateRow(row, "converting", `Converting: ${job.progress} %`, job.progress, ["Cancel", erase]);
@@ -405,7 +405,7 @@ function finishUpload(upload, request, mine) {
     setTimeout(() => { if (uploads.has(upload)) { enqueue(upload); startUploads(); } }, 1000 * (e.after || 5));
     startUploads();
   } else {
-    const own = e.code === "too_large" ? ` This file has ${formatSize(upload.file.size)}.` : "";
+    const own = e.code === "too_large" ? ` This file is ${formatSize(upload.file.size)}.` : "";
     failUpload(upload, e.message + own);
   }
 }

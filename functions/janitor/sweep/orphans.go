@@ -64,10 +64,10 @@ func (s *Janitor) removeOrphans(ctx context.Context, store media.Store, keep fun
 			case keep(j) == o.ID:
 				continue
 			}
-			slog.InfoContext(ctx, "orphan removed", "job", o.Job, "object", o.ID, "bytes", o.Size)
 			if err := store.Delete(ctx, o.ID); err != nil {
 				return removed, err
 			}
+			slog.InfoContext(ctx, "orphan removed", "job", o.Job, "object", o.ID, "bytes", o.Size)
 			removed++
 		}
 		if len(objects) < batchSize {

@@ -115,17 +115,18 @@ func (s *Janitor) RunOnce(ctx context.Context) (Report, error) {
 func (s *Janitor) process(ctx context.Context, j jobs.Job, report *Report) error {
 	switch {
 	case j.State.Final() && !j.Notification.EndedAt.IsZero():
-		report.Expired++
+		if err := jobs.Erase(ctx, s.jobs, s.videos, s.audio, j); err != nil {
+			return err
+		}
 		slog.InfoContext(ctx, "expired", "state", j.State)
-		return jobs.Erase(ctx, s.jobs, s.videos, s.audio, j)
+		report.Expired++
+		return nil
 	case j.State.Final():
-		report.NotificationWakes++
-		return s.wake(ctx, j, queue.MP3)
+		return s.wake(ctx, j, queue.MP3, &report.NotificationWakes)
 	case j.Attempts >= s.config.Policy.MaxAttempts:
 		return s.failExhausted(ctx, j, report)
 	default:
-		report.ConversionWakes++
-		return s.wake(ctx, j, queue.Video)
+		return s.wake(ctx, j, queue.Video, &report.ConversionWakes)
 	}
 }
 
@@ -143,12 +144,13 @@ func (s *Janitor) failExhausted(ctx context.Context, j jobs.Job, report *Report)
 	return s.queue.Wake(ctx, queue.MP3, j.ID)
 }
 
-// wake sends a wake-up and then schedules the next one. In this order, the job
-// remains due while the broker is unavailable.
-func (s *Janitor) wake(ctx context.Context, j jobs.Job, q queue.Queue) error {
+// wake sends a wake-up, counts it and then schedules the next one. In this order,
+// the job remains due while the broker is unavailable.
+func (s *Janitor) wake(ctx context.Context, j jobs.Job, q queue.Queue, count *int) error {
 	if err := s.queue.Wake(ctx, q, j.ID); err != nil {
 		return err
 	}
+	*count++
 	slog.InfoContext(ctx, "wake-up repeated", "queue", q.Name, "state", j.State, "wakes", j.Wakes+1)
 	_, err := s.jobs.Update(ctx, j.ID, func(j *jobs.Job) error { return j.WakeSent(s.config.Policy, time.Now()) })
 	return err

@@ -31,7 +31,7 @@ const (
 )
 
 var notifications = promauto.NewCounterVec(prometheus.CounterOpts{
-	Name: "mp3converter_notices_total",
+	Name: "mp3converter_notifications_total",
 	Help: "Notification attempts by channel and result.",
 }, []string{"channel", "result"})
 
@@ -63,7 +63,7 @@ func New(cfg Config, j jobs.Store) (*Notifier, error) {
 func (n *Notifier) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("POST /", problem.Handler(func(w http.ResponseWriter, r *http.Request) error {
-		job, err := events.Job(w, r, events.JobFinished)
+		job, err := events.JobID(w, r, events.JobFinished)
 		if err != nil {
 			return problem.BadRequest.WithCause(err)
 		}
@@ -99,7 +99,7 @@ func (n *Notifier) Notify(ctx context.Context, jobID string) error {
 	case sendErr != nil:
 		outcome = jobs.NotificationGaveUp
 	case len(notified) == 0:
-		outcome = jobs.NotificationNone
+		outcome = jobs.NotificationOff
 	}
 	if err := n.record(ctx, jobID, holder, notified, outcome); err != nil {
 		return err
@@ -129,7 +129,7 @@ func (n *Notifier) send(ctx context.Context, j jobs.Job) (done []string, err err
 			notifications.WithLabelValues(c.Name(), "sent").Inc()
 			done = append(done, c.Name())
 		case errors.As(sendErr, &permanent):
-			notifications.WithLabelValues(c.Name(), "refused").Inc()
+			notifications.WithLabelValues(c.Name(), "rejected").Inc()
 			slog.WarnContext(ctx, "notification rejected", "channel", c.Name(), "error", sendErr)
 			done = append(done, c.Name())
 		default:

@@ -76,8 +76,8 @@ func full() jobs.Job {
 			Title: "T\u00e4st \"1\"", Artist: "A", Album: "B", Comment: "C", Cover: conversion.CoverFrame, NoChapters: true,
 		},
 		MediaInfo: &conversion.MediaInfo{
-			Container: "mov,mp4", Codec: "aac", Duration: 90*time.Minute + time.Nanosecond, Rate: 44100, Channels: 2,
-			Tracks: []conversion.Track{{Codec: "aac", Language: "deu", Title: "Commentary", Rate: 48000, Channels: 6}},
+			Container: "mov,mp4", Codec: "aac", Duration: 90*time.Minute + time.Nanosecond, SampleRate: 44100, Channels: 2,
+			Tracks: []conversion.Track{{Codec: "aac", Language: "deu", Title: "Commentary", SampleRate: 48000, Channels: 6}},
 			Tags:   map[string]string{"title": "with.dots and $dollars"},
 		},
 		Lease:        jobs.Lease{Holder: id.New(), Until: at(1)},

@@ -18,7 +18,7 @@ func fill(t *testing.T, s jobs.Store, owner string, n int) []jobs.Job {
 	all := make([]jobs.Job, n)
 	for i := range all {
 		all[i] = job(owner)
-		// Random identifiers, which differ in every digit.
+		// In random order.
 		all[i].ID = fmt.Sprintf("%024x", rand.Uint64())
 		all[i].DueAt = now.Add(time.Duration(rand.IntN(1000)) * time.Millisecond)
 	}
@@ -90,7 +90,7 @@ func testDue(t *testing.T, s jobs.Store) {
 	never := jobs.Job{ID: id.New(), DueAt: now.AddDate(50, 0, 0)}
 	create(t, s, never)
 
-	for _, after := range []time.Duration{-time.Millisecond, 0, 250 * time.Millisecond, 500*time.Millisecond + 999, time.Second} {
+	for _, after := range []time.Duration{-time.Millisecond, 0, 250 * time.Millisecond, 500*time.Millisecond + 999*time.Nanosecond, time.Second} {
 		at := now.Add(after)
 		var want []time.Time
 		for _, j := range all {
@@ -109,7 +109,7 @@ func testDue(t *testing.T, s jobs.Store) {
 				due = append(due, j.DueAt)
 			}
 			if want := want[:min(limit, len(want))]; !slices.Equal(due, want) {
-				t.Errorf("%d jobs due at %v: got those of %v, want %v", limit, after, due, want)
+				t.Errorf("Due(now%+v, limit %d): got jobs due at %v, want %v", after, limit, due, want)
 			}
 		}
 	}

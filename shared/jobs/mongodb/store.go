@@ -101,7 +101,8 @@ func (s *Store) Delete(ctx context.Context, id string) error {
 	return nil
 }
 
-// List returns up to limit jobs of an owner below before, newest first.
+// List returns up to limit jobs of an owner with identifiers less than before, newest
+// first.
 func (s *Store) List(ctx context.Context, owner, before string, limit int) ([]jobs.Job, error) {
 	filter := bson.D{{Key: "owner", Value: owner}}
 	if before != "" {
@@ -118,7 +119,7 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]jobs.Job, 
 
 func (s *Store) find(ctx context.Context, filter, order bson.D, limit int) ([]jobs.Job, error) {
 	if limit <= 0 {
-		return nil, nil // the server takes 0 for no limit
+		return nil, nil // to the server, 0 means no limit
 	}
 	cursor, err := s.jobs.Find(ctx, filter, options.Find().SetSort(order).SetLimit(int64(limit)))
 	if err != nil {

@@ -27,7 +27,7 @@ CREATE INDEX IF NOT EXISTS jobs_owner ON jobs (owner, id DESC);
 CREATE INDEX IF NOT EXISTS jobs_due ON jobs (due_at);
 `
 
-// The queries of the readers. Each one reads an index in order.
+// The read queries. Each one reads an index in order.
 const (
 	byID    = `SELECT document FROM jobs WHERE id = ?`
 	byOwner = `SELECT document FROM jobs WHERE owner = ? AND id < ? ORDER BY id DESC LIMIT ?`

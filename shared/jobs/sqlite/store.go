@@ -79,7 +79,8 @@ func (s *Store) Delete(ctx context.Context, id string) error {
 // maxID is greater than every identifier, whose digits are hexadecimal.
 const maxID = "g"
 
-// List returns up to limit jobs of an owner below before, newest first.
+// List returns up to limit jobs of an owner with identifiers less than before, newest
+// first.
 func (s *Store) List(ctx context.Context, owner, before string, limit int) ([]jobs.Job, error) {
 	if before == "" {
 		before = maxID

@@ -41,8 +41,8 @@ func (s *Store) List(ctx context.Context, before time.Time, after string, limit 
 	return page, ctx.Err()
 }
 
-// Sweep deletes the files of incomplete objects whose identifier was made before the
-// given time.
+// Sweep deletes the files of incomplete objects, and the parts beside complete ones,
+// whose identifier was made before the given time.
 func (s *Store) Sweep(ctx context.Context, before time.Time) (int, error) {
 	all, err := s.scan(before)
 	if err != nil {
@@ -78,15 +78,15 @@ func (e entry) complete() bool { return e.bytes && e.sidecar }
 // scan returns the entries whose identifier was made before the given time, in order
 // of identifier. It skips files that are not the store's.
 func (s *Store) scan(before time.Time) ([]entry, error) {
-	names, err := os.ReadDir(s.dir) // sorted
+	files, err := os.ReadDir(s.dir) // sorted
 	if err != nil {
 		return nil, err
 	}
 	limit := id.Before(before)
 	digits := len(limit)
 	var all []entry
-	for _, name := range names {
-		name := name.Name()
+	for _, f := range files {
+		name := f.Name()
 		if len(name) < digits || !id.Valid(name[:digits]) || name[:digits] >= limit {
 			continue
 		}

@@ -4,5 +4,5 @@ package disk
 
 import "os"
 
-// writeback is a hint that only Linux can take.
+// writeback does nothing: only Linux has sync_file_range.
 func writeback(*os.File, int64, int64) {}

@@ -29,13 +29,13 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 	return nil
 }
 
-// deleteTimeout bounds the deletion of all chunks of a large object.
-const deleteTimeout = time.Minute
+// slowTimeout bounds an operation on many chunks.
+const slowTimeout = time.Minute
 
 // remove deletes the files document, which makes the object disappear, and then
 // its chunks.
 func (s *Store) remove(ctx context.Context, key bson.ObjectID) error {
-	ctx, cancel := context.WithTimeout(ctx, deleteTimeout)
+	ctx, cancel := context.WithTimeout(ctx, slowTimeout)
 	defer cancel()
 	if _, err := s.files.DeleteOne(ctx, bson.D{{Key: "_id", Value: key}}); err != nil {
 		return err
@@ -48,7 +48,7 @@ func (s *Store) remove(ctx context.Context, key bson.ObjectID) error {
 // was made before the given time.
 func (s *Store) List(ctx context.Context, before time.Time, after string, limit int) ([]media.Object, error) {
 	if limit <= 0 {
-		return nil, nil // the server takes 0 for no limit
+		return nil, nil // to the server, 0 means no limit
 	}
 	ids, err := idRange(after, before)
 	if err != nil {

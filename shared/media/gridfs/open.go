@@ -1,6 +1,6 @@
 // Package gridfs stores media in MongoDB as plain GridFS, which mongofiles and
-// every driver can read. It is the store of a cluster. It uses inserts, finds,
-// deletes and two indexes, and nothing else of the server.
+// every driver can read. It is the store of a cluster. Of the server it uses only
+// inserts, finds, deletes, two indexes and one aggregation ($match, $group).
 //
 // The document in fs.files is written last and deleted first, so an object that
 // has one is complete.

@@ -136,7 +136,7 @@ func (s *Store) insertChunks(ctx context.Context, key bson.ObjectID, b buffers) 
 
 // rollBack deletes what a failed Put has written, even if ctx has ended. After a
 // duplicate key error it deletes nothing: the identifier belongs to another
-// object, because the first chunk decides between two writers.
+// object. The unique index on files_id and n lets only one writer insert chunk 0.
 func (s *Store) rollBack(ctx context.Context, key bson.ObjectID, putErr error) error {
 	if mongo.IsDuplicateKeyError(putErr) {
 		return nil

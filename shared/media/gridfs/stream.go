@@ -18,7 +18,7 @@ import (
 // when the last chunk of one is consumed, so that reading only the beginning of
 // a file is cheap.
 type chunkStream struct {
-	next   int64 // index of the chunk that next returns
+	next   int64 // index of the chunk that read returns next
 	chunks chan []byte
 	err    error // why the stream ended; valid once chunks is closed
 	cancel context.CancelFunc

@@ -16,8 +16,8 @@ import (
 // sweepPage is how many identifiers Sweep checks in one query.
 const sweepPage = 100
 
-// Sweep deletes chunks without a files document whose identifier was made before
-// the given time.
+// Sweep deletes the chunks that have no files document and whose files_id was made
+// before the given time.
 func (s *Store) Sweep(ctx context.Context, before time.Time) (int, error) {
 	idsBefore, err := idRange("", before)
 	if err != nil {
@@ -54,7 +54,7 @@ func (s *Store) Sweep(ctx context.Context, before time.Time) (int, error) {
 // chunkOwners returns the distinct files_id values of the chunks in the range. The
 // server finds them by a scan of the index.
 func (s *Store) chunkOwners(ctx context.Context, ids bson.D) (*mongo.Cursor, error) {
-	ctx, cancel := context.WithTimeout(ctx, deleteTimeout)
+	ctx, cancel := context.WithTimeout(ctx, slowTimeout)
 	defer cancel()
 	return s.chunks.Aggregate(ctx, bson.A{
 		bson.D{{Key: "$match", Value: bson.D{{Key: "files_id", Value: ids}}}},

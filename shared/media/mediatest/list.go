@@ -2,7 +2,6 @@ package mediatest
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"slices"
 	"testing"
@@ -12,15 +11,15 @@ import (
 	"mp3converter/shared/media"
 )
 
-// begun returns a new identifier with another time.
-func begun(at time.Time) string { return id.Before(at)[:8] + id.New()[8:] }
+// idAt returns a new identifier as if made at the given time.
+func idAt(at time.Time) string { return id.Before(at)[:8] + id.New()[8:] }
 
 func testList(t *testing.T, s media.Store) {
 	now := time.Now()
 	var want []media.Object
 	for i := range 9 {
 		o := object()
-		o.ID = begun(now.Add(-time.Duration(i) * time.Hour))
+		o.ID = idAt(now.Add(-time.Duration(i) * time.Hour))
 		want = append(want, put(t, s, o, Bytes(i)))
 	}
 	slices.Reverse(want) // the oldest first
@@ -28,7 +27,7 @@ func testList(t *testing.T, s media.Store) {
 	r, w := io.Pipe()
 	done := make(chan error, 1)
 	unfinished := object()
-	unfinished.ID = begun(now.Add(-90 * time.Minute))
+	unfinished.ID = idAt(now.Add(-90 * time.Minute))
 	go func() {
 		_, err := s.Put(t.Context(), unfinished, r)
 		done <- err
@@ -49,7 +48,7 @@ func testList(t *testing.T, s media.Store) {
 		{"begun before all", now.Add(-24 * time.Hour), "", 100, nil},
 		{"after the third", now.Add(time.Hour), want[2].ID, 100, want[3:]},
 		{"after the third, before the sixth", now.Add(-210 * time.Minute), want[2].ID, 100, want[3:5]},
-		{"after one that is not there", now.Add(time.Hour), begun(now.Add(-150 * time.Minute)), 2, want[6:8]},
+		{"after one that is not there", now.Add(time.Hour), idAt(now.Add(-150 * time.Minute)), 2, want[6:8]},
 		{"after the last", now.Add(time.Hour), want[8].ID, 100, nil},
 	} {
 		got, err := s.List(t.Context(), c.before, c.after, c.limit)
@@ -87,11 +86,11 @@ func testSweep(t *testing.T, s media.Store) {
 	now := time.Now()
 	data := Bytes(2 * Chunk)
 	whole, young := object(), object()
-	whole.ID = begun(now.Add(-48 * time.Hour))
+	whole.ID = idAt(now.Add(-48 * time.Hour))
 	whole = put(t, s, whole, data)
 	for _, age := range []time.Duration{2 * day, 3 * day, time.Hour} {
 		o := object()
-		o.ID = begun(now.Add(-age))
+		o.ID = idAt(now.Add(-age))
 		die(t, s, o)
 		if age < day {
 			young = o
@@ -123,7 +122,7 @@ func die(t *testing.T, s media.Store, o media.Object) {
 	}()
 	killed := readerFunc(func([]byte) (int, error) { panic(death{}) })
 	_, err := s.Put(t.Context(), o, io.MultiReader(bytes.NewReader(Bytes(9<<20)), killed))
-	panic(fmt.Sprint("Put returned ", err))
+	panic(err)
 }
 
 func ids(all []media.Object) (ids []string) {

@@ -110,13 +110,13 @@ func testNotFound(t *testing.T, s media.Store) {
 	}
 }
 
-// halfway is the numbers of bytes after which an upload fails.
-var halfway = []int{0, 1, Chunk + 1, 9 << 20}
+// failAfter lists the numbers of bytes after which an upload fails.
+var failAfter = []int{0, 1, Chunk + 1, 9 << 20}
 
 func testReaderFails(t *testing.T, s media.Store) {
 	// The second is the error of a truncated request body.
 	for _, broken := range []error{errors.New("the connection broke"), io.ErrUnexpectedEOF} {
-		for _, n := range halfway {
+		for _, n := range failAfter {
 			o := object()
 			_, err := s.Put(t.Context(), o, io.MultiReader(bytes.NewReader(Bytes(n)), iotest.ErrReader(broken)))
 			if !errors.Is(err, broken) {
@@ -129,7 +129,7 @@ func testReaderFails(t *testing.T, s media.Store) {
 }
 
 func testContextEnds(t *testing.T, s media.Store) {
-	for _, n := range halfway {
+	for _, n := range failAfter {
 		ctx, cancel := context.WithCancel(t.Context())
 		o := object()
 		endless := readerFunc(func(p []byte) (int, error) { cancel(); return len(p), nil })

@@ -68,7 +68,7 @@ type message struct {
 	deliveries int
 }
 
-// New returns Queues whose events name source as their origin.
+// New returns Queues. Their events have the CloudEvents source /mp3converter/source.
 func New(source string) *Queues {
 	return &Queues{
 		Grace: 10 * time.Second, source: source, capacity: 100_000, maxDeliveries: 8, firstDelay: 500 * time.Millisecond,
@@ -79,7 +79,7 @@ func New(source string) *Queues {
 	}
 }
 
-// Handle lets h serve q with the given number of concurrent deliveries. Call it
+// Handle lets h serve a queue with the given number of concurrent deliveries. Call it
 // before Run, once for each queue.
 func (q *Queues) Handle(served queue.Queue, h http.Handler, workers int) {
 	q.mu.Lock()

@@ -17,13 +17,13 @@ import (
 // in progress continue for Grace, cancels the rest, and returns when the last handler
 // has returned. Call it once.
 func (q *Queues) Run(ctx context.Context) {
-	requests, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	requestCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	var wg sync.WaitGroup
 	q.mu.RLock()
 	for _, c := range q.consumers {
 		for range c.workers {
-			wg.Go(func() { q.consume(ctx, requests, c, &wg) })
+			wg.Go(func() { q.consume(ctx, requestCtx, c, &wg) })
 		}
 	}
 	q.mu.RUnlock()
@@ -36,9 +36,9 @@ func (q *Queues) Run(ctx context.Context) {
 	wg.Wait()
 }
 
-// consume delivers events one at a time until ctx ends. The context of the requests
-// is the parent of theirs.
-func (q *Queues) consume(ctx, requests context.Context, c *consumer, wg *sync.WaitGroup) {
+// consume delivers events one at a time until ctx ends. The HTTP requests end with
+// requestCtx.
+func (q *Queues) consume(ctx, requestCtx context.Context, c *consumer, wg *sync.WaitGroup) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -48,7 +48,7 @@ func (q *Queues) consume(ctx, requests context.Context, c *consumer, wg *sync.Wa
 				return // select chooses at random if both are ready
 			}
 			m.deliveries++
-			status := deliver(requests, c, m.body)
+			status := deliver(requestCtx, c, m.body)
 			switch {
 			case status >= 200 && status < 300:
 				<-c.slots
@@ -58,7 +58,7 @@ func (q *Queues) consume(ctx, requests context.Context, c *consumer, wg *sync.Wa
 				// A delayed event does not occupy the worker.
 				wg.Go(func() { q.redeliver(ctx, c, m) })
 			default:
-				q.drop(requests, m, fmt.Errorf("queue %s, delivery %d: status %d", c.name, m.deliveries, status))
+				q.drop(requestCtx, m, fmt.Errorf("queue %s, delivery %d: status %d", c.name, m.deliveries, status))
 				<-c.slots
 			}
 		}

@@ -44,7 +44,7 @@ func Run(t *testing.T, open func(t *testing.T) Backend) {
 	t.Run("errors of Wake", func(t *testing.T) { testErrors(t, open(t)) })
 }
 
-// newQueue returns a queue of the test's own.
+// newQueue returns a queue with a unique name.
 func newQueue(prefix string) queue.Queue {
 	return queue.Queue{Name: prefix + "-" + id.New(), EventType: events.VideoUploaded}
 }
@@ -59,8 +59,8 @@ func wake(t *testing.T, b Backend, q queue.Queue) (jobID string) {
 	return jobID
 }
 
-// job returns the job that a request is about.
-func job(t *testing.T, r *http.Request) string {
+// eventJobID returns the ID of the job that a request is about.
+func eventJobID(t *testing.T, r *http.Request) string {
 	e, err := cloudevents.NewEventFromHTTPRequest(r)
 	if err != nil {
 		t.Error(err)
@@ -111,7 +111,7 @@ func testDelivery(t *testing.T, b Backend) {
 	}
 }
 
-// testStatuses holds the table of package queue.
+// testStatuses checks the table in the documentation of package queue.
 func testStatuses(t *testing.T, open func(*testing.T) Backend) {
 	for _, c := range []struct {
 		status     int
@@ -130,7 +130,7 @@ func testStatuses(t *testing.T, open func(*testing.T) Backend) {
 			deliveries := 0
 			second := make(chan struct{}, 1)
 			b.Serve(t, q, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				jobID := job(t, r)
+				jobID := eventJobID(t, r)
 				mu.Lock()
 				defer mu.Unlock()
 				if first == "" {
@@ -186,7 +186,7 @@ func testConcurrentPublishers(t *testing.T, b Backend) {
 	all := make(chan struct{})
 	q := newQueue("concurrent")
 	b.Serve(t, q, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		jobID := job(t, r)
+		jobID := eventJobID(t, r)
 		mu.Lock()
 		defer mu.Unlock()
 		if delivered[jobID] {

@@ -8,7 +8,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// Config is the address of the broker.
+// Config configures a Publisher.
 type Config struct {
 	// URL is amqp://user:password@host:port/vhost, or amqps.
 	URL string `envconfig:"RABBITMQ_URL" required:"true"`

@@ -46,8 +46,9 @@ type Publisher struct {
 
 var _ queue.Publisher = (*Publisher)(nil)
 
-// New returns a publisher whose events name source as their origin. It does not connect, so a function
-// starts while the broker is unreachable.
+// New returns a publisher. Its events have the CloudEvents source
+// /mp3converter/source. It does not connect, so that a function can start while the
+// broker is unreachable.
 func New(cfg Config, source string) (*Publisher, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err

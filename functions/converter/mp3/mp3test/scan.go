@@ -13,7 +13,7 @@ type Result struct {
 	Junk int64
 	// MinBitrate and MaxBitrate are the extremes over the audio frames.
 	MinBitrate, MaxBitrate int
-	// MusicCRC is the checksum over all audio frames, as in the LAME header.
+	// MusicCRC is the checksum over all audio frames, as in the LAME extension.
 	MusicCRC uint16
 	// Truncated reports that the last frame is incomplete.
 	Truncated bool
@@ -66,7 +66,7 @@ func frameAt(b []byte) (h mp3.Header, size int, ok bool) {
 
 // add counts a frame. The first one may be the Xing frame.
 func (r *Result) add(h mp3.Header, frame []byte, first bool) {
-	if _, err := mp3.ParseTag(frame); first && err == nil {
+	if _, err := mp3.ParseXingHeader(frame); first && err == nil {
 		return
 	}
 	if r.Frames == 0 {
@@ -84,7 +84,8 @@ func sameStream(a, b mp3.Header) bool {
 }
 
 // frameFollows reports whether b begins with another frame of the stream, or with a
-// tag that may end a file. When out of sync, a header counts only if it does.
+// tag that may end a file. At the start and after junk, Scan accepts a header only if
+// it does.
 func frameFollows(b []byte, h mp3.Header) bool {
 	if next, err := mp3.ParseHeader(b); err == nil {
 		return sameStream(h, next)

@@ -27,7 +27,7 @@ while [ $# -gt 0 ]; do
         --replSet) export FERRETDB_REPL_SET_NAME=$2; shift ;;
         --port) export FERRETDB_LISTEN_ADDR=:$2; shift ;;
         --bind_ip_all) ;;
-        *) echo "stand-in: ignored: $1" ;;
+        *) echo "substitute: ignored: $1" ;;
     esac
     shift
 done

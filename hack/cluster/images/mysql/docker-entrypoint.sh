@@ -1,7 +1,7 @@
 #!/bin/bash
-# What the image of MySQL does at its first start, for MariaDB: make the data
-# directory, then, on a server that only a local socket reaches, set root's
-# password, create MYSQL_DATABASE and MYSQL_USER, and run what lies in
+# Does for MariaDB what the image of MySQL does at its first start: create the data
+# directory; then, on a server that listens only on a local socket, set root's
+# password, create MYSQL_DATABASE and MYSQL_USER, and run the scripts in
 # /docker-entrypoint-initdb.d. Every variable may come from a file (NAME_FILE).
 set -euo pipefail
 
@@ -25,14 +25,14 @@ serve() { exec mariadbd --no-defaults --datadir="$data" --socket="$socket" --pid
 sql() { mariadb --no-defaults --protocol=socket --socket="$socket" -u root "$@"; }
 
 first_start() {
-    echo "stand-in: first start, making $data"
+    echo "substitute: first start, creating $data"
     mariadb-install-db --no-defaults --datadir="$data" --auth-root-authentication-method=normal \
         --skip-test-db >/dev/null
     serve --skip-networking &
     local server=$! waited=0
     until sql -e 'select 1' >/dev/null 2>&1; do
         if [ $((waited += 1)) -gt 300 ] || ! kill -0 $server; then
-            echo "stand-in: the server for the first start does not answer" >&2
+            echo "substitute: the server for the first start does not answer" >&2
             exit 1
         fi
         sleep 0.2
@@ -47,7 +47,7 @@ first_start() {
     local script
     for script in /docker-entrypoint-initdb.d/*.sql; do
         [ -e "$script" ] || continue
-        echo "stand-in: running $script"
+        echo "substitute: running $script"
         sql ${MYSQL_DATABASE:+"$MYSQL_DATABASE"} <"$script"
     done
     # Last, since every statement above enters as root without a password.
@@ -59,7 +59,7 @@ first_start() {
     touch "$data/.initialised"
 }
 
-# A first start that was cut off begins again: half a database is none.
+# Repeat a first start that was interrupted, with an empty data directory.
 if [ ! -e "$data/.initialised" ]; then
     find "$data" -mindepth 1 -delete
     first_start

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The image of RabbitMQ runs its command as it is, apart from dropping root; this
-# one is started without root already.
+# The entry point of the RabbitMQ image drops root and runs the command. This image
+# does not run as root, so it only runs the command.
 set -eu
 exec "$@"

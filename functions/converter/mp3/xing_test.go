@@ -12,12 +12,12 @@ import (
 func TestTagRoundTrip(t *testing.T) {
 	for _, like := range []mp3.Header{
 		{Version: mp3.MPEG1, SampleRate: 44100, Bitrate: 192_000, Mode: mp3.JointStereo},
-		{Version: mp3.MPEG1, SampleRate: 48000, Bitrate: 32_000, Mode: mp3.Mono}, // the tag does not fit into a frame at this bitrate
+		{Version: mp3.MPEG1, SampleRate: 48000, Bitrate: 32_000, Mode: mp3.Mono}, // the header does not fit into a frame at this bitrate
 		{Version: mp3.MPEG2, SampleRate: 22050, Bitrate: 8_000, Mode: mp3.Stereo},
 		{Version: mp3.MPEG25, SampleRate: 8000, Bitrate: 64_000, Mode: mp3.Mono},
 	} {
 		t.Run(fmt.Sprint(like.Version, like.Bitrate), func(t *testing.T) {
-			want := mp3.Tag{
+			want := mp3.XingHeader{
 				VBR: true, Frames: 12_345, Bytes: 6_789_012, HasTOC: true, Quality: 57,
 				HasLAME: true, Encoder: "LAME3.100", Method: 4, Lowpass: 18_600, Delay: 576,
 				Padding: 1234, Bitrate: 128_000, Stereo: 3, MusicCRC: 0xbeef, CRCValid: true,
@@ -36,7 +36,7 @@ func TestTagRoundTrip(t *testing.T) {
 			if side, err := mp3.ParseSideInfo(h, frame); err != nil || side != (mp3.SideInfo{}) {
 				t.Errorf("side information %+v (%v), want silence", side, err)
 			}
-			got, err := mp3.ParseTag(frame)
+			got, err := mp3.ParseXingHeader(frame)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -44,7 +44,7 @@ func TestTagRoundTrip(t *testing.T) {
 				t.Errorf("got  %+v\nwant %+v", got, want)
 			}
 			frame[30] ^= 1
-			if got, err := mp3.ParseTag(frame); err == nil && got.CRCValid {
+			if got, err := mp3.ParseXingHeader(frame); err == nil && got.CRCValid {
 				t.Error("the checksum is still valid after a bit was flipped")
 			}
 		})
@@ -53,27 +53,27 @@ func TestTagRoundTrip(t *testing.T) {
 
 func TestTagOutOfRange(t *testing.T) {
 	like := mp3.Header{Version: mp3.MPEG1, SampleRate: 44100, Bitrate: 192_000}
-	for name, tag := range map[string]mp3.Tag{
+	for name, x := range map[string]mp3.XingHeader{
 		"frames":  {Frames: 1 << 32},
 		"bytes":   {Bytes: 1 << 32},
 		"delay":   {Delay: 4096},
 		"padding": {Padding: 4096},
 	} {
-		if _, err := tag.Frame(like); err == nil {
+		if _, err := x.Frame(like); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
 }
 
-func TestAudioFrameIsNotTag(t *testing.T) {
+func TestAudioFrameHasNoXingHeader(t *testing.T) {
 	data := encode(t, 44100, 2, 5_000, "-b:a", "64k", "-id3v2_version", "0", "-write_xing", "0")
 	r := mp3.NewReader(bytes.NewReader(data))
 	f, err := r.Next()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := mp3.ParseTag(f.Data); !errors.Is(err, mp3.ErrNoTag) {
-		t.Errorf("%v, want ErrNoTag", err)
+	if _, err := mp3.ParseXingHeader(f.Data); !errors.Is(err, mp3.ErrNoXingHeader) {
+		t.Errorf("%v, want ErrNoXingHeader", err)
 	}
 }
 
