@@ -9,7 +9,7 @@ import (
 	"mp3converter/functions/converter/mp3"
 )
 
-func TestTagRoundTrip(t *testing.T) {
+func TestXingHeaderRoundTrip(t *testing.T) {
 	for _, like := range []mp3.Header{
 		{Version: mp3.MPEG1, SampleRate: 44100, Bitrate: 192_000, Mode: mp3.JointStereo},
 		{Version: mp3.MPEG1, SampleRate: 48000, Bitrate: 32_000, Mode: mp3.Mono}, // the header does not fit into a frame at this bitrate
@@ -51,7 +51,7 @@ func TestTagRoundTrip(t *testing.T) {
 	}
 }
 
-func TestTagOutOfRange(t *testing.T) {
+func TestXingHeaderOutOfRange(t *testing.T) {
 	like := mp3.Header{Version: mp3.MPEG1, SampleRate: 44100, Bitrate: 192_000}
 	for name, x := range map[string]mp3.XingHeader{
 		"frames":  {Frames: 1 << 32},
