@@ -2,8 +2,9 @@ package jobs
 
 import (
 	"errors"
-	"mp3converter/shared/conversion"
 	"time"
+
+	"mp3converter/shared/conversion"
 )
 
 var (
