@@ -7,8 +7,9 @@
 package jobs
 
 import (
-	"mp3converter/shared/conversion"
 	"time"
+
+	"mp3converter/shared/conversion"
 )
 
 // State is the state of a job. Queued and Converting may repeat; the other three

@@ -2,11 +2,12 @@ package jobs
 
 import (
 	"errors"
-	"mp3converter/shared/conversion"
 	"reflect"
 	"slices"
 	"testing"
 	"time"
+
+	"mp3converter/shared/conversion"
 )
 
 var (

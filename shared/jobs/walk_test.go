@@ -4,10 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"mp3converter/shared/conversion"
 	"reflect"
 	"testing"
 	"time"
+
+	"mp3converter/shared/conversion"
 )
 
 // Whatever workers, janitor, notifiers and owner do, in whatever order and

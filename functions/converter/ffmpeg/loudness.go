@@ -6,10 +6,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"mp3converter/functions/converter/sandbox"
-	"mp3converter/shared/conversion"
 	"strconv"
 	"strings"
+
+	"mp3converter/functions/converter/sandbox"
+	"mp3converter/shared/conversion"
 )
 
 // loudnorm is the filter for EBU R128 loudness, at the level that is common for

@@ -7,12 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"mp3converter/shared/conversion"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"mp3converter/shared/conversion"
 )
 
 const (

@@ -1,10 +1,11 @@
 package api
 
 import (
-	"mp3converter/shared/conversion"
 	"net/url"
 	"reflect"
 	"testing"
+
+	"mp3converter/shared/conversion"
 )
 
 func TestParseOptions(t *testing.T) {

@@ -2,16 +2,15 @@ package queuetest
 
 import (
 	"io"
-	"mp3converter/shared/events"
-	"mp3converter/shared/id"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
-
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"mp3converter/shared/events"
+	"mp3converter/shared/id"
 	"mp3converter/shared/queue"
 	"mp3converter/test/rabbitmqtest"
 )

@@ -1,7 +1,6 @@
 package rabbitmq
 
 import (
-	"mp3converter/shared/queue"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -9,6 +8,7 @@ import (
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 
+	"mp3converter/shared/queue"
 	"mp3converter/shared/queue/queuetest"
 	"mp3converter/test/rabbitmqtest"
 )
