@@ -68,15 +68,16 @@ func (b *Backends) Close() error {
 
 // OpenJobs connects to the job records in the MongoDB at uri, for a function that needs
 // nothing else. The caller must call closeJobs.
-func OpenJobs(ctx context.Context, uri string) (_ *jobsmongo.Store, closeJobs func() error, err error) {
+func OpenJobs(ctx context.Context, uri string) (_ *jobsmongo.Store, closeJobs func(), err error) {
 	client, err := mongodb.Connect(uri)
 	if err != nil {
 		return nil, nil, err
 	}
-	closeJobs = func() error { return mongodb.Close(client) }
+	closeJobs = func() { mongodb.Close(client) }
 	s, err := jobsmongo.Open(ctx, client.Database(jobsDatabase))
 	if err != nil {
-		return nil, nil, errors.Join(err, closeJobs())
+		closeJobs()
+		return nil, nil, err
 	}
 	return s, closeJobs, nil
 }

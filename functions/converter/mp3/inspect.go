@@ -15,7 +15,7 @@ const DecoderDelay = 528 + 1
 // searchSize is the maximum distance from the ID3v2 tags to the first frame.
 const searchSize = 64 << 10
 
-var errNoFrameCount = errors.New("Xing header without a number of frames")
+var errNoFrameCount = errors.New("no number of frames in the Xing header")
 
 // ErrNotMP3 means that there is no MPEG layer III stream at the beginning of a file.
 var ErrNotMP3 = errors.New("not an MP3 file")
