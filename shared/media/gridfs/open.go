@@ -13,6 +13,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
+	"golang.org/x/sync/semaphore"
 
 	"mp3converter/shared/media"
 	"mp3converter/shared/mongodb"
@@ -21,6 +22,7 @@ import (
 // Store is a media.Store in the GridFS bucket "fs" of a database.
 type Store struct {
 	files, chunks *mongo.Collection
+	inserts       *semaphore.Weighted // of chunks
 }
 
 var _ media.Store = (*Store)(nil)
@@ -29,7 +31,7 @@ var _ media.Store = (*Store)(nil)
 // specification that the bucket lacks. It fails within seconds when no server
 // can be reached. The caller closes db's client.
 func Open(ctx context.Context, db *mongo.Database) (*Store, error) {
-	s := &Store{files: db.Collection("fs.files"), chunks: db.Collection("fs.chunks")}
+	s := &Store{files: db.Collection("fs.files"), chunks: db.Collection("fs.chunks"), inserts: semaphore.NewWeighted(maxInserts)}
 	if err := mongodb.EnsureIndexes(ctx, s.chunks,
 		mongodb.Index{Keys: bson.D{{Key: "files_id", Value: 1}, {Key: "n", Value: 1}}, Unique: true}); err != nil {
 		return nil, fmt.Errorf("media: %w", err)

@@ -22,6 +22,10 @@ const (
 	chunkSize  = 255 << 10 // bytes; the default of GridFS
 	putBatch   = 8         // chunks per insert
 	putBuffers = 2
+	// maxInserts is how many inserts of a Store run at a time. The others wait
+	// without a time limit, so a burst of uploads slows down, instead of running
+	// into the time limit of an operation together.
+	maxInserts = 2
 )
 
 // Put streams r into a new object. It takes about 10 MB of memory, whatever the
@@ -126,7 +130,12 @@ func (s *Store) insertChunks(ctx context.Context, key bson.ObjectID, b buffers) 
 			})
 			rest = rest[size:]
 		}
-		if _, err := s.chunks.InsertMany(ctx, docs); err != nil {
+		if err := s.inserts.Acquire(ctx, 1); err != nil {
+			return err
+		}
+		_, err := s.chunks.InsertMany(ctx, docs)
+		s.inserts.Release(1)
+		if err != nil {
 			return err
 		}
 		b.free <- buf[:cap(buf)]

@@ -1,0 +1,87 @@
+package gridfs
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"golang.org/x/time/rate"
+
+	"mp3converter/shared/id"
+	"mp3converter/shared/media"
+	"mp3converter/shared/media/mediatest"
+	"mp3converter/test/mongotest"
+)
+
+// In a burst the server takes longer for all uploads together than one operation may
+// take. They wait for each other, and none fails.
+func TestUploadsToSlowServer(t *testing.T) {
+	const (
+		uploads = 24
+		rate    = 8 << 20 // bytes per second, of all connections
+		timeout = 3 * time.Second
+	)
+	client, err := mongo.Connect(options.Client().ApplyURI(mongotest.URI(t)).SetTimeout(timeout).SetDialer(newSlowDialer(rate)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Disconnect(context.Background())
+	s, err := Open(t.Context(), client.Database(mongotest.Database(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := mediatest.Bytes(putBatch * chunkSize)
+	if sum := time.Duration(uploads*len(data)/rate) * time.Second; sum < 2*timeout {
+		t.Fatalf("the uploads take only %v", sum)
+	}
+	var wg sync.WaitGroup
+	for range uploads {
+		wg.Go(func() {
+			o := media.Object{ID: id.New(), Job: id.New(), Name: "film.mp4"}
+			if _, err := s.Put(t.Context(), o, bytes.NewReader(data)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// slowDialer makes connections that send no more than a number of bytes per second
+// in all.
+type slowDialer struct{ limiter *rate.Limiter }
+
+// packet is how many bytes a connection sends before others have their turn.
+const packet = 64 << 10
+
+func newSlowDialer(bytesPerSecond int) slowDialer {
+	return slowDialer{rate.NewLimiter(rate.Limit(bytesPerSecond), packet)}
+}
+
+func (d slowDialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	c, err := new(net.Dialer).DialContext(ctx, network, address)
+	return slowConn{c, d.limiter}, err
+}
+
+type slowConn struct {
+	net.Conn
+	limiter *rate.Limiter
+}
+
+func (c slowConn) Write(p []byte) (n int, err error) {
+	for len(p) > 0 && err == nil {
+		size := min(len(p), packet)
+		if err = c.limiter.WaitN(context.Background(), size); err != nil {
+			break
+		}
+		var sent int
+		sent, err = c.Conn.Write(p[:size])
+		n += sent
+		p = p[sent:]
+	}
+	return n, err
+}
