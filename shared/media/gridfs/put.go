@@ -25,7 +25,7 @@ const (
 	// maxInserts is how many inserts of a Store run at a time. The others wait
 	// without a time limit, so a burst of uploads slows down, instead of running
 	// into the time limit of an operation together.
-	maxInserts = 2
+	maxInserts = 4
 )
 
 // Put streams r into a new object. It takes about 10 MB of memory, whatever the
