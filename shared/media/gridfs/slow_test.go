@@ -22,7 +22,7 @@ import (
 // take. They wait for each other, and none fails.
 func TestUploadsToSlowServer(t *testing.T) {
 	const (
-		uploads = 24
+		uploads = 28
 		rate    = 8 << 20 // bytes per second, of all connections
 		timeout = 3 * time.Second
 	)
