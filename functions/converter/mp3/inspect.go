@@ -15,8 +15,6 @@ const DecoderDelay = 528 + 1
 // searchSize is the maximum distance from the ID3v2 tags to the first frame.
 const searchSize = 64 << 10
 
-var errNoFrameCount = errors.New("no number of frames in the Xing header")
-
 // ErrNotMP3 means that there is no MPEG layer III stream at the beginning of a file.
 var ErrNotMP3 = errors.New("not an MP3 file")
 
@@ -89,7 +87,7 @@ func Inspect(r io.ReadSeeker) (Info, error) {
 	}
 	info := Info{Offset: at + int64(i), First: h, SampleRate: h.SampleRate, Channels: h.Channels()}
 	info.Bytes = max(size-info.Offset, 0)
-	if err := info.readXing(buf[i : i+h.FrameSize()]); err != nil {
+	if !info.readXing(buf[i : i+h.FrameSize()]) {
 		// The length is unknown: assume that the whole file has the first frame's bitrate.
 		info.Frames = int64(float64(info.Bytes) * 8 * float64(h.SampleRate) / float64(h.SamplesPerFrame()*h.Bitrate))
 		info.Bitrate = h.Bitrate
@@ -97,11 +95,12 @@ func Inspect(r io.ReadSeeker) (Info, error) {
 	return info, nil
 }
 
-// readXing fills in the fields that a Xing frame contains.
-func (i *Info) readXing(frame []byte) error {
+// readXing fills in the fields that a Xing frame contains, and reports whether the
+// number of frames is one of them.
+func (i *Info) readXing(frame []byte) bool {
 	x, err := ParseXingHeader(frame)
 	if err != nil {
-		return err
+		return false
 	}
 	i.Xing, i.HasXing, i.VBR = x, true, x.VBR
 	i.Bytes = max(i.Bytes-int64(len(frame)), 0)
@@ -109,11 +108,11 @@ func (i *Info) readXing(frame []byte) error {
 		i.Bytes = x.Bytes - int64(len(frame))
 	}
 	if x.Frames == 0 {
-		return errNoFrameCount
+		return false
 	}
 	i.Frames, i.Exact = x.Frames, true
 	i.setAverageBitrate()
-	return nil
+	return true
 }
 
 // setAverageBitrate computes the bitrate from Frames and Bytes. Both may be any 32-bit
