@@ -22,11 +22,12 @@ import (
 // take. They wait for each other, and none fails.
 func TestUploadsToSlowServer(t *testing.T) {
 	const (
-		uploads = 28
-		rate    = 8 << 20 // bytes per second, of all connections
-		timeout = 3 * time.Second
+		uploads   = 28
+		bandwidth = 8 << 20 // bytes per second, of all connections
+		timeout   = 3 * time.Second
 	)
-	client, err := mongo.Connect(options.Client().ApplyURI(mongotest.URI(t)).SetTimeout(timeout).SetDialer(newSlowDialer(rate)))
+	dialer := slowDialer{rate.NewLimiter(bandwidth, packet)}
+	client, err := mongo.Connect(options.Client().ApplyURI(mongotest.URI(t)).SetTimeout(timeout).SetDialer(dialer))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +37,7 @@ func TestUploadsToSlowServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	data := mediatest.Bytes(putBatch * chunkSize)
-	if sum := time.Duration(uploads*len(data)/rate) * time.Second; sum < 2*timeout {
+	if sum := time.Duration(uploads*len(data)/bandwidth) * time.Second; sum < 2*timeout {
 		t.Fatalf("the uploads take only %v", sum)
 	}
 	var wg sync.WaitGroup
@@ -51,16 +52,11 @@ func TestUploadsToSlowServer(t *testing.T) {
 	wg.Wait()
 }
 
-// slowDialer makes connections that send no more than a number of bytes per second
-// in all.
+// slowDialer makes connections that together send as fast as the limiter permits.
 type slowDialer struct{ limiter *rate.Limiter }
 
 // packet is how many bytes a connection sends before others have their turn.
 const packet = 64 << 10
-
-func newSlowDialer(bytesPerSecond int) slowDialer {
-	return slowDialer{rate.NewLimiter(rate.Limit(bytesPerSecond), packet)}
-}
 
 func (d slowDialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	c, err := new(net.Dialer).DialContext(ctx, network, address)
@@ -73,15 +69,14 @@ type slowConn struct {
 }
 
 func (c slowConn) Write(p []byte) (n int, err error) {
-	for len(p) > 0 && err == nil {
-		size := min(len(p), packet)
-		if err = c.limiter.WaitN(context.Background(), size); err != nil {
-			break
+	for n < len(p) && err == nil {
+		next := p[n:min(len(p), n+packet)]
+		if err = c.limiter.WaitN(context.Background(), len(next)); err != nil {
+			return n, err
 		}
 		var sent int
-		sent, err = c.Conn.Write(p[:size])
+		sent, err = c.Conn.Write(next)
 		n += sent
-		p = p[sent:]
 	}
 	return n, err
 }
