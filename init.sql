@@ -3,8 +3,8 @@
 CREATE TABLE IF NOT EXISTS users (
   -- The user id in tokens and jobs. Never changes.
   id         CHAR(24)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL PRIMARY KEY,
-  -- Trimmed and in lower case. Compared byte by byte, because auth, not
-  -- the collation, normalizes addresses.
+  -- Trimmed and in lower case. Compared byte by byte, because auth, not the
+  -- collation, normalizes addresses.
   email      VARCHAR(254) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL UNIQUE,
   -- Argon2id, in PHC string format.
   password   VARCHAR(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,

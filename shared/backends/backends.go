@@ -37,8 +37,8 @@ type Backends struct {
 }
 
 // Open connects to MongoDB and returns an error if no server can be reached. The
-// connection to the broker is made by the first event. The CloudEvents source of
-// events names the function.
+// publisher connects to the broker at its first event. The CloudEvents source of its
+// events is /mp3converter/function.
 func Open(ctx context.Context, cfg Config, function string) (*Backends, error) {
 	publisher, err := rabbitmq.New(cfg.Queue, function)
 	if err != nil {

@@ -42,7 +42,7 @@ type Job struct {
 
 	State    State               `bson:"state" json:"state"`
 	Progress int                 `bson:"progress" json:"progress"` // percent, 0 to 100
-	Attempts int                 `bson:"attempts" json:"attempts"` // claims, without those that a worker gave back
+	Attempts int                 `bson:"attempts" json:"attempts"` // claims that were not released
 	Failure  *conversion.Failure `bson:"failure,omitempty" json:"failure,omitempty"`
 
 	Video        File                  `bson:"video" json:"video"`

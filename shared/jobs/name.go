@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Title returns the upload's name without its extension. The MP3 has it as its
-// title if neither the options nor the video have one.
+// Title returns the upload's name without its extension. It is the title
+// of the MP3 if neither the options nor the video have one.
 func (j *Job) Title() string {
 	if t := strings.TrimSuffix(j.Name, path.Ext(j.Name)); t != "" {
 		return t

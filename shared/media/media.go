@@ -28,8 +28,8 @@ type Store interface {
 	// and CreatedAt filled in. Put is atomic: the object can be opened only
 	// after Put has returned nil. If r fails or ctx ends, Put deletes what it
 	// has written, if the store can still be reached, and returns an error
-	// that wraps that of r or ctx. If the identifier is in use, Put returns an error and
-	// the existing object is unchanged.
+	// that wraps that of r or ctx. If the identifier is in use, Put returns
+	// an error and the existing object is unchanged.
 	Put(ctx context.Context, o Object, r io.Reader) (Object, error)
 
 	// Open returns an object and a reader positioned at its start, or

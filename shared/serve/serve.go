@@ -61,7 +61,7 @@ func Main(name string, run func(context.Context) error) {
 }
 
 // Run listens and serves h until ctx ends, then waits for the requests in progress.
-// The error of ready is the response of /readyz; a nil ready means always ready.
+// /readyz reports whether ready returns nil; a nil ready means always ready.
 func Run(ctx context.Context, cfg Config, h http.Handler, ready func(context.Context) error) error {
 	if err := cfg.Validate(); err != nil {
 		return err

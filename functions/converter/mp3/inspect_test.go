@@ -93,7 +93,7 @@ func TestInspectEstimatesWithoutXingHeader(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got.Exact || got.HasXing {
-		t.Errorf("exact %t, tag %t, want an estimate", got.Exact, got.HasXing)
+		t.Errorf("exact %t, Xing header %t, want an estimate", got.Exact, got.HasXing)
 	}
 	if d := (got.Duration() - 10*time.Second).Abs(); d > 100*time.Millisecond {
 		t.Errorf("duration %v, want about 10s", got.Duration())

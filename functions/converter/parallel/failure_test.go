@@ -205,8 +205,8 @@ func TestCancelLeavesNoProcess(t *testing.T) {
 	}
 }
 
-// TestSlowEncoder makes the first encoder slow to start. Encode must
-// still finish with a correct file.
+// TestSlowEncoder makes the first encoder slow to start. Encode must still finish with
+// a correct file.
 func TestSlowEncoder(t *testing.T) {
 	p := parallel.Params{SampleRate: 48000, Channels: 1, Format: "s16le", Bitrate: 64_000}
 	var once sync.Once

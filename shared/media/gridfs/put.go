@@ -22,9 +22,9 @@ const (
 	chunkSize  = 255 << 10 // bytes; the default of GridFS
 	putBatch   = 8         // chunks per insert
 	putBuffers = 2
-	// maxInserts is how many inserts of a Store run at a time. The others wait
-	// without a time limit, so a burst of uploads slows down, instead of running
-	// into the time limit of an operation together.
+	// maxInserts is how many inserts of a Store run at a time. The others wait,
+	// without a time limit: in a burst, uploads become slower instead of reaching
+	// the time limit of an operation.
 	maxInserts = 4
 )
 
