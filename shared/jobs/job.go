@@ -42,7 +42,9 @@ type Job struct {
 
 	State    State               `bson:"state" json:"state"`
 	Progress int                 `bson:"progress" json:"progress"` // percent, 0 to 100
-	Attempts int                 `bson:"attempts" json:"attempts"` // claims that were not released
+	Attempts int                 `bson:"attempts" json:"attempts"` // that the video may have ended, and the present one
+	Deaths   int                 `bson:"deaths" json:"deaths"`     // workers that died during an attempt
+	Retries  int                 `bson:"retries" json:"retries"`   // pauses so far
 	Failure  *conversion.Failure `bson:"failure,omitempty" json:"failure,omitempty"`
 
 	Video        File                  `bson:"video" json:"video"`
@@ -51,6 +53,10 @@ type Job struct {
 	Lease        Lease                 `bson:"lease" json:"lease"`
 	Wakes        int                   `bson:"wakes" json:"wakes"` // wake-ups repeated since the last claim or outcome
 	Notification Notification          `bson:"notice" json:"notice"`
+
+	// NotBefore is when the pause after a failed attempt ends. No attempt starts
+	// before.
+	NotBefore time.Time `bson:"notBefore" json:"notBefore"`
 
 	CreatedAt  time.Time `bson:"createdAt" json:"createdAt"`
 	StartedAt  time.Time `bson:"startedAt" json:"startedAt"`   // of the latest attempt
@@ -70,8 +76,9 @@ type File struct {
 
 // Lease is a worker's temporary exclusive right to a job.
 type Lease struct {
-	Holder string    `bson:"holder" json:"holder"` // fresh for every attempt
-	Until  time.Time `bson:"until" json:"until"`
+	Holder   string    `bson:"holder" json:"holder"` // fresh for every attempt
+	Until    time.Time `bson:"until" json:"until"`
+	Draining bool      `bson:"draining,omitempty" json:"draining,omitempty"` // the worker is about to stop
 }
 
 // Outcomes of a notification.

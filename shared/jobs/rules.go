@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"mp3converter/shared/conversion"
@@ -10,12 +11,15 @@ import (
 var (
 	// ErrFinished means that the job is in a final state.
 	ErrFinished = errors.New("jobs: already finished")
+	// ErrPaused means that the pause after a failed attempt is not over.
+	ErrPaused = errors.New("jobs: paused after a failed attempt")
 	// ErrLeased means that another worker holds the lease.
 	ErrLeased = errors.New("jobs: leased to another worker")
 	// ErrLeaseLost means that the caller no longer holds the lease: the job
 	// was cancelled, finished or claimed by another worker.
 	ErrLeaseLost = errors.New("jobs: lease lost")
-	// ErrExhausted means that the job has used up its attempts.
+	// ErrExhausted means that the job has used up its attempts, or that too many
+	// workers have died of it.
 	ErrExhausted = errors.New("jobs: attempts exhausted")
 	// ErrNotDue means that the job changed after it was found to be due.
 	ErrNotDue = errors.New("jobs: not due")
@@ -27,10 +31,11 @@ var (
 )
 
 // NothingToDo reports whether err, from a rule or a Store, says that the caller has
-// nothing to do: the job is finished, not due, deleted, or another worker has it.
+// nothing to do: the job is finished, paused, not due or deleted, or another worker
+// has it.
 func NothingToDo(err error) bool {
 	for _, e := range []error{
-		ErrFinished, ErrLeased, ErrLeaseLost, ErrNotDue, ErrNotFinished, ErrNotificationEnded, ErrNotFound,
+		ErrFinished, ErrPaused, ErrLeased, ErrLeaseLost, ErrNotDue, ErrNotFinished, ErrNotificationEnded, ErrNotFound,
 	} {
 		if errors.Is(err, e) {
 			return true
@@ -41,18 +46,30 @@ func NothingToDo(err error) bool {
 
 // Policy is the set of limits and intervals that the rules apply.
 type Policy struct {
-	MaxAttempts int           `envconfig:"MAX_ATTEMPTS" default:"5"` // conversions started before a job fails
-	Lease       time.Duration `envconfig:"LEASE" default:"60s"`      // time without a heartbeat after which a worker is considered dead
-	Wake        time.Duration `envconfig:"WAKE_AFTER" default:"60s"` // delay before the first repeated wake-up; doubles each time
-	WakeMax     time.Duration `envconfig:"WAKE_MAX" default:"1h"`    // longest delay between wake-ups
-	Retention   time.Duration `envconfig:"RETENTION" default:"168h"` // how long a finished job and its MP3 are kept
+	MaxAttempts int           `envconfig:"MAX_ATTEMPTS" default:"5"`   // failures that the video may have caused
+	MaxDeaths   int           `envconfig:"MAX_DEATHS" default:"10"`    // workers that died during an attempt
+	MaxAge      time.Duration `envconfig:"MAX_JOB_AGE" default:"168h"` // age from which a failed attempt is the last, whatever caused it
+	RetryMax    time.Duration `envconfig:"RETRY_MAX" default:"45s"`    // longest pause after a failed attempt
+	Lease       time.Duration `envconfig:"LEASE" default:"60s"`        // time without a heartbeat after which a worker is considered dead
+	Wake        time.Duration `envconfig:"WAKE_AFTER" default:"60s"`   // delay before the first repeated wake-up; doubles each time
+	WakeMax     time.Duration `envconfig:"WAKE_MAX" default:"1h"`      // longest delay between wake-ups
+	Retention   time.Duration `envconfig:"RETENTION" default:"168h"`   // how long a finished job and its MP3 are kept
 }
+
+// firstPause is the pause after the first failed attempt; it doubles each time.
+const firstPause = 2 * time.Second
 
 // Validate returns an error that names the invalid variable.
 func (p Policy) Validate() error {
 	switch {
 	case p.MaxAttempts < 1:
 		return errors.New("MAX_ATTEMPTS must be at least 1")
+	case p.MaxDeaths < 1:
+		return errors.New("MAX_DEATHS must be at least 1")
+	case p.MaxAge < time.Hour:
+		return errors.New("MAX_JOB_AGE must be at least 1h")
+	case p.RetryMax < firstPause:
+		return fmt.Errorf("RETRY_MAX must be at least %v", firstPause)
 	case p.Lease < time.Second:
 		return errors.New("LEASE must be at least 1s")
 	case p.Wake < time.Second:
@@ -76,18 +93,21 @@ func (j *Job) Enqueue(p Policy, now time.Time) {
 	j.DueAt = now.Add(p.Wake)
 }
 
-// Claim gives the lease to a worker and starts an attempt. It returns
-// ErrFinished, ErrLeased or ErrExhausted if the job cannot be claimed.
+// Claim gives the lease to a worker and starts an attempt. It returns ErrFinished,
+// ErrPaused, ErrLeased or ErrExhausted if the job cannot be claimed.
 func (j *Job) Claim(p Policy, holder string, now time.Time) error {
 	now = Truncate(now)
 	switch {
 	case j.State.Final():
 		return ErrFinished
-	case j.State == Converting && now.Before(j.Lease.Until):
+	case j.leased(now):
 		return ErrLeased
-	case j.Attempts >= p.MaxAttempts:
+	case j.afterDeath(now).exhausted(p):
 		return ErrExhausted
+	case now.Before(j.NotBefore):
+		return ErrPaused
 	}
+	*j = j.afterDeath(now)
 	j.State = Converting
 	j.Attempts++
 	j.Progress = 0
@@ -129,16 +149,19 @@ func (j *Job) Fail(p Policy, holder string, f *conversion.Failure, now time.Time
 	return nil
 }
 
-// FailExhausted fails a job that has used up its attempts and that no worker holds.
+// FailExhausted fails a job that has used up its attempts, or that too many workers
+// have died of, and that no worker holds.
 func (j *Job) FailExhausted(p Policy, now time.Time) error {
+	now = Truncate(now)
 	switch {
 	case j.State.Final():
 		return ErrFinished
-	case j.State == Converting && Truncate(now).Before(j.Lease.Until):
+	case j.leased(now):
 		return ErrLeased
-	case j.Attempts < p.MaxAttempts:
-		return ErrNotDue // the last attempt was released and does not count
+	case !j.Exhausted(p, now):
+		return ErrNotDue
 	}
+	*j = j.afterDeath(now)
 	j.Failure = conversion.AttemptsExhausted
 	j.finish(p, Failed, now)
 	return nil
@@ -150,23 +173,41 @@ func (j *Job) Release(p Policy, holder string, now time.Time) error {
 	if !j.leasedTo(holder) {
 		return ErrLeaseLost
 	}
-	j.State = Queued
-	j.Attempts--
-	j.Progress = 0
-	j.Lease = Lease{}
-	j.DueAt = Truncate(now).Add(p.Wake)
+	j.requeue(Truncate(now).Add(p.Wake))
 	return nil
 }
 
-// Retry returns the job to the queue after a temporary error. The attempt counts,
-// so a job with a persistent error ends.
-func (j *Job) Retry(p Policy, holder string, now time.Time) error {
+// Postpone returns the job to the queue after a failure that is not the video's, such
+// as a store that is away. The attempt does not count. No attempt starts before a
+// pause that grows up to p.RetryMax, whatever the queue delivers. A job older than
+// p.MaxAge fails instead, so that every job ends.
+func (j *Job) Postpone(p Policy, holder string, now time.Time) error {
+	if !j.leasedTo(holder) {
+		return ErrLeaseLost
+	}
+	now = Truncate(now)
+	if now.Sub(j.CreatedAt) >= p.MaxAge {
+		j.Failure = conversion.AttemptsExhausted
+		j.finish(p, Failed, now)
+		return nil
+	}
+	j.NotBefore = now.Add(doubled(firstPause, p.RetryMax, j.Retries))
+	j.Retries++
+	j.requeue(j.NotBefore)
+	return nil
+}
+
+// Retry is Postpone after a failure that the video may have caused: the attempt
+// counts, and the last one fails the job with f.
+func (j *Job) Retry(p Policy, holder string, f *conversion.Failure, now time.Time) error {
 	attempts := j.Attempts
-	if err := j.Release(p, holder, now); err != nil {
+	if j.leasedTo(holder) && attempts >= p.MaxAttempts {
+		return j.Fail(p, holder, f, now)
+	}
+	if err := j.Postpone(p, holder, now); err != nil {
 		return err
 	}
 	j.Attempts = attempts
-	j.DueAt = Truncate(now).Add(backoff(p, attempts-1))
 	return nil
 }
 
@@ -180,12 +221,15 @@ func (j *Job) Cancel(p Policy, now time.Time) error {
 	return nil
 }
 
-// WakeSent records that a wake-up has been sent again and schedules the next one.
+// WakeSent records that a wake-up has been sent again and schedules the next one. A
+// job whose worker has died returns to the queue.
 func (j *Job) WakeSent(p Policy, now time.Time) error {
+	now = Truncate(now)
 	if j.DueAt.After(now) {
 		return ErrNotDue
 	}
-	j.DueAt = Truncate(now).Add(backoff(p, j.Wakes+1))
+	*j = j.afterDeath(now)
+	j.setDue(now.Add(doubled(p.Wake, p.WakeMax, j.Wakes+1)))
 	j.Wakes++
 	return nil
 }
@@ -204,7 +248,7 @@ func (j *Job) ClaimNotification(p Policy, holder string, now time.Time) error {
 	}
 	j.Notification.Attempts++
 	j.Notification.Lease = Lease{Holder: holder, Until: now.Add(p.Lease)}
-	j.DueAt = now.Add(max(p.Lease, backoff(p, j.Notification.Attempts)))
+	j.setDue(now.Add(max(p.Lease, doubled(p.Wake, p.WakeMax, j.Notification.Attempts))))
 	return nil
 }
 
@@ -226,9 +270,64 @@ func (j *Job) RecordNotification(p Policy, holder string, notified []string, out
 }
 
 // ReleaseDead returns the job of a worker that is known to be dead to the queue
-// before the lease expires. The attempt does not count.
+// before the lease expires.
 func (j *Job) ReleaseDead(p Policy, now time.Time) error {
-	return j.Release(p, j.Lease.Holder, now)
+	if j.State != Converting {
+		return ErrLeaseLost
+	}
+	now = Truncate(now)
+	j.Lease.Until = now
+	*j = j.afterDeath(now)
+	j.DueAt = now.Add(p.Wake)
+	return nil
+}
+
+// Drain records that the worker is about to stop. If it is killed before the attempt
+// ends, that does not count as a death.
+func (j *Job) Drain(holder string) error {
+	if !j.leasedTo(holder) {
+		return ErrLeaseLost
+	}
+	j.Lease.Draining = true
+	return nil
+}
+
+// afterDeath returns the job as it is if its worker has died, and an unchanged copy
+// otherwise. The death is counted apart from the attempts: most have nothing to do
+// with the video.
+func (j *Job) afterDeath(now time.Time) Job {
+	k := *j
+	if k.State != Converting || k.leased(now) {
+		return k
+	}
+	if !k.Lease.Draining {
+		k.Deaths++
+	}
+	k.requeue(k.DueAt)
+	return k
+}
+
+// requeue ends an attempt that does not count.
+func (j *Job) requeue(due time.Time) {
+	j.State = Queued
+	j.Attempts--
+	j.Progress = 0
+	j.Lease = Lease{}
+	j.DueAt = due
+}
+
+// Exhausted reports whether FailExhausted would fail the job.
+func (j *Job) Exhausted(p Policy, now time.Time) bool {
+	now = Truncate(now)
+	return !j.State.Final() && !j.leased(now) && j.afterDeath(now).exhausted(p)
+}
+
+func (j Job) exhausted(p Policy) bool {
+	return j.Attempts >= p.MaxAttempts || j.Deaths >= p.MaxDeaths
+}
+
+func (j *Job) leased(now time.Time) bool {
+	return j.State == Converting && now.Before(j.Lease.Until)
 }
 
 func (j *Job) leasedTo(holder string) bool {
@@ -236,8 +335,16 @@ func (j *Job) leasedTo(holder string) bool {
 }
 
 func (j *Job) extendLease(p Policy, holder string, now time.Time) {
-	j.Lease = Lease{Holder: holder, Until: now.Add(p.Lease)}
+	j.Lease.Holder, j.Lease.Until = holder, now.Add(p.Lease)
 	j.DueAt = j.Lease.Until
+}
+
+// setDue sets DueAt, at the latest to the time at which the job expires.
+func (j *Job) setDue(t time.Time) {
+	if j.State.Final() && j.ExpiresAt.Before(t) {
+		t = j.ExpiresAt
+	}
+	j.DueAt = t
 }
 
 func (j *Job) finish(p Policy, s State, now time.Time) {
@@ -247,7 +354,7 @@ func (j *Job) finish(p Policy, s State, now time.Time) {
 	j.Wakes = 0
 	j.FinishedAt = now
 	j.ExpiresAt = now.Add(p.Retention)
-	j.DueAt = now.Add(p.Wake)
+	j.setDue(now.Add(p.Wake))
 }
 
 func (j *Job) endNotification(outcome string, now time.Time) {
@@ -256,12 +363,11 @@ func (j *Job) endNotification(outcome string, now time.Time) {
 	j.DueAt = j.ExpiresAt
 }
 
-// backoff returns p.Wake doubled n times, at most p.WakeMax.
-func backoff(p Policy, n int) time.Duration {
-	d := p.Wake
+// doubled returns d doubled n times, at most limit.
+func doubled(d, limit time.Duration, n int) time.Duration {
 	for range min(n, 30) {
-		if d >= p.WakeMax/2 {
-			return p.WakeMax
+		if d >= limit/2 {
+			return limit
 		}
 		d *= 2
 	}

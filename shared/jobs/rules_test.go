@@ -11,7 +11,7 @@ import (
 )
 
 var (
-	policy = Policy{MaxAttempts: 3, Lease: time.Minute, Wake: time.Minute, WakeMax: time.Hour, Retention: 24 * time.Hour}
+	policy = Policy{MaxAttempts: 3, MaxDeaths: 2, MaxAge: 24 * time.Hour, RetryMax: 10 * time.Second, Lease: time.Minute, Wake: time.Minute, WakeMax: time.Hour, Retention: 24 * time.Hour}
 	start  = time.Date(2024, 2, 29, 12, 0, 0, 0, time.UTC)
 )
 
@@ -40,21 +40,32 @@ func situations() map[string]*Job {
 		}
 	}
 	return map[string]*Job{
-		"queued":                          make(Queued, nil),
-		"queued again":                    make(Queued, func(j *Job) { j.Attempts, j.Wakes = 1, 2 }),
-		"queued, no attempts left":        make(Queued, func(j *Job) { j.Attempts = policy.MaxAttempts }),
-		"mine":                            make(Converting, lease("me", 30*time.Second, 1)),
-		"mine, expired":                   make(Converting, lease("me", -time.Second, 1)),
-		"theirs":                          make(Converting, lease("they", time.Millisecond, 1)),
-		"theirs, expired":                 make(Converting, lease("they", 0, 1)),
-		"theirs, no attempts left":        make(Converting, lease("they", 0, policy.MaxAttempts)),
-		"done":                            make(Done, nil),
-		"failed":                          make(Failed, func(j *Job) { j.Failure = conversion.Corrupt }),
-		"cancelled":                       make(Cancelled, func(j *Job) { j.endNotification(NotificationOff, start.Add(time.Minute)) }),
-		"done, notified":                  make(Done, func(j *Job) { j.endNotification(NotificationSent, now) }),
-		"done, my notification":           make(Done, func(j *Job) { j.Notification.Lease = Lease{"me", now.Add(time.Second)}; j.Notification.Attempts = 1 }),
-		"done, their notification":        make(Done, func(j *Job) { j.Notification.Lease = Lease{"they", now.Add(time.Second)}; j.Notification.Attempts = 1 }),
-		"done, their notification failed": make(Done, func(j *Job) { j.Notification.Lease = Lease{"they", now}; j.Notification.Attempts = 1 }),
+		"queued":                        make(Queued, nil),
+		"queued again":                  make(Queued, func(j *Job) { j.Attempts, j.Wakes = 1, 2 }),
+		"paused":                        make(Queued, func(j *Job) { j.NotBefore = now.Add(time.Millisecond) }),
+		"pause over":                    make(Queued, func(j *Job) { j.NotBefore = now }),
+		"queued, two workers died":      make(Queued, func(j *Job) { j.Deaths = policy.MaxDeaths }),
+		"queued, no attempts left":      make(Queued, func(j *Job) { j.Attempts = policy.MaxAttempts }),
+		"mine":                          make(Converting, lease("me", 30*time.Second, 1)),
+		"mine, expired":                 make(Converting, lease("me", -time.Second, 1)),
+		"theirs":                        make(Converting, lease("they", time.Millisecond, 1)),
+		"theirs, expired":               make(Converting, lease("they", 0, 1)),
+		"theirs, expired, last attempt": make(Converting, lease("they", 0, policy.MaxAttempts)),
+		"theirs, expired, second death": make(Converting, func(j *Job) { lease("they", 0, 1)(j); j.Deaths = 1 }),
+		"theirs, drained, second death": make(Converting, func(j *Job) { lease("they", 0, 1)(j); j.Deaths, j.Lease.Draining = 1, true }),
+		"done":                          make(Done, nil),
+		"failed":                        make(Failed, func(j *Job) { j.Failure = conversion.Corrupt }),
+		"cancelled":                     make(Cancelled, func(j *Job) { j.endNotification(NotificationOff, start.Add(time.Minute)) }),
+		"done, notified":                make(Done, func(j *Job) { j.endNotification(NotificationSent, now) }),
+		"done, my notification": make(Done, func(j *Job) {
+			j.Notification.Lease = Lease{Holder: "me", Until: now.Add(time.Second)}
+			j.Notification.Attempts = 1
+		}),
+		"done, their notification": make(Done, func(j *Job) {
+			j.Notification.Lease = Lease{Holder: "they", Until: now.Add(time.Second)}
+			j.Notification.Attempts = 1
+		}),
+		"done, their notification failed": make(Done, func(j *Job) { j.Notification.Lease = Lease{Holder: "they", Until: now}; j.Notification.Attempts = 1 }),
 	}
 }
 
@@ -75,8 +86,10 @@ var table = []struct {
 }{
 	{"Claim", func(j *Job) error { return j.Claim(policy, "me", now) }, map[string]outcome{
 		"queued": to(Converting), "queued again": to(Converting), "queued, no attempts left": refused(ErrExhausted),
+		"paused": refused(ErrPaused), "pause over": to(Converting), "queued, two workers died": refused(ErrExhausted),
 		"mine": refused(ErrLeased), "mine, expired": to(Converting),
-		"theirs": refused(ErrLeased), "theirs, expired": to(Converting), "theirs, no attempts left": refused(ErrExhausted),
+		"theirs": refused(ErrLeased), "theirs, expired": to(Converting), "theirs, expired, last attempt": to(Converting),
+		"theirs, expired, second death": refused(ErrExhausted), "theirs, drained, second death": to(Converting),
 		"done": refused(ErrFinished), "failed": refused(ErrFinished), "cancelled": refused(ErrFinished),
 		"done, notified": refused(ErrFinished), "done, my notification": refused(ErrFinished), "done, their notification": refused(ErrFinished), "done, their notification failed": refused(ErrFinished),
 	}},
@@ -84,39 +97,51 @@ var table = []struct {
 	{"Complete", func(j *Job) error { return j.Complete(policy, "me", File{"mp3", 1}, now) }, holder(to(Done))},
 	{"Fail", func(j *Job) error { return j.Fail(policy, "me", conversion.NoAudio, now) }, holder(to(Failed))},
 	{"Release", func(j *Job) error { return j.Release(policy, "me", now) }, holder(to(Queued))},
-	{"Retry", func(j *Job) error { return j.Retry(policy, "me", now) }, holder(to(Queued))},
+	{"Postpone", func(j *Job) error { return j.Postpone(policy, "me", now) }, holder(to(Queued))},
+	{"Retry", func(j *Job) error { return j.Retry(policy, "me", conversion.Corrupt, now) }, holder(to(Queued))},
+	{"Drain", func(j *Job) error { return j.Drain("me") }, holder(to(Converting))},
 	{"ReleaseDead", func(j *Job) error { return j.ReleaseDead(policy, now) }, map[string]outcome{
 		"queued": refused(ErrLeaseLost), "queued again": refused(ErrLeaseLost), "queued, no attempts left": refused(ErrLeaseLost),
+		"paused": refused(ErrLeaseLost), "pause over": refused(ErrLeaseLost), "queued, two workers died": refused(ErrLeaseLost),
 		"mine": to(Queued), "mine, expired": to(Queued),
-		"theirs": to(Queued), "theirs, expired": to(Queued), "theirs, no attempts left": to(Queued),
+		"theirs": to(Queued), "theirs, expired": to(Queued), "theirs, expired, last attempt": to(Queued),
+		"theirs, expired, second death": to(Queued), "theirs, drained, second death": to(Queued),
 		"done": refused(ErrLeaseLost), "failed": refused(ErrLeaseLost), "cancelled": refused(ErrLeaseLost),
 		"done, notified": refused(ErrLeaseLost), "done, my notification": refused(ErrLeaseLost), "done, their notification": refused(ErrLeaseLost), "done, their notification failed": refused(ErrLeaseLost),
 	}},
 	{"FailExhausted", func(j *Job) error { return j.FailExhausted(policy, now) }, map[string]outcome{
 		"queued": refused(ErrNotDue), "queued again": refused(ErrNotDue), "queued, no attempts left": to(Failed),
+		"paused": refused(ErrNotDue), "pause over": refused(ErrNotDue), "queued, two workers died": to(Failed),
 		"mine": refused(ErrLeased), "mine, expired": refused(ErrNotDue),
-		"theirs": refused(ErrLeased), "theirs, expired": refused(ErrNotDue), "theirs, no attempts left": to(Failed),
+		"theirs": refused(ErrLeased), "theirs, expired": refused(ErrNotDue), "theirs, expired, last attempt": refused(ErrNotDue),
+		"theirs, expired, second death": to(Failed), "theirs, drained, second death": refused(ErrNotDue),
 		"done": refused(ErrFinished), "failed": refused(ErrFinished), "cancelled": refused(ErrFinished),
 		"done, notified": refused(ErrFinished), "done, my notification": refused(ErrFinished), "done, their notification": refused(ErrFinished), "done, their notification failed": refused(ErrFinished),
 	}},
 	{"Cancel", func(j *Job) error { return j.Cancel(policy, now) }, map[string]outcome{
 		"queued": to(Cancelled), "queued again": to(Cancelled), "queued, no attempts left": to(Cancelled),
+		"paused": to(Cancelled), "pause over": to(Cancelled), "queued, two workers died": to(Cancelled),
 		"mine": to(Cancelled), "mine, expired": to(Cancelled),
-		"theirs": to(Cancelled), "theirs, expired": to(Cancelled), "theirs, no attempts left": to(Cancelled),
+		"theirs": to(Cancelled), "theirs, expired": to(Cancelled), "theirs, expired, last attempt": to(Cancelled),
+		"theirs, expired, second death": to(Cancelled), "theirs, drained, second death": to(Cancelled),
 		"done": refused(ErrFinished), "failed": refused(ErrFinished), "cancelled": refused(ErrFinished),
 		"done, notified": refused(ErrFinished), "done, my notification": refused(ErrFinished), "done, their notification": refused(ErrFinished), "done, their notification failed": refused(ErrFinished),
 	}},
 	{"ClaimNotification", func(j *Job) error { return j.ClaimNotification(policy, "me", now) }, map[string]outcome{
 		"queued": refused(ErrNotFinished), "queued again": refused(ErrNotFinished), "queued, no attempts left": refused(ErrNotFinished),
+		"paused": refused(ErrNotFinished), "pause over": refused(ErrNotFinished), "queued, two workers died": refused(ErrNotFinished),
 		"mine": refused(ErrNotFinished), "mine, expired": refused(ErrNotFinished),
-		"theirs": refused(ErrNotFinished), "theirs, expired": refused(ErrNotFinished), "theirs, no attempts left": refused(ErrNotFinished),
+		"theirs": refused(ErrNotFinished), "theirs, expired": refused(ErrNotFinished), "theirs, expired, last attempt": refused(ErrNotFinished),
+		"theirs, expired, second death": refused(ErrNotFinished), "theirs, drained, second death": refused(ErrNotFinished),
 		"done": to(Done), "failed": to(Failed), "cancelled": refused(ErrNotificationEnded),
 		"done, notified": refused(ErrNotificationEnded), "done, my notification": refused(ErrLeased), "done, their notification": refused(ErrLeased), "done, their notification failed": to(Done),
 	}},
 	{"RecordNotification", func(j *Job) error { return j.RecordNotification(policy, "me", []string{"mail"}, "sent", now) }, map[string]outcome{
 		"queued": refused(ErrLeaseLost), "queued again": refused(ErrLeaseLost), "queued, no attempts left": refused(ErrLeaseLost),
+		"paused": refused(ErrLeaseLost), "pause over": refused(ErrLeaseLost), "queued, two workers died": refused(ErrLeaseLost),
 		"mine": refused(ErrLeaseLost), "mine, expired": refused(ErrLeaseLost),
-		"theirs": refused(ErrLeaseLost), "theirs, expired": refused(ErrLeaseLost), "theirs, no attempts left": refused(ErrLeaseLost),
+		"theirs": refused(ErrLeaseLost), "theirs, expired": refused(ErrLeaseLost), "theirs, expired, last attempt": refused(ErrLeaseLost),
+		"theirs, expired, second death": refused(ErrLeaseLost), "theirs, drained, second death": refused(ErrLeaseLost),
 		"done": refused(ErrLeaseLost), "failed": refused(ErrLeaseLost), "cancelled": refused(ErrLeaseLost),
 		"done, notified": refused(ErrLeaseLost), "done, my notification": to(Done), "done, their notification": refused(ErrLeaseLost), "done, their notification failed": refused(ErrLeaseLost),
 	}},
@@ -173,7 +198,7 @@ func TestWhatRulesRecord(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	lease := Lease{"me", now.Add(policy.Lease)}
+	lease := Lease{Holder: "me", Until: now.Add(policy.Lease)}
 
 	j := at("queued again", func(j *Job) { ok(j.Claim(policy, "me", now)) })
 	if j.Attempts != 2 || j.Wakes != 0 || j.Progress != 0 || !j.StartedAt.Equal(now) || j.Lease != lease || j.DueAt != lease.Until {
@@ -189,17 +214,62 @@ func TestWhatRulesRecord(t *testing.T) {
 	if j.Attempts != 0 || j.Progress != 0 || j.Lease != (Lease{}) || !j.DueAt.Equal(now.Add(policy.Wake)) {
 		t.Errorf("Release: %+v", j)
 	}
-	j = at("mine", func(j *Job) { ok(j.Retry(policy, "me", now)) })
-	if j.Attempts != 1 || j.Progress != 0 || j.Lease != (Lease{}) || !j.DueAt.Equal(now.Add(policy.Wake)) {
+	j = at("theirs, expired", func(j *Job) { ok(j.Claim(policy, "me", now)) })
+	if j.Attempts != 1 || j.Deaths != 1 || j.Lease != lease {
+		t.Errorf("Claim after a death: %+v", j)
+	}
+	j = at("theirs, drained, second death", func(j *Job) { ok(j.Claim(policy, "me", now)) })
+	if j.Attempts != 1 || j.Deaths != 1 || j.Lease != lease {
+		t.Errorf("Claim after a death during a drain: %+v", j)
+	}
+	for retries, pause := range []time.Duration{2, 4, 8, 10, 10, 10} {
+		j = at("mine", func(j *Job) { j.Retries = retries; ok(j.Postpone(policy, "me", now)) })
+		if j.Attempts != 0 || j.Retries != retries+1 || j.Progress != 0 || j.Lease != (Lease{}) || j.NotBefore != now.Add(pause*time.Second) || j.DueAt != j.NotBefore {
+			t.Errorf("Postpone after %d pauses: %+v", retries, j)
+		}
+	}
+	j = at("mine", func(j *Job) { ok(j.Retry(policy, "me", conversion.VideoMissing, now)) })
+	if j.Attempts != 1 || j.Retries != 1 || j.Failure != nil || j.NotBefore != now.Add(firstPause) || j.DueAt != j.NotBefore {
 		t.Errorf("Retry after the first attempt: %+v", j)
 	}
-	j = at("mine", func(j *Job) { j.Attempts = 3; ok(j.Retry(policy, "me", now)) })
-	if j.Attempts != 3 || !j.DueAt.Equal(now.Add(4*policy.Wake)) {
-		t.Errorf("Retry after the third attempt: %+v", j)
+	j = at("mine", func(j *Job) { j.Attempts = 3; ok(j.Retry(policy, "me", conversion.VideoMissing, now)) })
+	if j.State != Failed || j.Failure != conversion.VideoMissing {
+		t.Errorf("Retry after the last attempt: %+v", j)
 	}
-	j = at("theirs, no attempts left", func(j *Job) { ok(j.ReleaseDead(policy, now)) })
-	if j.Attempts != policy.MaxAttempts-1 || j.Progress != 0 || j.Lease != (Lease{}) || !j.DueAt.Equal(now.Add(policy.Wake)) {
+	ended(t, "Retry after the last attempt", j)
+	for name, apply := range map[string]func(*Job) error{
+		"Postpone": func(j *Job) error { return j.Postpone(policy, "me", now) },
+		"Retry":    func(j *Job) error { return j.Retry(policy, "me", conversion.VideoMissing, now) },
+	} {
+		j = at("mine", func(j *Job) { j.CreatedAt = now.Add(-policy.MaxAge); ok(apply(j)) })
+		if j.State != Failed || j.Failure != conversion.AttemptsExhausted {
+			t.Errorf("%s of an old job: %+v", name, j)
+		}
+		ended(t, name+" of an old job", j)
+	}
+	j = at("mine", func(j *Job) { ok(j.Drain("me")); ok(j.Renew(policy, "me", 50, now)) })
+	if !j.Lease.Draining || j.Lease.Until != lease.Until {
+		t.Errorf("Drain, then Renew: %+v", j)
+	}
+	j = at("theirs", func(j *Job) { ok(j.ReleaseDead(policy, now)) })
+	if j.Attempts != 0 || j.Deaths != 1 || j.Progress != 0 || j.Lease != (Lease{}) || !j.DueAt.Equal(now.Add(policy.Wake)) {
 		t.Errorf("ReleaseDead: %+v", j)
+	}
+	j = at("theirs, expired", func(j *Job) { ok(j.WakeSent(policy, now)) })
+	if j.State != Queued || j.Attempts != 0 || j.Deaths != 1 || j.Lease != (Lease{}) || !j.DueAt.Equal(now.Add(2*policy.Wake)) {
+		t.Errorf("WakeSent after a death: %+v", j)
+	}
+	j = at("done", func(j *Job) {
+		j.DueAt, j.Wakes = now, 100
+		j.ExpiresAt = now.Add(time.Second)
+		ok(j.WakeSent(policy, now))
+	})
+	if j.DueAt != j.ExpiresAt {
+		t.Errorf("WakeSent shortly before the job expires: due at %v, want %v", j.DueAt, j.ExpiresAt)
+	}
+	j = at("done", func(j *Job) { j.ExpiresAt = now.Add(time.Second); ok(j.ClaimNotification(policy, "me", now)) })
+	if j.DueAt != j.ExpiresAt {
+		t.Errorf("ClaimNotification shortly before the job expires: due at %v, want %v", j.DueAt, j.ExpiresAt)
 	}
 	j = at("mine", func(j *Job) { ok(j.Complete(policy, "me", File{"mp3", 9}, now)) })
 	if j.Audio != (File{"mp3", 9}) || j.Progress != 100 || j.Failure != nil {
@@ -211,7 +281,7 @@ func TestWhatRulesRecord(t *testing.T) {
 		t.Errorf("Fail: %+v", j)
 	}
 	ended(t, "Fail", j)
-	j = at("theirs, no attempts left", func(j *Job) { ok(j.FailExhausted(policy, now)) })
+	j = at("theirs, expired, second death", func(j *Job) { ok(j.FailExhausted(policy, now)) })
 	if j.Failure != conversion.AttemptsExhausted {
 		t.Errorf("FailExhausted: %+v", j)
 	}
@@ -259,8 +329,8 @@ func TestWakesAreSpacedOut(t *testing.T) {
 		}
 		at = j.DueAt
 	}
-	if got := backoff(Policy{Wake: time.Second, WakeMax: 1 << 62}, 1<<30); got <= 0 {
-		t.Errorf("a very long backoff is %v", got)
+	if got := doubled(time.Second, 1<<62, 1<<30); got <= 0 {
+		t.Errorf("a very long delay is %v", got)
 	}
 }
 
@@ -291,6 +361,9 @@ func TestPolicyValidate(t *testing.T) {
 	}
 	for variable, spoil := range map[string]func(*Policy){
 		"MAX_ATTEMPTS": func(p *Policy) { p.MaxAttempts = 0 },
+		"MAX_DEATHS":   func(p *Policy) { p.MaxDeaths = 0 },
+		"MAX_JOB_AGE":  func(p *Policy) { p.MaxAge = time.Minute },
+		"RETRY_MAX":    func(p *Policy) { p.RetryMax = time.Second },
 		"LEASE":        func(p *Policy) { p.Lease = time.Millisecond },
 		"WAKE_AFTER":   func(p *Policy) { p.Wake = 0 },
 		"WAKE_MAX":     func(p *Policy) { p.WakeMax = p.Wake - 1 },

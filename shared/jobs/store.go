@@ -41,6 +41,26 @@ type Store interface {
 	// first.
 	Due(ctx context.Context, now time.Time, limit int) ([]Job, error)
 
+	// Next returns the queued job that should be converted next, or ErrNotFound.
+	// It is the oldest job that is not paused, of the owner whose latest
+	// attempt began the longest ago: owners take turns, however many jobs each
+	// of them has queued.
+	Next(ctx context.Context, now time.Time) (Job, error)
+
+	// Usage returns what an owner's jobs occupy.
+	Usage(ctx context.Context, owner string) (Usage, error)
+
+	// Now returns the time by the store's clock, which all processes share. The
+	// rules are applied with it, because a lease that one process grants by a
+	// clock of its own may have expired by that of another.
+	Now() time.Time
+
 	// Ping reports whether the store can be reached.
 	Ping(ctx context.Context) error
+}
+
+// Usage is what the jobs of one owner occupy.
+type Usage struct {
+	Unfinished int   // jobs
+	Bytes      int64 // videos of unfinished jobs, and MP3s
 }

@@ -80,7 +80,10 @@ func step(r *rand.Rand, j *Job, now time.Time) (name string, err error) {
 		if r.IntN(4) == 0 {
 			return "ReleaseDead", j.ReleaseDead(policy, now)
 		}
-		return "Retry", j.Retry(policy, who, now)
+		if r.IntN(3) == 0 {
+			return "Postpone", j.Postpone(policy, who, now)
+		}
+		return "Retry", j.Retry(policy, who, conversion.Corrupt, now)
 	case 11:
 		if r.IntN(4) > 0 {
 			return "nothing", nil

@@ -17,6 +17,9 @@ import (
 // Policy is the policy of the tests.
 var Policy = jobs.Policy{
 	MaxAttempts: 3,
+	MaxDeaths:   3,
+	MaxAge:      24 * time.Hour,
+	RetryMax:    time.Minute,
 	Lease:       time.Minute,
 	Wake:        time.Minute,
 	WakeMax:     time.Hour,
@@ -37,6 +40,10 @@ func Run(t *testing.T, open func(t *testing.T) jobs.Store) {
 		"ListPages":        testListPages,
 		"Due":              testDue,
 		"DueFollowsUpdate": testDueFollowsUpdate,
+		"Next":             testNext,
+		"NextPaused":       testNextPaused,
+		"Usage":            testUsage,
+		"Now":              testNow,
 		"Cancelled":        testCancelled,
 		"Ping":             testPing,
 	} {
@@ -69,7 +76,7 @@ func full() jobs.Job {
 	at := func(n int) time.Time { return now.Add(time.Duration(n) * time.Millisecond) }
 	return jobs.Job{
 		ID: id.New(), Owner: "ann", Email: "ann@example.com", Name: "Grüße “1” \\ 世界 \U0001F3B5.mp4",
-		State: jobs.Failed, Progress: 37, Attempts: 2, Failure: conversion.NoAudio,
+		State: jobs.Failed, Progress: 37, Attempts: 2, Deaths: 1, Retries: 3, Failure: conversion.NoAudio,
 		Video: jobs.File{ID: id.New(), Size: 5 << 40}, Audio: jobs.File{ID: id.New(), Size: 1},
 		Options: conversion.Options{
 			Bitrate: 128, Quality: new(4), SampleRate: 44100, Channels: 1, Normalize: true, Start: 1.5, End: 61.25, Track: "deu",
@@ -80,11 +87,11 @@ func full() jobs.Job {
 			Tracks: []conversion.Track{{Codec: "aac", Language: "deu", Title: "Commentary", SampleRate: 48000, Channels: 6}},
 			Tags:   map[string]string{"title": "with.dots and $dollars"},
 		},
-		Lease:        jobs.Lease{Holder: id.New(), Until: at(1)},
+		Lease:        jobs.Lease{Holder: id.New(), Until: at(1), Draining: true},
 		Wakes:        4,
 		Notification: jobs.Notification{Lease: jobs.Lease{Holder: id.New(), Until: at(2)}, Attempts: 3, Notified: []string{"mail", "webhook"}, EndedAt: at(3), Outcome: "sent"},
 
-		CreatedAt: at(4), StartedAt: at(5), FinishedAt: at(6), ExpiresAt: at(7), DueAt: at(8),
+		CreatedAt: at(4), StartedAt: at(5), FinishedAt: at(6), ExpiresAt: at(7), DueAt: at(8), NotBefore: at(9),
 	}
 }
 
@@ -205,6 +212,8 @@ func testCancelled(t *testing.T, s jobs.Store) {
 		"Delete": func() error { return s.Delete(ctx, want.ID) },
 		"List":   func() error { _, err := s.List(ctx, "ann", "", 1); return err },
 		"Due":    func() error { _, err := s.Due(ctx, now, 1); return err },
+		"Next":   func() error { _, err := s.Next(ctx, now); return err },
+		"Usage":  func() error { _, err := s.Usage(ctx, "ann"); return err },
 		"Ping":   func() error { return s.Ping(ctx) },
 	} {
 		if err := call(); !errors.Is(err, context.Canceled) {

@@ -1,5 +1,5 @@
 // Package mongodb stores job records in a MongoDB collection. It is the store of
-// a cluster. It uses reads, conditional writes and two indexes, but neither
+// a cluster. It uses reads, conditional writes and indexes, but neither
 // transactions nor change streams.
 package mongodb
 
@@ -21,7 +21,8 @@ const Collection = "jobs"
 
 // Store is a jobs.Store in a MongoDB collection.
 type Store struct {
-	jobs *mongo.Collection
+	jobs  *mongo.Collection
+	clock clock
 }
 
 var _ jobs.Store = (*Store)(nil)
@@ -33,8 +34,13 @@ func Open(ctx context.Context, db *mongo.Database) (*Store, error) {
 	s := &Store{jobs: db.Collection(Collection)}
 	err := mongodb.EnsureIndexes(ctx, s.jobs,
 		mongodb.Index{Keys: bson.D{{Key: "owner", Value: 1}, {Key: "_id", Value: -1}}},
-		mongodb.Index{Keys: bson.D{{Key: "dueAt", Value: 1}}})
+		mongodb.Index{Keys: bson.D{{Key: "dueAt", Value: 1}}},
+		mongodb.Index{Keys: bson.D{{Key: "state", Value: 1}, {Key: "owner", Value: 1}, {Key: "notBefore", Value: 1}, {Key: "_id", Value: 1}}},
+		mongodb.Index{Keys: bson.D{{Key: "startedAt", Value: -1}, {Key: "owner", Value: 1}}})
 	if err != nil {
+		return nil, fmt.Errorf("jobs: %w", err)
+	}
+	if err := s.clock.measure(ctx, db); err != nil {
 		return nil, fmt.Errorf("jobs: %w", err)
 	}
 	return s, nil

@@ -117,6 +117,29 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]jobs.Job, 
 	return s.find(ctx, filter, bson.D{{Key: "dueAt", Value: 1}}, limit)
 }
 
+// Usage returns what an owner's jobs occupy.
+func (s *Store) Usage(ctx context.Context, owner string) (jobs.Usage, error) {
+	sizes := bson.D{{Key: "_id", Value: 0}, {Key: "state", Value: 1}, {Key: "video.size", Value: 1}, {Key: "audio.size", Value: 1}}
+	cursor, err := s.jobs.Find(ctx, bson.D{{Key: "owner", Value: owner}}, options.Find().SetProjection(sizes))
+	if err != nil {
+		return jobs.Usage{}, store.Error(ctx, "jobs: usage", err)
+	}
+	all, err := mongodb.ReadAll[jobs.Job](ctx, cursor)
+	if err != nil {
+		return jobs.Usage{}, store.Error(ctx, "jobs: usage", err)
+	}
+	var u jobs.Usage
+	for _, j := range all {
+		if j.State.Final() {
+			u.Bytes += j.Audio.Size
+			continue
+		}
+		u.Unfinished++
+		u.Bytes += j.Video.Size
+	}
+	return u, nil
+}
+
 func (s *Store) find(ctx context.Context, filter, order bson.D, limit int) ([]jobs.Job, error) {
 	if limit <= 0 {
 		return nil, nil // to the server, 0 means no limit

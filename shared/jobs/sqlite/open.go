@@ -27,11 +27,31 @@ CREATE INDEX IF NOT EXISTS jobs_owner ON jobs (owner, id DESC);
 CREATE INDEX IF NOT EXISTS jobs_due ON jobs (due_at);
 `
 
-// The read queries. Each one reads an index in order.
+// generated are the columns that SQLite computes from the document. A file of an
+// earlier version lacks them.
+var generated = []struct{ name, definition string }{
+	{"state", `TEXT AS (document ->> '$.state')`},
+	{"started_at", `INTEGER AS (CAST(unixepoch(document ->> '$.startedAt', 'subsec') * 1000 AS INTEGER))`},
+	{"not_before", `INTEGER AS (CAST(unixepoch(coalesce(document ->> '$.notBefore', '0001-01-01'), 'subsec') * 1000 AS INTEGER))`},
+	{"bytes", `INTEGER AS (CASE WHEN document ->> '$.state' IN ('queued', 'converting') THEN document ->> '$.video.size' ELSE document ->> '$.audio.size' END)`},
+}
+
+const generatedIndexes = `
+CREATE INDEX IF NOT EXISTS jobs_queued ON jobs (owner, not_before, id) WHERE state = 'queued';
+CREATE INDEX IF NOT EXISTS jobs_started ON jobs (owner, started_at);
+CREATE INDEX IF NOT EXISTS jobs_usage ON jobs (owner, state, bytes);
+`
+
+// The read queries. Each one reads an index.
 const (
 	byID    = `SELECT document FROM jobs WHERE id = ?`
 	byOwner = `SELECT document FROM jobs WHERE owner = ? AND id < ? ORDER BY id DESC LIMIT ?`
 	byDueAt = `SELECT document FROM jobs WHERE due_at <= ? ORDER BY due_at LIMIT ?`
+	nextJob = `SELECT document FROM jobs WHERE id = (
+		SELECT min(q.id) FROM jobs q WHERE q.state = 'queued' AND q.not_before <= ?
+		GROUP BY q.owner
+		ORDER BY (SELECT max(started_at) FROM jobs s WHERE s.owner = q.owner), min(q.id) LIMIT 1)`
+	usageOf = `SELECT count(*) FILTER (WHERE state IN ('queued', 'converting')), coalesce(sum(bytes), 0) FROM jobs WHERE owner = ?`
 )
 
 // Store is a jobs.Store in a SQLite file.
@@ -39,7 +59,7 @@ type Store struct {
 	readers *sql.DB
 	writer  *sql.DB // one connection, so that the writers of one process take turns
 
-	get, list, due                        *sql.Stmt // of readers
+	get, list, due, next, usage           *sql.Stmt // of readers
 	create, getForUpdate, replace, remove *sql.Stmt // of writer
 }
 
@@ -58,13 +78,40 @@ func Open(path string) (_ *Store, err error) {
 		return nil, err
 	}
 	s.writer.SetMaxOpenConns(1)
-	if _, err = s.writer.Exec(schema); err != nil {
+	if err = createTable(s.writer); err != nil {
 		return nil, fmt.Errorf("jobs: create the table: %w", err)
 	}
 	if s.readers, err = sqlite.Open(path); err != nil {
 		return nil, err
 	}
 	return s, s.prepare()
+}
+
+// createTable creates the table, or adds what a table of an earlier version lacks.
+func createTable(db *sql.DB) error {
+	tx, err := db.Begin()
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() // no effect after Commit
+	if _, err := tx.Exec(schema); err != nil {
+		return err
+	}
+	for _, c := range generated {
+		var n int
+		if err := tx.QueryRow(`SELECT count(*) FROM pragma_table_xinfo('jobs') WHERE name = ?`, c.name).Scan(&n); err != nil {
+			return err
+		}
+		if n == 0 {
+			if _, err := tx.Exec("ALTER TABLE jobs ADD COLUMN " + c.name + " " + c.definition); err != nil {
+				return err
+			}
+		}
+	}
+	if _, err := tx.Exec(generatedIndexes); err != nil {
+		return err
+	}
+	return tx.Commit()
 }
 
 func (s *Store) prepare() error {
@@ -76,6 +123,8 @@ func (s *Store) prepare() error {
 		{&s.get, s.readers, byID},
 		{&s.list, s.readers, byOwner},
 		{&s.due, s.readers, byDueAt},
+		{&s.next, s.readers, nextJob},
+		{&s.usage, s.readers, usageOf},
 		{&s.create, s.writer, `INSERT INTO jobs (id, owner, due_at, revision, document) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`},
 		{&s.getForUpdate, s.writer, byID},
 		{&s.replace, s.writer, `UPDATE jobs SET owner = ?, due_at = ?, revision = ?, document = ? WHERE id = ?`},

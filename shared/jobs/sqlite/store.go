@@ -93,16 +93,32 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]jobs.Job, 
 	return readAll(ctx, s.due, now.UnixMilli(), max(limit, 0))
 }
 
-func read(ctx context.Context, stmt *sql.Stmt, id string) (j jobs.Job, err error) {
+// Next returns the job that should be converted next, or jobs.ErrNotFound.
+func (s *Store) Next(ctx context.Context, now time.Time) (jobs.Job, error) {
+	return read(ctx, s.next, now.UnixMilli())
+}
+
+// Usage returns what an owner's jobs occupy.
+func (s *Store) Usage(ctx context.Context, owner string) (u jobs.Usage, err error) {
+	if err := s.usage.QueryRowContext(ctx, owner).Scan(&u.Unfinished, &u.Bytes); err != nil {
+		return u, store.Error(ctx, "jobs: usage", err)
+	}
+	return u, nil
+}
+
+// Now returns the time of this machine, which all processes that share the file have.
+func (s *Store) Now() time.Time { return time.Now() }
+
+func read(ctx context.Context, stmt *sql.Stmt, arg any) (j jobs.Job, err error) {
 	var doc []byte
-	switch err := stmt.QueryRowContext(ctx, id).Scan(&doc); {
+	switch err := stmt.QueryRowContext(ctx, arg).Scan(&doc); {
 	case errors.Is(err, sql.ErrNoRows):
 		return j, jobs.ErrNotFound
 	case err != nil:
 		return j, store.Error(ctx, "jobs: read", err)
 	}
 	if err := json.Unmarshal(doc, &j); err != nil {
-		return jobs.Job{}, fmt.Errorf("jobs: decode %s: %w", id, err)
+		return jobs.Job{}, fmt.Errorf("jobs: decode %v: %w", arg, err)
 	}
 	return j, nil
 }
