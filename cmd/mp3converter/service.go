@@ -86,7 +86,7 @@ func newService(ctx context.Context, cfg config) (*service, error) {
 	}
 	// Conversions continue for the grace time after ctx has ended.
 	conversions, stop := context.WithCancel(context.WithoutCancel(ctx))
-	converter, err := worker.New(conversions, cfg.Worker, records, videos, audio, queues)
+	converter, err := worker.New(conversions, 0, cfg.Worker, records, videos, audio, queues)
 	if err != nil {
 		stop()
 		return nil, err

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"time"
 
 	"github.com/kelseyhightower/envconfig"
 
@@ -18,6 +19,10 @@ type config struct {
 	Backends backends.Config
 }
 
+// releaseTime is how long before the end of the grace time running conversions are
+// cancelled, so that their jobs can still be returned to the queue.
+const releaseTime = 10 * time.Second
+
 func main() { serve.Main("converter", run) }
 
 func run(ctx context.Context) error {
@@ -31,8 +36,7 @@ func run(ctx context.Context) error {
 	}
 	defer b.Close()
 
-	// A running conversion finishes after SIGTERM, so it does not use ctx.
-	w, err := worker.New(context.WithoutCancel(ctx), cfg.Convert, b.Jobs, b.Videos, b.Audio, b.Queue)
+	w, err := worker.New(ctx, cfg.Serve.Grace-min(releaseTime, cfg.Serve.Grace/2), cfg.Convert, b.Jobs, b.Videos, b.Audio, b.Queue)
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,10 @@ import (
 // waitDelay limits the wait for the pipes of a program that has exited.
 const waitDelay = 5 * time.Second
 
+// ErrKilled means that ffmpeg was killed by another process or by the kernel, most
+// likely because memory ran out. The video may be the reason.
+var ErrKilled = errors.New("ffmpeg was killed")
+
 var (
 	errTimeout        = errors.New("time limit reached")
 	errOutputTooLarge = errors.New("output too large")
@@ -113,8 +117,10 @@ func (e *exitError) signal() syscall.Signal {
 	return 0
 }
 
-// killed reports whether the program was killed by another process or the kernel,
-// most likely because memory ran out.
+// Is reports whether the error is ErrKilled.
+func (e *exitError) Is(target error) bool { return target == ErrKilled && e.killed() }
+
+// killed reports whether the program was killed.
 func (e *exitError) killed() bool {
 	return e.signal() == syscall.SIGKILL || e.signal() == syscall.SIGTERM
 }

@@ -7,7 +7,6 @@ package worker
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"time"
 
@@ -16,7 +15,6 @@ import (
 	"mp3converter/functions/converter/ffmpeg"
 	"mp3converter/shared/events"
 	"mp3converter/shared/jobs"
-	"mp3converter/shared/logs"
 	"mp3converter/shared/media"
 	"mp3converter/shared/problem"
 	"mp3converter/shared/queue"
@@ -46,13 +44,14 @@ type Worker struct {
 	queue     queue.Publisher
 	converter *ffmpeg.Converter
 	slots     *semaphore.Weighted
-	// shutdown cancels running conversions; their jobs return to the queue.
-	shutdown context.Context
+	drain     context.Context // ends when the process is asked to stop
+	shutdown  context.Context // ends when running conversions must end
 }
 
 // New returns a Worker, or an error if the configuration is invalid or ffmpeg is
-// not installed. A conversion outlives its request; only shutdown cancels it.
-func New(shutdown context.Context, cfg Config, j jobs.Store, videos, audio media.Store, q queue.Publisher) (*Worker, error) {
+// not installed. A conversion outlives its request. After the end of ctx it may
+// continue for the time grace; then it is cancelled and its job returns to the queue.
+func New(ctx context.Context, grace time.Duration, cfg Config, j jobs.Store, videos, audio media.Store, q queue.Publisher) (*Worker, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -60,15 +59,17 @@ func New(shutdown context.Context, cfg Config, j jobs.Store, videos, audio media
 	if err != nil {
 		return nil, err
 	}
+	shutdown, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })
 	return &Worker{
 		config: cfg, jobs: j, videos: videos, audio: audio, queue: q, converter: converter,
-		slots: semaphore.NewWeighted(cfg.Conversions), shutdown: shutdown,
+		slots: semaphore.NewWeighted(cfg.Conversions), drain: ctx, shutdown: shutdown,
 	}, nil
 }
 
 // Handler receives the events of the video queue and answers:
 //
-//	204  converted, failed for good, or nothing to do
+//	204  an attempt has ended and is recorded, or there is nothing to do
 //	400  not a valid event: the message belongs on the dead-letter queue
 //	503  retry later
 func (w *Worker) Handler() http.Handler {
@@ -84,7 +85,7 @@ func (w *Worker) handleEvent(rw http.ResponseWriter, r *http.Request) error {
 	}
 	// The conversion outlives the request: if the sender disconnects, another
 	// wake-up would start the same work again.
-	ctx := logs.With(context.WithoutCancel(r.Context()), slog.String("job", job))
+	ctx := context.WithoutCancel(r.Context())
 	if !w.slots.TryAcquire(1) {
 		return problem.Busy.WithRetryAfter(time.Second)
 	}

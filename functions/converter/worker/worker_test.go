@@ -20,16 +20,24 @@ import (
 	"mp3converter/test/samples"
 )
 
-var policy = jobs.Policy{MaxAttempts: 3, Lease: 4 * time.Second, Wake: time.Minute, WakeMax: time.Hour, Retention: time.Hour}
+var policy = jobs.Policy{MaxAttempts: 3, MaxDeaths: 3, MaxAge: 24 * time.Hour, RetryMax: 10 * time.Second, Lease: 4 * time.Second, Wake: time.Minute, WakeMax: time.Hour, Retention: time.Hour}
 
 // bench is a worker with its stores and a queue.
 type bench struct {
 	*Worker
 	dir           string
-	jobs          jobs.Store
+	jobs          *clockStore
 	videos, audio *disk.Store
 	published     *[]string
 }
+
+// clockStore is a store whose clock the test moves.
+type clockStore struct {
+	jobs.Store
+	offset time.Duration
+}
+
+func (s *clockStore) Now() time.Time { return s.Store.Now().Add(s.offset) }
 
 // recordingQueue records the wake-ups as "queue job".
 type recordingQueue struct{ events []string }
@@ -47,7 +55,7 @@ func newBench(t testing.TB, change ...func(*ffmpeg.Config)) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	b := &bench{dir: dir, jobs: store, videos: openDisk(t, dir, "videos"), audio: openDisk(t, dir, "mp3")}
+	b := &bench{dir: dir, jobs: &clockStore{Store: store}, videos: openDisk(t, dir, "videos"), audio: openDisk(t, dir, "mp3")}
 	q := &recordingQueue{}
 	b.published = &q.events
 	temp := filepath.Join(dir, "tmp")
@@ -59,7 +67,7 @@ func newBench(t testing.TB, change ...func(*ffmpeg.Config)) *bench {
 	for _, f := range change {
 		f(&cfg.FFmpeg)
 	}
-	b.Worker, err = New(t.Context(), cfg, store, b.videos, b.audio, q)
+	b.Worker, err = New(t.Context(), 0, cfg, b.jobs, b.videos, b.audio, q)
 	if err != nil {
 		t.Fatal(err)
 	}
