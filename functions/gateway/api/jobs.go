@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"time"
 
 	"mp3converter/shared/id"
 	"mp3converter/shared/jobs"
@@ -67,7 +66,7 @@ func (g *Gateway) handleDeleteJob(w http.ResponseWriter, r *http.Request, user t
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), storeTimeout)
 	defer cancel()
 	cancelled, err := g.Jobs.Update(ctx, j.ID, func(j *jobs.Job) error {
-		return j.Cancel(g.config.Policy, time.Now())
+		return j.Cancel(g.config.Policy, g.Jobs.Now())
 	})
 	switch {
 	case err == nil:

@@ -18,18 +18,12 @@ import (
 	"mp3converter/shared/logs"
 	"mp3converter/shared/media"
 	"mp3converter/shared/problem"
-	"mp3converter/shared/queue"
 	"mp3converter/shared/token"
 )
 
-const (
-	// storeTimeout is the time limit of a store operation after the upload. It
-	// is generous, because an error makes the client send the whole video again.
-	storeTimeout = 30 * time.Second
-	// wakeTimeout is the time limit for publishing the wake-up. If it fails, the
-	// janitor sends the wake-up later.
-	wakeTimeout = 5 * time.Second
-)
+// storeTimeout is the time limit of a store operation after the upload. It is generous,
+// because an error makes the client send the whole video again.
+const storeTimeout = 30 * time.Second
 
 var uploadedBytes = promauto.NewCounter(prometheus.CounterOpts{
 	Name: "mp3converter_uploaded_bytes_total",
@@ -69,7 +63,7 @@ func (g *Gateway) handleUpload(w http.ResponseWriter, r *http.Request, user toke
 	}
 	job.Name = body.name
 	job.Video = jobs.File{ID: video.ID, Size: video.Size}
-	job.Enqueue(g.config.Policy, time.Now())
+	job.Enqueue(g.config.Policy, g.Jobs.Now())
 	if err := g.acceptJob(ctx, job); err != nil {
 		return err
 	}
@@ -78,51 +72,6 @@ func (g *Gateway) handleUpload(w http.ResponseWriter, r *http.Request, user toke
 
 	w.Header().Set("Location", "/jobs/"+job.ID)
 	return writeJSON(w, http.StatusAccepted, newJobResponse(job))
-}
-
-// acceptJob stores the job and wakes the converter, even if the client
-// disconnects meanwhile.
-func (g *Gateway) acceptJob(ctx context.Context, job jobs.Job) error {
-	ctx = context.WithoutCancel(ctx)
-	if err := g.createJob(ctx, job); err != nil {
-		return problem.Unavailable.WithCause(err)
-	}
-	ctx, cancel := context.WithTimeout(ctx, wakeTimeout)
-	defer cancel()
-	if err := g.Queue.Wake(ctx, queue.Video, job.ID); err != nil {
-		slog.WarnContext(ctx, "job accepted without a wake-up", "error", err)
-	}
-	return nil
-}
-
-// createJob stores the job. It deletes the video if the job was certainly not
-// stored.
-func (g *Gateway) createJob(ctx context.Context, job jobs.Job) error {
-	createCtx, cancel := context.WithTimeout(ctx, storeTimeout)
-	defer cancel()
-	err := g.Jobs.Create(createCtx, job)
-	if err == nil {
-		return nil
-	}
-	exists, getErr := g.jobExists(ctx, job.ID)
-	switch {
-	case getErr != nil: // the janitor deletes the video if it has no job
-		return err
-	case !exists:
-		g.deleteVideo(ctx, job.Video.ID)
-		return err
-	}
-	return nil // only the response of the store was lost
-}
-
-func (g *Gateway) jobExists(ctx context.Context, jobID string) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
-	defer cancel()
-	_, err := g.Jobs.Get(ctx, jobID)
-	if errors.Is(err, jobs.ErrNotFound) {
-		return false, nil
-	}
-	return err == nil, err
 }
 
 // deleteVideo deletes a video that no job needs. If that fails, the janitor

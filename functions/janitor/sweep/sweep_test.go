@@ -18,7 +18,7 @@ import (
 	"mp3converter/shared/queue"
 )
 
-var policy = jobs.Policy{MaxAttempts: 3, Lease: time.Minute, Wake: time.Minute, WakeMax: 10 * time.Minute, Retention: time.Hour}
+var policy = jobs.Policy{MaxAttempts: 3, MaxDeaths: 3, MaxAge: 24 * time.Hour, RetryMax: 10 * time.Second, Lease: time.Minute, Wake: time.Minute, WakeMax: 10 * time.Minute, Retention: time.Hour}
 
 type sent struct {
 	queue queue.Queue

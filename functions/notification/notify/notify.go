@@ -82,7 +82,7 @@ func (n *Notifier) Handler() http.Handler {
 func (n *Notifier) Notify(ctx context.Context, jobID string) error {
 	holder := id.New()
 	j, err := n.jobs.Update(ctx, jobID, func(j *jobs.Job) error {
-		return j.ClaimNotification(n.policy, holder, time.Now())
+		return j.ClaimNotification(n.policy, holder, n.jobs.Now())
 	})
 	switch {
 	case jobs.NothingToDo(err):
@@ -145,7 +145,7 @@ func (n *Notifier) record(ctx context.Context, jobID, holder string, notified []
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
 	_, err := n.jobs.Update(ctx, jobID, func(j *jobs.Job) error {
-		return j.RecordNotification(n.policy, holder, notified, outcome, time.Now())
+		return j.RecordNotification(n.policy, holder, notified, outcome, n.jobs.Now())
 	})
 	if err != nil && !jobs.NothingToDo(err) {
 		return fmt.Errorf("record notification: %w", err)
