@@ -23,8 +23,9 @@ const (
 	// shutdownGrace is how long uploads, downloads and conversions may continue
 	// after Ctrl-C. Interrupted jobs resume at the next start.
 	shutdownGrace = 8 * time.Second
-	// janitorInterval is how often due jobs are processed.
-	janitorInterval = 15 * time.Second
+	// janitorInterval is how often due jobs are processed. Jobs resume at most
+	// this long after a pause, so it is short; a look at the records is cheap.
+	janitorInterval = 5 * time.Second
 	// orphansInterval is how often files without a job are removed.
 	orphansInterval = time.Hour
 )

@@ -30,7 +30,9 @@ type service struct {
 
 func newService(ctx context.Context, cfg config) (*service, error) {
 	policy := cfg.Sweep.Policy
-	policy.WakeMax = min(policy.WakeMax, time.Minute) // wake-ups are cheap in one process
+	// Wake-ups and attempts are cheap in one process.
+	policy.WakeMax = min(policy.WakeMax, time.Minute)
+	policy.RetryMax = min(policy.RetryMax, 20*time.Second)
 	cfg.API.Policy, cfg.Worker.Policy, cfg.Sweep.Policy, cfg.Notify.Policy = policy, policy, policy, policy
 	cfg.Worker.Conversions = cfg.Conversions
 	if cfg.Conversions == 0 {

@@ -24,6 +24,7 @@ var (
 	ExpiredToken         = Kind{401, "expired_token", "The token has expired. Log in again."}
 	BadCredentials       = Kind{401, "bad_credentials", "The e-mail address or the password is wrong."}
 	RegistrationClosed   = Kind{403, "registration_closed", "New accounts are created by the operator of this service."}
+	QuotaExceeded        = Kind{403, "quota_exceeded", "Your videos and MP3s take up all the space that you may use. Delete jobs that you no longer need."}
 	NotFound             = Kind{404, "not_found", "There is no resource at this address."}
 	JobNotFound          = Kind{404, "job_not_found", "There is no such job, or it is not yours."}
 	MethodNotAllowed     = Kind{405, "method_not_allowed", "This address does not support the method."}
@@ -35,6 +36,7 @@ var (
 	UnsupportedMediaType = Kind{415, "unsupported_media_type", "The body is not a video. Send the file as multipart/form-data or as the raw body."}
 	BadRange             = Kind{416, "bad_range", "The requested range is outside the file."}
 	TooManyRequests      = Kind{429, "too_many_requests", "Too many requests. Please wait a moment."}
+	TooManyJobs          = Kind{429, "too_many_jobs", "Too many of your videos are waiting to be converted. Please try again when some of them are done."}
 	Internal             = Kind{500, "internal", "Internal error. Quote the request id when you report it."}
 	Busy                 = Kind{503, "busy", "The service is busy. Please try again in a moment."}
 	Unavailable          = Kind{503, "unavailable", "A part of the service is unavailable. Please try again in a moment."}
@@ -44,7 +46,7 @@ var (
 // Kinds lists all kinds.
 var Kinds = []Kind{
 	BadRequest, NoFile, TooManyFiles, EmptyFile, BrokenUpload, BadOption, BadEmail, BadPassword,
-	NoToken, BadToken, ExpiredToken, BadCredentials, RegistrationClosed, NotFound, JobNotFound, MethodNotAllowed,
-	UploadStalled, EmailTaken, NotReady, NoMP3, TooLarge, UnsupportedMediaType, BadRange, TooManyRequests,
+	NoToken, BadToken, ExpiredToken, BadCredentials, RegistrationClosed, QuotaExceeded, NotFound, JobNotFound, MethodNotAllowed,
+	UploadStalled, EmailTaken, NotReady, NoMP3, TooLarge, UnsupportedMediaType, BadRange, TooManyRequests, TooManyJobs,
 	Internal, Busy, Unavailable, NoSpace,
 }

@@ -70,7 +70,7 @@ func start(t *testing.T) *harness {
 		"WEBHOOK_URL="+hook.URL,
 		"CONVERSIONS=2",
 		// Short, so that lost wake-ups are repeated within the test.
-		"LEASE=5s", "WAKE_AFTER=2s", "WAKE_MAX=4s", "MAX_ATTEMPTS=20",
+		"LEASE=5s", "WAKE_AFTER=2s", "WAKE_MAX=4s", "RETRY_MAX=2s",
 	)
 	auth := h.startFunction(t, "auth")
 	h.gatewayURL = h.startFunction(t, "gateway", "AUTH_URL="+auth.url()).url()

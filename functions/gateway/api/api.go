@@ -25,6 +25,7 @@ type Config struct {
 	MaxUpload   int64         `envconfig:"MAX_UPLOAD_BYTES" default:"5368709120"` // bytes of one file
 	MaxUploads  int64         `envconfig:"MAX_UPLOADS" default:"16"`              // concurrent uploads; each needs about 10 MB of memory
 	IdleTimeout time.Duration `envconfig:"STALL_TIMEOUT" default:"60s"`           // how long a transfer may pause before it is aborted
+	Quota       Quota
 	Policy      jobs.Policy
 }
 
@@ -38,7 +39,7 @@ func (c Config) Validate() error {
 	case c.IdleTimeout < time.Second:
 		return errors.New("STALL_TIMEOUT must be at least 1s")
 	}
-	return c.Policy.Validate()
+	return errors.Join(c.Quota.Validate(), c.Policy.Validate())
 }
 
 //go:embed openapi.yaml

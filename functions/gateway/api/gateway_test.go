@@ -93,7 +93,7 @@ func newTestGateway(t testing.TB, change func(*setup)) *testGateway {
 	t.Cleanup(func() { records.Close() })
 	s := &testGateway{dir: dir, queue: &recordingQueue{}}
 	settings := setup{
-		Config: Config{MaxUpload: 1 << 20, MaxUploads: 4, IdleTimeout: 5 * time.Second, Policy: jobs.Policy{
+		Config: Config{MaxUpload: 1 << 20, MaxUploads: 4, IdleTimeout: 5 * time.Second, Quota: Quota{Jobs: 100, Bytes: 100 << 20}, Policy: jobs.Policy{
 			MaxAttempts: 3, MaxDeaths: 3, MaxAge: 24 * time.Hour, RetryMax: 10 * time.Second, Lease: time.Minute, Wake: time.Minute, WakeMax: time.Hour, Retention: time.Hour}},
 		Deps: Deps{
 			Keys:   testKeys(t, 'x'),

@@ -36,6 +36,9 @@ func (g *Gateway) handleUpload(w http.ResponseWriter, r *http.Request, user toke
 	if r.ContentLength > g.config.MaxUpload+formOverhead {
 		return problem.TooLarge.WithDetail("The limit is %d bytes.", g.config.MaxUpload)
 	}
+	if err := g.checkQuota(r.Context(), user.Subject, max(r.ContentLength, 0)); err != nil {
+		return err
+	}
 	if !g.uploads.TryAcquire(1) {
 		return problem.Busy.WithRetryAfter(5 * time.Second)
 	}
@@ -56,6 +59,9 @@ func (g *Gateway) handleUpload(w http.ResponseWriter, r *http.Request, user toke
 	err = body.finish()
 	if err == nil {
 		job.Options, err = parseOptions(body.fields)
+	}
+	if err == nil {
+		err = g.checkQuota(context.WithoutCancel(ctx), user.Subject, video.Size)
 	}
 	if err != nil {
 		g.deleteVideo(ctx, video.ID)

@@ -1,0 +1,45 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"mp3converter/shared/problem"
+)
+
+// Quota limits what the jobs of one user occupy. It is checked before an upload and
+// after it; uploads that end at the same moment may exceed it by their number.
+type Quota struct {
+	Jobs  int   `envconfig:"QUOTA_JOBS" default:"2000"`         // unfinished
+	Bytes int64 `envconfig:"QUOTA_BYTES" default:"53687091200"` // videos of unfinished jobs, and MP3s
+}
+
+// Validate returns an error that names the invalid variable.
+func (q Quota) Validate() error {
+	switch {
+	case q.Jobs < 1:
+		return errors.New("QUOTA_JOBS must be positive")
+	case q.Bytes < 1:
+		return errors.New("QUOTA_BYTES must be positive")
+	}
+	return nil
+}
+
+// checkQuota returns an error if a user may not have one more job with a video of
+// this size.
+func (g *Gateway) checkQuota(ctx context.Context, user string, size int64) error {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	used, err := g.Jobs.Usage(ctx, user)
+	q := g.config.Quota
+	switch {
+	case err != nil:
+		return problem.Unavailable.WithCause(err)
+	case used.Unfinished >= q.Jobs:
+		return problem.TooManyJobs.WithDetail("The quota is %d jobs that are not finished.", q.Jobs).WithRetryAfter(time.Minute)
+	case used.Bytes+size > q.Bytes:
+		return problem.QuotaExceeded.WithDetail("The quota is %d bytes, of which %d are in use.", q.Bytes, used.Bytes)
+	}
+	return nil
+}
