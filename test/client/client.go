@@ -158,9 +158,24 @@ func (c *Client) Job(ctx context.Context, id string) (Job, error) {
 
 // Jobs returns the user's 200 newest jobs.
 func (c *Client) Jobs(ctx context.Context) ([]Job, error) {
-	var page struct{ Jobs []Job }
-	err := c.callJSON(ctx, http.MethodGet, "/jobs?limit=200", nil, nil, http.StatusOK, &page)
-	return page.Jobs, err
+	jobs, _, err := c.JobsPage(ctx, "")
+	return jobs, err
+}
+
+// JobsPage returns up to 200 of the user's jobs that are older than the job before, or
+// the newest if it is "". It also returns the before of the next page, "" if there is
+// none.
+func (c *Client) JobsPage(ctx context.Context, before string) (jobs []Job, next string, err error) {
+	var page struct {
+		Jobs []Job
+		Next string
+	}
+	query := url.Values{"limit": {"200"}}
+	if before != "" {
+		query.Set("before", before)
+	}
+	err = c.callJSON(ctx, http.MethodGet, "/jobs?"+query.Encode(), nil, nil, http.StatusOK, &page)
+	return page.Jobs, page.Next, err
 }
 
 // Wait polls a job until it is done. A job that ends otherwise is an error.

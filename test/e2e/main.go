@@ -67,6 +67,7 @@ var steps = []step{
 	{"cold", "cold starts of the gateway and the converter", runColdStarts, 20 * time.Minute},
 	{"bare", "the burst's videos with ffmpeg alone, for comparison", runFFmpegAlone, 10 * time.Minute},
 	{"burst", "a burst from zero: every job is done, no 5xx, and back to zero", runBurst, 15 * time.Minute},
+	{"turns", "a user's first video does not wait for another user's queue", runTurns, 10 * time.Minute},
 	{"rollout", "a new revision of the converter during a burst loses no job", runRollout, 10 * time.Minute},
 	{"broker", "deleting RabbitMQ's pod during a burst loses no job", runBrokerFailure, 12 * time.Minute},
 	{"large", "uploads of 1 GB and at 1 MB/s succeed, and a refusal reaches the client", runUploads, 10 * time.Minute},

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"time"
+)
+
+// runTurns uploads a video as a second user while the first has many queued. At most as
+// many of those may end before it starts as there are converters.
+func runTurns(ctx context.Context, s *suite) error {
+	if err := s.user.ensureLogin(ctx); err != nil {
+		return err
+	}
+	second := newUser(s.ingress, s.host)
+	if err := second.ensureLogin(ctx); err != nil {
+		return err
+	}
+	video, _, err := s.burstVideo()
+	if err != nil {
+		return err
+	}
+	converters, err := s.maxScale(ctx)
+	if err != nil {
+		return err
+	}
+	ids, err := s.uploadAll(ctx, video, 4*converters, nil)
+	if err != nil {
+		return err
+	}
+	j, err := second.Upload(ctx, "film.mp4", bytes.NewReader(video))
+	if err != nil {
+		return err
+	}
+	before, err := s.user.countDone(ctx, ids)
+	if err != nil {
+		return err
+	}
+	err = poll(ctx, 100*time.Millisecond, func() (bool, error) {
+		j, err := second.Job(ctx, j.ID)
+		return err == nil && j.State != "queued", err
+	})
+	if err != nil {
+		return err
+	}
+	after, err := s.user.countDone(ctx, ids)
+	if err != nil {
+		return err
+	}
+	s.recordFigure("turns: conversions of another user before the first video starts", float64(after-before))
+	if after-before > converters {
+		return fmt.Errorf("%d conversions of the first user ended before the second user's video started, want at most %d (max-scale)", after-before, converters)
+	}
+	if err := second.waitDone(ctx, []string{j.ID}); err != nil {
+		return err
+	}
+	return s.user.waitDone(ctx, ids)
+}
