@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -53,17 +54,32 @@ func tokenKeys(cfg config) (token.Keys, error) {
 		return token.ParseKeys(cfg.Keys)
 	}
 	path := filepath.Join(cfg.DataDir, "token.keys")
-	keys, err := os.ReadFile(path)
+	text, err := readUnlessEmpty(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		var key [32]byte
 		rand.Read(key[:])
-		keys = []byte("local:" + base64.StdEncoding.EncodeToString(key[:]))
-		err = os.WriteFile(path, keys, 0o600)
+		text = "local:" + base64.StdEncoding.EncodeToString(key[:])
+		err = writeFile(path, []byte(text))
 	}
 	if err != nil {
 		return token.Keys{}, err
 	}
-	return token.ParseKeys(string(keys))
+	keys, err := token.ParseKeys(text)
+	if err != nil {
+		return token.Keys{}, fmt.Errorf("%s: %w; restore the file, or delete it, after which all users must log in again", path, err)
+	}
+	return keys, nil
+}
+
+// readUnlessEmpty returns the text of a file, without line breaks at the end. A file that
+// is empty, or consists of zero bytes after a power failure, does not exist for it: the
+// process died while it created the file.
+func readUnlessEmpty(path string) (string, error) {
+	content, err := os.ReadFile(path)
+	if err == nil && len(bytes.Trim(content, "\x00")) == 0 {
+		err = fs.ErrNotExist
+	}
+	return strings.TrimRight(string(content), "\r\n"), err
 }
 
 // initialLogin is the login that the welcome text shows.
@@ -72,34 +88,42 @@ type initialLogin struct {
 	note     string
 }
 
-// ensureUser creates the user of LOCAL_USER. Without one it creates a user with
-// a generated password at the first start and keeps both in a file.
+// ensureUser creates the user of LOCAL_USER, or sets that user's password. Without
+// LOCAL_USER it does so for the login in a file, which it generates at the first start.
+// The file is written before the user is stored: a start after a crash finds it and
+// stores the user.
 func ensureUser(ctx context.Context, cfg config, users *login.Users) (initialLogin, error) {
-	if cfg.User != "" {
-		email, password, ok := strings.Cut(cfg.User, ":")
-		if !ok {
-			return initialLogin{}, errors.New("LOCAL_USER must be email:password")
+	credentials, source := cfg.User, "LOCAL_USER"
+	l := initialLogin{shellQuote(cfg.User), "the user of LOCAL_USER"}
+	if cfg.User == "" {
+		source = filepath.Join(cfg.DataDir, "login")
+		l = initialLogin{`"$(cat ` + shellQuote(source) + `)"`, "generated at the first start; the password is in " + source}
+		var err error
+		credentials, err = readUnlessEmpty(source)
+		if errors.Is(err, fs.ErrNotExist) || err == nil && truncatedLogin(credentials) {
+			credentials = generatedUser + strings.ToLower(rand.Text())
+			l.argument = shellQuote(credentials)
+			err = writeFile(source, []byte(credentials))
 		}
-		if err := users.SetPassword(ctx, email, password); err != nil {
-			return initialLogin{}, fmt.Errorf("LOCAL_USER: %w", err)
+		if err != nil {
+			return initialLogin{}, err
 		}
-		return initialLogin{shellQuote(cfg.User), "the user of LOCAL_USER"}, nil
 	}
-	path := filepath.Join(cfg.DataDir, "login")
-	l := initialLogin{`"$(cat ` + shellQuote(path) + `)"`, "generated at the first start; the password is in " + path}
-	switch _, err := os.Stat(path); {
-	case err == nil:
-		return l, nil
-	case !errors.Is(err, fs.ErrNotExist):
-		return l, err
+	email, password, ok := strings.Cut(credentials, ":")
+	if !ok {
+		return initialLogin{}, fmt.Errorf("%s must be email:password", source)
 	}
-	const email = "me@example.com"
-	password := strings.ToLower(rand.Text())
 	if err := users.SetPassword(ctx, email, password); err != nil {
-		return l, err
+		return initialLogin{}, fmt.Errorf("%s: %w", source, err)
 	}
-	if err := os.WriteFile(path, []byte(email+":"+password), 0o600); err != nil {
-		return l, err
-	}
-	return initialLogin{shellQuote(email + ":" + password), l.note}, nil
+	return l, nil
+}
+
+const generatedUser = "me@example.com:"
+
+// truncatedLogin reports whether a generated login is incomplete, as a crash of an earlier
+// version may have left it. Nobody can have used it: its password is too short.
+func truncatedLogin(s string) bool {
+	return strings.HasPrefix(generatedUser, s) ||
+		strings.HasPrefix(s, generatedUser) && len(s) < len(generatedUser)+login.MinPassword
 }
