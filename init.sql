@@ -1,4 +1,4 @@
--- The accounts, for MySQL 8 and MariaDB. Creates the table in the current database.
+-- The accounts, for MySQL 8 and MariaDB. Creates the tables in the current database.
 -- Can be run again at any time.
 CREATE TABLE IF NOT EXISTS users (
   -- The user id in tokens and jobs. Never changes.
@@ -9,4 +9,14 @@ CREATE TABLE IF NOT EXISTS users (
   -- Argon2id, in PHC string format.
   password   VARCHAR(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   created_at TIMESTAMP    NOT NULL DEFAULT CURRENT_TIMESTAMP
+) ENGINE = InnoDB;
+
+-- Counts of attempts to log in, and clients that have logged in, shared by the pods of
+-- auth. Rows are deleted after they have expired. May be emptied at any time.
+CREATE TABLE IF NOT EXISTS throttle (
+  -- A keyed hash of account and client address, so neither can be read from it.
+  id         BINARY(32) NOT NULL PRIMARY KEY,
+  -- Microseconds since 1970.
+  expires_at BIGINT     NOT NULL,
+  KEY expires_at (expires_at)
 ) ENGINE = InnoDB;

@@ -34,6 +34,9 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer users.Close()
+	if err := users.CreateThrottle(ctx); err != nil {
+		return err
+	}
 	// Without the database the pod must not become ready.
 	if err := users.Ping(ctx); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package login
 
 import (
+	"math"
 	"strings"
 	"testing"
 
@@ -19,14 +20,16 @@ func TestDefaultsAreValid(t *testing.T) {
 
 func TestValidateNamesTheVariable(t *testing.T) {
 	for variable, change := range map[string]func(*Config){
-		"REGISTRATION":             func(c *Config) { c.Registration = "maybe" },
-		"TOKEN_TTL":                func(c *Config) { c.TokenTTL = 0 },
-		"LOGIN_ACCOUNT_BURST":      func(c *Config) { c.AccountBurst = 0 },
-		"LOGIN_ACCOUNT_PER_MINUTE": func(c *Config) { c.AccountRate = 0 },
-		"LOGIN_CLIENT_BURST":       func(c *Config) { c.ClientBurst = 0 },
-		"LOGIN_CLIENT_PER_MINUTE":  func(c *Config) { c.ClientRate = -1 },
-		"LOGIN_HASH_WAIT":          func(c *Config) { c.HashWait = -1 },
-		"TRUSTED_PROXIES":          func(c *Config) { c.TrustedProxies = "10.0.0.1" },
+		"REGISTRATION":                    func(c *Config) { c.Registration = "maybe" },
+		"TOKEN_TTL":                       func(c *Config) { c.TokenTTL = 0 },
+		"LOGIN_ACCOUNT_CLIENT_BURST":      func(c *Config) { c.PairBurst = 0 },
+		"LOGIN_ACCOUNT_CLIENT_PER_MINUTE": func(c *Config) { c.PairRate = 0 },
+		"LOGIN_ACCOUNT_BURST":             func(c *Config) { c.AccountBurst = 0 },
+		"LOGIN_ACCOUNT_PER_MINUTE":        func(c *Config) { c.AccountRate = math.NaN() },
+		"LOGIN_CLIENT_BURST":              func(c *Config) { c.ClientBurst = 0 },
+		"LOGIN_CLIENT_PER_MINUTE":         func(c *Config) { c.ClientRate = 1e-3 },
+		"LOGIN_HASH_WAIT":                 func(c *Config) { c.HashWait = -1 },
+		"TRUSTED_HOPS":                    func(c *Config) { c.Proxies.Hops = -1 },
 	} {
 		cfg := testConfig()
 		change(&cfg)

@@ -19,6 +19,7 @@ import (
 	"strings"
 	"time"
 
+	"mp3converter/shared/forwarded"
 	"mp3converter/shared/problem"
 	"mp3converter/shared/token"
 )
@@ -28,9 +29,7 @@ type server struct {
 	users    *Users
 	keys     token.Keys
 	hasher   *hasher
-	proxies  proxies
-	accounts *throttle
-	clients  *throttle
+	throttle *throttle
 	now      func() time.Time
 }
 
@@ -48,18 +47,12 @@ func newServer(cfg Config, users *Users, keys token.Keys) (*server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	trusted, err := parseProxies(cfg.TrustedProxies)
-	if err != nil {
-		return nil, err
-	}
 	return &server{
 		cfg:      cfg,
 		users:    users,
 		keys:     keys,
 		hasher:   newHasher(currentParams, cfg.HashWait),
-		proxies:  trusted,
-		accounts: newThrottle(cfg.AccountRate, cfg.AccountBurst),
-		clients:  newThrottle(cfg.ClientRate, cfg.ClientBurst),
+		throttle: newThrottle(cfg, users, keys),
 		now:      time.Now,
 	}, nil
 }
@@ -74,9 +67,6 @@ func (s *server) routes() http.Handler {
 
 // handleLogin issues a token for the credentials of Basic authentication.
 func (s *server) handleLogin(w http.ResponseWriter, r *http.Request) error {
-	if wait := s.clients.allow(s.proxies.client(r), s.now()); wait > 0 {
-		return problem.TooManyRequests.WithRetryAfter(wait)
-	}
 	name, password, ok := r.BasicAuth()
 	if !ok {
 		// This header is sent only if there are no credentials. After a wrong
@@ -84,7 +74,7 @@ func (s *server) handleLogin(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("WWW-Authenticate", `Basic realm="mp3converter", charset="UTF-8"`)
 		return problem.BadCredentials.WithDetail("Send the e-mail address and the password by HTTP Basic authentication, as curl -u EMAIL:PASSWORD does.")
 	}
-	user, err := s.authenticate(r.Context(), name, password)
+	user, err := s.authenticate(r.Context(), s.client(r), name, password)
 	if err != nil {
 		return err
 	}
@@ -109,16 +99,25 @@ func (s *server) handleLogin(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// client returns the key of the client for the throttle.
+func (s *server) client(r *http.Request) string {
+	address, ok := forwarded.Get(r.Header, s.keys)
+	if !ok { // not from the gateway, or within one process
+		address = s.cfg.Proxies.Client(r)
+	}
+	return clientKey(address)
+}
+
 // authenticate returns the user with these credentials. It does the same work for an
 // unknown user and for a wrong password.
-func (s *server) authenticate(ctx context.Context, name, password string) (User, error) {
+func (s *server) authenticate(ctx context.Context, client, name, password string) (User, error) {
 	email, err := normalizeEmail(name)
-	valid := err == nil
-	account := email
-	if !valid {
-		account = "" // invalid names share one limit
-	}
-	if wait := s.accounts.allow(account, s.now()); wait > 0 {
+	valid := err == nil // invalid names share the account ""
+	wait, err := s.throttle.admitLogin(ctx, client, email, s.now())
+	switch {
+	case err != nil:
+		return User{}, problem.Unavailable.WithCause(err)
+	case wait > 0:
 		return User{}, problem.TooManyRequests.WithRetryAfter(wait)
 	}
 	var user User
@@ -146,6 +145,9 @@ func (s *server) authenticate(ctx context.Context, name, password string) (User,
 		if err := s.users.replaceHash(ctx, user, upgraded); err != nil {
 			slog.WarnContext(ctx, "password hash not upgraded", "user", user.ID, "error", err)
 		}
+	}
+	if err := s.throttle.loggedIn(ctx, client, email); err != nil {
+		slog.WarnContext(ctx, "login not recorded", "user", user.ID, "error", err)
 	}
 	return user, nil
 }

@@ -18,19 +18,29 @@ import (
 
 const password = "correct horse: battery" // a password may contain a colon
 
-var testKeys = func() token.Keys {
-	k, err := token.ParseKeys("k:" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32))))
+var testKeys, otherKeys = keysOf("k"), keysOf("o")
+
+func keysOf(fill string) token.Keys {
+	k, err := token.ParseKeys("k:" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat(fill, 32))))
 	if err != nil {
 		panic(err)
 	}
 	return k
-}()
+}
 
 func testConfig() Config {
 	return Config{
 		Registration: "open", TokenTTL: time.Hour, HashWait: time.Minute,
-		AccountBurst: 1000, AccountRate: 1000, ClientBurst: 1000, ClientRate: 1000,
+		PairBurst: 1000, PairRate: 1000, AccountBurst: 1000, AccountRate: 1000, ClientBurst: 1000, ClientRate: 1000,
 	}
+}
+
+// unlimited returns a configuration whose limits no test exhausts.
+func unlimited() Config {
+	c := testConfig()
+	c.PairBurst, c.AccountBurst, c.ClientBurst = 1e9, 1e9, 1e9
+	c.PairRate, c.AccountRate, c.ClientRate = 1e9, 1e9, 1e9
+	return c
 }
 
 // start returns a server with the user me@example.com.
@@ -210,7 +220,9 @@ func TestRegister(t *testing.T) {
 		{"broken form", asForm, "email=%zz", 400, "bad_request"},
 		{"no type", "Accept: */*", `{}`, 400, "bad_request"},
 		{"another type", "Content-Type: text/plain", "a@example.com", 400, "bad_request"},
-		{"huge", asJSON, `{"email":"` + strings.Repeat("a", maxBody), 400, "bad_request"},
+		// Only their sizes are wrong.
+		{"huge JSON", asJSON, `{"email":"a@example.com","password":"12345678"}` + strings.Repeat(" ", maxBody), 400, "bad_request"},
+		{"huge form", asForm, "email=a%40example.com&password=12345678&x=" + strings.Repeat("x", maxBody), 400, "bad_request"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := start(t, testConfig())
@@ -297,8 +309,7 @@ func TestOnlyPost(t *testing.T) {
 // FuzzLogin checks that any Authorization header gets one of three responses, and a
 // token only if the credentials are right.
 func FuzzLogin(f *testing.F) {
-	s := start(f, testConfig())
-	s.now = func() time.Time { return time.Now().Add(time.Duration(derivations.Load()) * time.Hour) } // never throttled
+	s := start(f, unlimited())
 	right := basic("me@example.com", password)
 	for _, seed := range []string{right, "", "Basic", "Basic ", "basic Og==", basic("", ""), basic("a:b@c", ":"), "Bearer x"} {
 		f.Add(seed)
@@ -317,9 +328,7 @@ func FuzzLogin(f *testing.F) {
 // FuzzRegister checks that any body is either rejected or creates an account that can
 // log in.
 func FuzzRegister(f *testing.F) {
-	s := start(f, testConfig())
-	s.now = func() time.Time { return time.Now().Add(time.Duration(derivations.Load()) * time.Hour) }
-	s.clients = newThrottle(1e9, 1e9)
+	s := start(f, unlimited())
 	f.Add(true, `{"email":"new@example.com","password":"12345678"}`)
 	f.Add(false, "email=form%40example.com&password=12345678")
 	f.Add(true, `{"email":"ä@ö.ü","password":"\ud800\ud800\ud800\ud800\ud800\ud800\ud800\ud800"}`)

@@ -21,7 +21,11 @@ func (s *server) handleRegister(w http.ResponseWriter, r *http.Request) error {
 	if s.cfg.Registration != "open" {
 		return problem.RegistrationClosed
 	}
-	if wait := s.clients.allow(s.proxies.client(r), s.now()); wait > 0 {
+	wait, err := s.throttle.admitRegistration(r.Context(), s.client(r), s.now())
+	switch {
+	case err != nil:
+		return problem.Unavailable.WithCause(err)
+	case wait > 0:
 		return problem.TooManyRequests.WithRetryAfter(wait)
 	}
 	name, password, err := readCredentials(w, r)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"mp3converter/shared/id"
 )
@@ -24,10 +25,12 @@ type User struct {
 	Hash  string // of the password, in the PHC string format
 }
 
-// Users stores users in an SQL database: MySQL or SQLite. It is safe for concurrent
-// use, even by several processes.
+// Users stores users, and counts their attempts to log in, in an SQL database: MySQL or
+// SQLite. It is safe for concurrent use, even by several processes.
 type Users struct {
 	db *sql.DB
+	dialect
+	takes atomic.Uint64
 }
 
 // Create stores a new user, or returns ErrEmailTaken.
@@ -87,12 +90,16 @@ func (s *Users) SetPassword(ctx context.Context, name, password string) error {
 	return nil
 }
 
-// Ping reports whether the database can be reached and has the table.
+// Ping reports whether the database can be reached and has the tables.
 func (s *Users) Ping(ctx context.Context) error {
+	return errors.Join(s.ping(ctx, "users"), s.ping(ctx, "throttle"))
+}
+
+func (s *Users) ping(ctx context.Context, table string) error {
 	var n int
-	err := s.db.QueryRowContext(ctx, "SELECT 1 FROM users LIMIT 1").Scan(&n)
+	err := s.db.QueryRowContext(ctx, "SELECT 1 FROM "+table+" LIMIT 1").Scan(&n)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return fmt.Errorf("ping users: %w", err)
+		return fmt.Errorf("ping %s: %w", table, err)
 	}
 	return nil
 }

@@ -23,15 +23,23 @@ func sqliteUsers(t testing.TB) *Users {
 }
 
 func TestUsers(t *testing.T) {
-	t.Run("SQLite", func(t *testing.T) { contract(t, sqliteUsers(t)) })
+	t.Run("SQLite", func(t *testing.T) {
+		contract(t, sqliteUsers(t))
+		path := filepath.Join(t.TempDir(), "users.db")
+		attemptsContract(t, func() *Users {
+			s, err := OpenSQLite(t.Context(), path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { s.Close() })
+			return s
+		})
+	})
 	t.Run("MariaDB", func(t *testing.T) {
 		server := mysqltest.Start(t)
-		s, err := OpenMySQL(server.DSN)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer s.Close()
+		s := openMySQL(t, server.DSN)
 		contract(t, s)
+		attemptsContract(t, func() *Users { return openMySQL(t, server.DSN) })
 		t.Run("reconnects after the server was down", func(t *testing.T) {
 			server.Kill(t)
 			if err := s.Ping(t.Context()); err == nil {
