@@ -8,6 +8,7 @@ import (
 
 	"mp3converter/functions/gateway/api"
 	"mp3converter/shared/backends"
+	"mp3converter/shared/forwarded"
 	"mp3converter/shared/serve"
 	"mp3converter/shared/token"
 )
@@ -16,6 +17,7 @@ type config struct {
 	Serve    serve.Config
 	API      api.Config
 	Backends backends.Config
+	Clients  forwarded.Config
 	Keys     string `envconfig:"TOKEN_KEYS" required:"true"`
 	Auth     string `envconfig:"AUTH_URL" required:"true"`
 }
@@ -34,7 +36,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	auth, err := api.AuthProxy(cfg.Auth)
+	auth, err := api.AuthProxy(cfg.Auth, keys, cfg.Clients)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mp3converter/functions/auth/login"
+	"mp3converter/shared/forwarded"
 	"mp3converter/shared/problem"
 )
 
@@ -81,7 +82,7 @@ func TestLongCredentialsAreRejected(t *testing.T) {
 	defer auth.Close()
 	s := startGateway(t, func(g *setup) {
 		var err error
-		if g.Auth, err = AuthProxy(auth.URL); err != nil {
+		if g.Auth, err = AuthProxy(auth.URL, g.Keys, forwarded.Config{}); err != nil {
 			t.Fatal(err)
 		}
 	})

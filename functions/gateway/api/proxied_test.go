@@ -9,10 +9,14 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
+	"mp3converter/shared/forwarded"
 	"mp3converter/shared/problem"
 )
 
@@ -51,5 +55,71 @@ func TestErrorBehindProxyFollowsBody(t *testing.T) {
 	defer resp.Body.Close()
 	if _, err := io.Copy(io.Discard, resp.Body); err != nil || resp.StatusCode != http.StatusUnauthorized {
 		t.Errorf("status %d, %v", resp.StatusCode, err)
+	}
+}
+
+// Auth learns the address of the client through three proxies in front of the gateway,
+// and one behind it that drops X-Forwarded-For. What the client itself claims is not
+// passed on.
+func TestAuthLearnsClientAddress(t *testing.T) {
+	keys := testKeys(t, 'x')
+	for name, c := range map[string]struct {
+		hops int
+		want string
+	}{
+		"hops are counted":          {3, "127.0.0.9"},
+		"the header is not trusted": {0, "127.0.0.1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got string
+			auth := startServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				got, _ = forwarded.Get(r.Header, keys)
+			}))
+			ingress := startServer(t, &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(auth) }})
+			gateway, err := AuthProxy(ingress.String(), keys, forwarded.Config{Hops: c.hops})
+			if err != nil {
+				t.Fatal(err)
+			}
+			front := startServer(t, gateway)
+			for range 3 {
+				front = startServer(t, httputil.NewSingleHostReverseProxy(front)) // appends to X-Forwarded-For
+			}
+			// A client with an address that no proxy has.
+			client := &http.Client{Transport: &http.Transport{
+				DisableKeepAlives: true,
+				DialContext:       (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 9)}}).DialContext,
+			}}
+			r, err := http.NewRequestWithContext(t.Context(), "POST", front.String()+"/login", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("X-Forwarded-For", "198.51.100.9, 198.51.100.8, 198.51.100.7, 198.51.100.6")
+			r.Header.Set("X-Client-Address", "198.51.100.9 forged")
+			resp, err := client.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			if got != c.want {
+				t.Errorf("auth takes %q for the client, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+func startServer(t *testing.T, h http.Handler) *url.URL {
+	t.Helper()
+	srv := httptest.NewServer(h)
+	t.Cleanup(srv.Close)
+	u, err := url.Parse(srv.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+func TestAuthProxyValidates(t *testing.T) {
+	if _, err := AuthProxy("http://auth", testKeys(t, 'x'), forwarded.Config{Hops: -1}); err == nil || !strings.Contains(err.Error(), "TRUSTED_HOPS") {
+		t.Errorf("error %v, want one that names TRUSTED_HOPS", err)
 	}
 }

@@ -7,8 +7,10 @@ import (
 	"net/http/httputil"
 	"time"
 
+	"mp3converter/shared/forwarded"
 	"mp3converter/shared/problem"
 	"mp3converter/shared/serve"
+	"mp3converter/shared/token"
 )
 
 // authTimeout is how long the auth function may take to respond. It may have to
@@ -33,8 +35,12 @@ func WakeAuth(ctx context.Context, address string) {
 }
 
 // AuthProxy returns a reverse proxy to the auth function, whose address is
-// reachable only inside the cluster.
-func AuthProxy(address string) (http.Handler, error) {
+// reachable only inside the cluster. It hands on the client's address, by which auth
+// limits attempts, and signs it with keys.
+func AuthProxy(address string, keys token.Keys, clients forwarded.Config) (http.Handler, error) {
+	if err := clients.Validate(); err != nil {
+		return nil, err
+	}
 	target, err := serve.ParseURL("AUTH_URL", address)
 	if err != nil {
 		return nil, err
@@ -44,9 +50,7 @@ func AuthProxy(address string) (http.Handler, error) {
 	proxy := &httputil.ReverseProxy{
 		Transport: transport,
 		Rewrite: func(r *httputil.ProxyRequest) {
-			// The auth function throttles clients by their address.
-			r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"]
-			r.SetXForwarded()
+			forwarded.Set(r.Out.Header, keys, clients.Client(r.In))
 			r.SetURL(target)
 		},
 		ModifyResponse: func(r *http.Response) error {
