@@ -20,6 +20,7 @@ var (
 	TooLong           = &Failure{"too_long", "The video is longer than this service accepts."}
 	TooLarge          = &Failure{"too_large", "The MP3 would be larger than this service can store."}
 	TimeLimit         = &Failure{"time_limit", "Converting the video took longer than this service allows for a video of this length."}
+	MemoryLimit       = &Failure{"memory_limit", "Converting the video needs more memory than this service allows."}
 	NoSuchTrack       = &Failure{"no_such_track", "The video has no sound track of that number or language. The field \"source\" of the job lists its tracks."}
 	OutOfRange        = &Failure{"out_of_range", "The part that was asked for lies outside of the video."}
 	AttemptsExhausted = &Failure{"attempts_exhausted", "The conversion was tried several times and never finished. Please try again later, or with another copy of the file."}
@@ -28,5 +29,5 @@ var (
 
 // Failures lists every failure that a job can have.
 var Failures = []*Failure{
-	Corrupt, NoAudio, Unsupported, DRM, TooLong, TooLarge, TimeLimit, NoSuchTrack, OutOfRange, AttemptsExhausted, VideoMissing,
+	Corrupt, NoAudio, Unsupported, DRM, TooLong, TooLarge, TimeLimit, MemoryLimit, NoSuchTrack, OutOfRange, AttemptsExhausted, VideoMissing,
 }

@@ -1,7 +1,6 @@
 package ffmpeg
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,12 +18,13 @@ import (
 // waitDelay limits the wait for the pipes of a program that has exited.
 const waitDelay = 5 * time.Second
 
-// ErrKilled means that ffmpeg was killed by another process or by the kernel, most
-// likely because memory ran out. The video may be the reason.
+// ErrKilled means that ffmpeg was killed from outside, most likely by the kernel
+// because memory ran out. The video may be the cause.
 var ErrKilled = errors.New("ffmpeg was killed")
 
 var (
 	errTimeout        = errors.New("time limit reached")
+	errTooLong        = errors.New("conversion took too long")
 	errOutputTooLarge = errors.New("output too large")
 )
 
@@ -38,20 +38,21 @@ type command struct {
 	port    uint16     // that the program may connect to; 0 means none
 	stdout  io.Writer
 	stderr  io.Writer // receives a copy of stderr; may be nil
-	timeout time.Duration
-	memory  uint64 // bytes of address space
-	output  uint64 // bytes per file; 0 means unlimited
+	clock   *stopwatch
+	timeout time.Duration // of the clock
+	memory  uint64        // bytes
+	output  uint64        // bytes per file; 0 means unlimited
 }
 
 // command returns a command that may read the input.
 func (r *conversionRun) command(path string, args []string) *command {
-	return &command{path: path, args: args, dir: r.dir, files: r.input.files(), port: r.input.port, memory: r.MaxMemory}
+	return &command{path: path, args: args, dir: r.dir, files: r.input.files(), port: r.input.port, clock: r.clock, memory: r.MaxMemory}
 }
 
 // run runs the program. At the end of ctx or after the timeout the whole process
 // group is killed.
 func (c *command) run(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, errTimeout)
+	ctx, cancel := c.clock.withLimit(ctx, c.timeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, c.path, c.args...)
 	var stderr sandbox.Tail
@@ -64,7 +65,8 @@ func (c *command) run(ctx context.Context) error {
 		cmd.Stderr = io.MultiWriter(&stderr, c.stderr)
 	}
 	cmd.WaitDelay = waitDelay
-	// The limit on processor time is generous; it is a fallback for the timeout.
+	// The limit on processor time is generous. It is for a program that computes while
+	// it also waits for the store.
 	policy := sandbox.Policy{Dir: c.dir, Port: c.port, Memory: c.memory, Output: c.output, CPU: time.Duration(runtime.NumCPU())*c.timeout + time.Minute}
 	if err := sandbox.Wrap(cmd, policy); err != nil {
 		return err
@@ -79,11 +81,7 @@ func (c *command) run(ctx context.Context) error {
 	case errors.As(err, &exit) && exit.ExitCode() == sandbox.Failed:
 		return fmt.Errorf("%s was not started: %s", c.path, stderr.String())
 	case errors.As(err, &exit):
-		failed := &exitError{exit, stderr.String()}
-		if failed.signal() == syscall.SIGXCPU {
-			return errTimeout
-		}
-		return failed
+		return (&exitError{exit, stderr.String()}).orLimit()
 	}
 	return fmt.Errorf("%s: %w", c.path, err)
 }
@@ -108,6 +106,17 @@ func (e *exitError) Error() string {
 	return fmt.Sprintf("%v: %s", e.ExitError, strings.ReplaceAll(e.stderr, "\n", " | "))
 }
 
+// Is makes errors.Is(e, ErrKilled) report whether the program was killed.
+func (e *exitError) Is(target error) bool { return target == ErrKilled && e.killed() }
+
+// orLimit returns errTimeout if the program used up its processor time, otherwise e.
+func (e *exitError) orLimit() error {
+	if e.signal() == syscall.SIGXCPU {
+		return errTimeout
+	}
+	return e
+}
+
 func (e *exitError) mentions(s string) bool { return strings.Contains(e.stderr, s) }
 
 func (e *exitError) signal() syscall.Signal {
@@ -117,12 +126,16 @@ func (e *exitError) signal() syscall.Signal {
 	return 0
 }
 
-// Is reports whether the error is ErrKilled.
-func (e *exitError) Is(target error) bool { return target == ErrKilled && e.killed() }
-
-// killed reports whether the program was killed.
+// killed reports whether the program was killed by another process or the kernel,
+// most likely because memory ran out.
 func (e *exitError) killed() bool {
 	return e.signal() == syscall.SIGKILL || e.signal() == syscall.SIGTERM
+}
+
+// outOfMemory reports whether the program reached the limit on its memory. The C
+// libraries have different messages.
+func (e *exitError) outOfMemory() bool {
+	return e.mentions("Cannot allocate memory") || e.mentions("Out of memory")
 }
 
 // tooLarge reports whether the program reached the limit on its output.
@@ -130,15 +143,17 @@ func (e *exitError) tooLarge() bool {
 	return e.signal() == syscall.SIGXFSZ || e.mentions("File too large")
 }
 
-// limitedBuffer fails a write that would exceed max bytes.
+// limitedBuffer fails the first write that would exceed max bytes, and all later ones.
 type limitedBuffer struct {
-	*bytes.Buffer
-	max int
+	bytes    []byte
+	max      int
+	exceeded bool
 }
 
 func (l *limitedBuffer) Write(p []byte) (int, error) {
-	if l.Len()+len(p) > l.max {
+	if l.exceeded = l.exceeded || len(l.bytes)+len(p) > l.max; l.exceeded {
 		return 0, errOutputTooLarge
 	}
-	return l.Buffer.Write(p)
+	l.bytes = append(l.bytes, p...)
+	return len(p), nil
 }

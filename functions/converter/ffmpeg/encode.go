@@ -104,6 +104,8 @@ func classifyError(err error) error {
 		return fmt.Errorf("%w: %w", conversion.TimeLimit, err)
 	case !errors.As(err, &exit), exit.mentions("No space left on device"), exit.killed():
 		return err
+	case exit.outOfMemory():
+		return fmt.Errorf("%w: %w", conversion.MemoryLimit, err)
 	case exit.tooLarge():
 		return fmt.Errorf("%w: %w", conversion.TooLarge, err)
 	case exit.mentions("Decoder (codec"), exit.mentions("Could not find codec"), exit.mentions("Unknown decoder"):

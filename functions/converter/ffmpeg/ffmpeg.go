@@ -48,7 +48,8 @@ func (c Config) Validate() error {
 // Converter converts videos. It is safe for concurrent use.
 type Converter struct {
 	config  Config
-	running atomic.Int64 // conversions in progress
+	stall   time.Duration // limits one read of a video
+	running atomic.Int64  // conversions in progress
 }
 
 // New returns a Converter, or an error if ffmpeg or ffprobe is not installed or TempDir
@@ -68,7 +69,7 @@ func New(cfg Config) (*Converter, error) {
 	}
 	os.Remove(dir)
 	slog.Info("ffmpeg runs in a sandbox", "restrictions", sandbox.Describe())
-	return &Converter{config: cfg}, nil
+	return &Converter{config: cfg, stall: stallTimeout}, nil
 }
 
 // Input is a video to convert.
@@ -98,8 +99,8 @@ func (r *Result) Close() {
 
 // Convert converts the video to an MP3 and passes the percentage done to
 // progress, which must be safe for concurrent use. A *conversion.Failure in the
-// error is final; after any other error another attempt may succeed. The Result
-// is never nil.
+// error is final. After any other error another attempt may succeed; if it is
+// ErrKilled, the video may be the cause, otherwise it is not. The Result is never nil.
 func (c *Converter) Convert(ctx context.Context, video Input, options conversion.Options, progress func(percent int)) (*Result, error) {
 	c.running.Add(1)
 	defer c.running.Add(-1)
@@ -109,19 +110,27 @@ func (c *Converter) Convert(ctx context.Context, video Input, options conversion
 	if err != nil {
 		return result, fmt.Errorf("working directory: %w", err)
 	}
-	in, err := openInput(ctx, video.Open)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	ctx, cancelTimeout := context.WithTimeoutCause(ctx, c.config.MaxTime, errTooLong)
+	defer cancelTimeout()
+	clock := newStopwatch()
+	in, err := openInput(ctx, &storeReads{open: video.Open, clock: clock, cancel: cancel, stall: c.stall})
 	if err != nil {
 		return result, err
 	}
 	defer in.close()
 
 	r := &conversionRun{
-		Config: c.config, cores: c.cores(), dir: result.dir, out: filepath.Join(result.dir, "out.mp3"),
+		Config: c.config, cores: c.cores(), dir: result.dir, out: filepath.Join(result.dir, "out.mp3"), clock: clock,
 		title: video.Title, size: video.Size, options: options, input: in, progress: progress,
 	}
 	err = r.convert(ctx)
 	result.MediaInfo = r.mediaInfo
-	if err = in.readError(err); err != nil {
+	if cause := context.Cause(ctx); cause != nil {
+		err = r.classifyEnd(cause)
+	}
+	if err != nil {
 		return result, err
 	}
 	result.MP3, err = os.Open(r.out)
@@ -142,6 +151,7 @@ type conversionRun struct {
 	cores    int
 	dir      string // ffmpeg's working directory
 	out      string // path of the MP3
+	clock    *stopwatch
 	title    string
 	size     int64
 	options  conversion.Options
@@ -176,4 +186,23 @@ func (r *conversionRun) convertPlanned(ctx context.Context) error {
 		return err
 	}
 	return r.encode(ctx)
+}
+
+// maxReads is how much a conversion may read from the store before it is ffmpeg that takes
+// the time: several times the size of the video, and a few dozen seeks.
+func (r *conversionRun) maxReads() int64 { return 4*r.size + 32*openCost }
+
+// classifyEnd returns the error of a conversion whose context has ended. Reaching MaxTime
+// is final, unless it was the store that took the time. A video that ffmpeg reads in
+// circles is not the store's fault.
+func (r *conversionRun) classifyEnd(cause error) error {
+	if !errors.Is(cause, errTooLong) {
+		return cause
+	}
+	_, waiting := r.clock.read()
+	err := fmt.Errorf("%w: %v, %v of it waiting for the store", cause, r.MaxTime, waiting)
+	if waiting < r.MaxTime/100 || r.input.store.bytes.Load() > r.maxReads() {
+		return fmt.Errorf("%w: %w", conversion.TimeLimit, err)
+	}
+	return err
 }

@@ -83,16 +83,23 @@ func convertFile(t testing.TB, path string, o conversion.Options) (*conversion.M
 	return convertInput(t, newConverter(t), fileInput(t, path), o)
 }
 
-// newRun returns a conversion that has opened the video.
-func newRun(t testing.TB, c *Converter, video Input, o conversion.Options) *conversionRun {
+func openVideo(t testing.TB, video Input, clock *stopwatch) *input {
 	t.Helper()
-	in, err := openInput(t.Context(), video.Open)
+	in, err := openInput(t.Context(), &storeReads{open: video.Open, clock: clock, stall: stallTimeout, cancel: func(cause error) { t.Error(cause) }})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return in
+}
+
+// newRun returns a conversion that has opened the video.
+func newRun(t testing.TB, c *Converter, video Input, o conversion.Options) *conversionRun {
+	t.Helper()
+	clock := newStopwatch()
+	in := openVideo(t, video, clock)
 	t.Cleanup(in.close)
 	dir := t.TempDir()
-	return &conversionRun{Config: c.config, cores: c.cores(), dir: dir, out: filepath.Join(dir, "out.mp3"),
+	return &conversionRun{Config: c.config, cores: c.cores(), dir: dir, out: filepath.Join(dir, "out.mp3"), clock: clock,
 		title: video.Title, size: video.Size, options: o, input: in, progress: func(int) {}}
 }
 

@@ -169,10 +169,7 @@ func TestReferencesAreNotFollowedWithoutASandbox(t *testing.T) {
 			if !long && (i+n)%2 != 0 {
 				continue
 			}
-			in, err := openInput(t.Context(), video.Open)
-			if err != nil {
-				t.Fatal(err)
-			}
+			in := openVideo(t, video, newStopwatch())
 			runs := [][]string{
 				append(append([]string{"ffmpeg", "-nostdin", "-v", "error", "-t", "5"}, in.args()...), "-map", "0", "-c", "copy", "-f", "null", "-"),
 				append([]string{"ffprobe", "-v", "error", "-show_streams", "-show_format"}, in.args()...),

@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"sync"
 	"time"
 )
 
@@ -28,25 +27,25 @@ type input struct {
 	server    *http.Server
 	port      uint16 // of the server; 0 if there is none
 
-	mu  sync.Mutex
-	err error // the first error of reading the video
+	store *storeReads
 }
 
-func openInput(ctx context.Context, open func(context.Context) (io.ReadSeekCloser, error)) (*input, error) {
-	r, err := open(ctx)
+// openInput opens the video.
+func openInput(ctx context.Context, store *storeReads) (*input, error) {
+	in := &input{head: make([]byte, 512), store: store}
+	r, err := store.openVideo(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrOpen, err)
 	}
 	defer r.Close()
-	in := &input{head: make([]byte, 512)}
 	n, err := io.ReadFull(r, in.head)
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("read video: %w", err)
 	}
 	in.head = in.head[:n]
-	f, ok := r.(*os.File)
+	f, ok := r.ReadSeekCloser.(*os.File)
 	if !ok {
-		return in, in.serve(ctx, open)
+		return in, in.serve(ctx)
 	}
 	// A separate handle: the caller's may be closed when ctx ends, possibly
 	// while ffmpeg is being started with it.
@@ -56,7 +55,7 @@ func openInput(ctx context.Context, open func(context.Context) (io.ReadSeekClose
 }
 
 // serve serves the video at an unguessable URL.
-func (in *input) serve(ctx context.Context, open func(context.Context) (io.ReadSeekCloser, error)) error {
+func (in *input) serve(ctx context.Context) error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return fmt.Errorf("serve video: %w", err)
@@ -68,14 +67,13 @@ func (in *input) serve(ctx context.Context, open func(context.Context) (io.ReadS
 		// often before it has closed the old one.
 		ctx, cancel := mergeCancel(r.Context(), ctx)
 		defer cancel()
-		f, err := open(ctx)
+		f, err := in.store.openVideo(ctx)
 		if err != nil {
-			in.recordError(ctx, err)
 			http.Error(w, "cannot open", http.StatusBadGateway)
 			return
 		}
 		defer f.Close()
-		http.ServeContent(w, r, "", time.Time{}, &errorReader{f, func(err error) { in.recordError(ctx, err) }})
+		http.ServeContent(w, r, "", time.Time{}, f)
 	})
 	in.server = &http.Server{Handler: mux, ErrorLog: slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug)}
 	in.url, in.protocols = "http://"+l.Addr().String()+path, "http,tcp"
@@ -104,28 +102,6 @@ func (in *input) files() []*os.File {
 	return []*os.File{in.file}
 }
 
-func (in *input) recordError(ctx context.Context, err error) {
-	if ctx.Err() != nil {
-		return // ffmpeg has closed the connection, to seek or because it is done
-	}
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if in.err == nil {
-		in.err = err
-	}
-}
-
-// readError returns the error of reading the video if there was one, otherwise err.
-// ffmpeg reports a read error as a corrupt or short video.
-func (in *input) readError(err error) error {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if in.err != nil {
-		return fmt.Errorf("read video: %w", in.err)
-	}
-	return err
-}
-
 func (in *input) close() {
 	if in.file != nil {
 		in.file.Close()
@@ -133,18 +109,4 @@ func (in *input) close() {
 	if in.server != nil {
 		in.server.Close()
 	}
-}
-
-// errorReader passes the errors of a reader to a callback.
-type errorReader struct {
-	io.ReadSeeker
-	report func(error)
-}
-
-func (r *errorReader) Read(p []byte) (int, error) {
-	n, err := r.ReadSeeker.Read(p)
-	if err != nil && err != io.EOF {
-		r.report(err)
-	}
-	return n, err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -16,6 +17,7 @@ import (
 	"mp3converter/functions/converter/mp3"
 	"mp3converter/functions/converter/parallel"
 	"mp3converter/functions/converter/sandbox"
+	"mp3converter/shared/conversion"
 )
 
 // encodeParallel decodes in one ffmpeg process and encodes in several, by
@@ -57,16 +59,21 @@ func (r *conversionRun) encodeParallel(ctx context.Context) error {
 		params.Quality = float64(*p.options.Quality)
 	}
 	_, encodeErr := parallel.Encode(encodeCtx, config, params, pcm, out)
+	encodeErr = encoderFailure(encodeErr)
 	cancel()
 	// If the decoder failed, its error is the cause, not that its pipe broke. If
 	// an encoder failed, the decoder's error is only the consequence.
 	decodeErr := <-decoded
 	switch {
-	case decodeErr != nil && (encodeErr == nil || errors.Is(encodeErr, parallel.ErrNoAudio)):
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case decodeErr != nil && (encodeErr == nil || errors.Is(encodeErr, parallel.ErrIncomplete)):
 		return classifyError(decodeErr)
-	case errors.Is(encodeErr, parallel.ErrNoSplicePoint):
-		// Never observed, but possible.
-		slog.InfoContext(ctx, "segments cannot be spliced, encoding serially", "error", encodeErr)
+	case errors.Is(encodeErr, errTimeout):
+		return classifyError(encodeErr)
+	case encodeErr != nil && !temporary(encodeErr):
+		// The segments cannot be spliced, or the encoders fail on this audio.
+		slog.InfoContext(ctx, "cannot encode in parallel, encoding serially", "error", encodeErr)
 		return r.encodeSerial(ctx)
 	case encodeErr != nil:
 		return fmt.Errorf("encode in parallel: %w", encodeErr)
@@ -75,6 +82,24 @@ func (r *conversionRun) encodeParallel(ctx context.Context) error {
 		return fmt.Errorf("write MP3: %w", err)
 	}
 	return nil
+}
+
+// encoderFailure returns the failure of an encoder as that of any other program.
+func encoderFailure(err error) error {
+	var encoder *parallel.EncoderError
+	var exit *exec.ExitError
+	if errors.As(err, &encoder) && errors.As(encoder.Err, &exit) {
+		return (&exitError{exit, encoder.Stderr}).orLimit()
+	}
+	return err
+}
+
+// temporary reports whether an error of package parallel has nothing to do with the
+// audio: an encoder could not be started or was killed, or the MP3 could not be written.
+func temporary(err error) bool {
+	var path *fs.PathError
+	var call *os.SyscallError
+	return errors.Is(err, ErrKilled) || errors.As(err, &path) || errors.As(err, &call)
 }
 
 // pcmFormat is the format that holds the output of the decoder or the filters
@@ -142,14 +167,17 @@ func (r *conversionRun) writeTags(ctx context.Context, out io.Writer) error {
 		return classifyError(err)
 	}
 	f, err := os.Open(path)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w: ffmpeg wrote no tags: %w", conversion.Corrupt, err)
+	case err != nil:
 		return fmt.Errorf("tags: %w", err)
 	}
 	defer os.Remove(path)
 	defer f.Close()
 	head := make([]byte, 10)
 	if _, err := io.ReadFull(f, head); err != nil {
-		return fmt.Errorf("tags: %w", err)
+		return fmt.Errorf("%w: tags: %w", conversion.Corrupt, err)
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return fmt.Errorf("tags: %w", err)

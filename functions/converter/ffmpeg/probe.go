@@ -1,7 +1,6 @@
 package ffmpeg
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -63,14 +62,18 @@ type stream struct {
 // probe runs ffprobe.
 func (r *conversionRun) probe(ctx context.Context) (*probe, error) {
 	args := []string{"-v", "error", "-of", "json", "-show_format", "-show_streams", "-threads", "1"}
-	var output bytes.Buffer
+	output := &limitedBuffer{max: maxProbeOutput}
 	cmd := r.command(r.FFprobe, append(args, r.input.args()...))
 	cmd.timeout = probeTimeout
-	cmd.stdout = &limitedBuffer{&output, maxProbeOutput}
-	if err := cmd.run(ctx); err != nil {
+	cmd.stdout = output
+	err := cmd.run(ctx)
+	if output.exceeded { // ffprobe was then killed by SIGPIPE
+		err = errOutputTooLarge
+	}
+	if err != nil {
 		return nil, classifyProbeError(r.input, err)
 	}
-	return parseProbe(output.Bytes(), r.options.Track)
+	return parseProbe(output.bytes, r.options.Track)
 }
 
 // classifyProbeError distinguishes a damaged video from a file of another kind,
@@ -84,6 +87,8 @@ func classifyProbeError(in *input, err error) error {
 		return fmt.Errorf("%w: %w", conversion.Unsupported, err)
 	case !errors.As(err, &exit), exit.killed():
 		return err
+	case exit.outOfMemory():
+		return fmt.Errorf("%w: %w", conversion.MemoryLimit, err)
 	case exit.mentions("not on whitelist"), exit.mentions("not in allowed"):
 		return fmt.Errorf("%w: %w", conversion.Unsupported, err)
 	}

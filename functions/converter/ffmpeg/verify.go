@@ -1,8 +1,10 @@
 package ffmpeg
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"time"
 
@@ -14,8 +16,11 @@ import (
 // video is cut off.
 func (r *conversionRun) verify() error {
 	f, err := os.Open(r.out)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%w: ffmpeg wrote no MP3: %w", conversion.Corrupt, err)
+	case err != nil:
+		return fmt.Errorf("open MP3: %w", err)
 	}
 	defer f.Close()
 	return verifyMP3(f, r.plan.expected, r.MaxDuration)
@@ -26,8 +31,10 @@ func (r *conversionRun) verify() error {
 func verifyMP3(f io.ReadSeeker, expected, maximum time.Duration) error {
 	info, err := mp3.Inspect(f)
 	switch {
+	case errors.Is(err, mp3.ErrNotMP3):
+		return fmt.Errorf("%w: %w", conversion.Corrupt, err)
 	case err != nil:
-		return fmt.Errorf("%w: MP3: %w", conversion.Corrupt, err)
+		return fmt.Errorf("read MP3: %w", err)
 	case !info.HasXing || info.Samples() == 0:
 		return fmt.Errorf("%w: MP3 without a Xing header", conversion.Corrupt)
 	case info.Duration() > maximum:

@@ -64,10 +64,10 @@ func (c *chunker) run(ctx context.Context, queues []chan chunk) error {
 			return fmt.Errorf("reading PCM: %w", err)
 		}
 		if c.bytesRead%int64(c.bytesPerSample) != 0 && last {
-			return fmt.Errorf("PCM of %d bytes ends within a sample", c.bytesRead)
+			return fmt.Errorf("%w: %d bytes end within a sample", ErrIncomplete, c.bytesRead)
 		}
 		if c.bytesRead == 0 {
-			return ErrNoAudio
+			return fmt.Errorf("%w: no audio", ErrIncomplete)
 		}
 		ch := chunk{index: k, pcm: buf[:n+read], last: last}
 		if !last {

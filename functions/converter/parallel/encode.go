@@ -10,8 +10,9 @@ import (
 	"mp3converter/functions/converter/mp3"
 )
 
-// ErrNoAudio means that the PCM was empty.
-var ErrNoAudio = errors.New("no audio to encode")
+// ErrIncomplete means that the PCM was empty or ended within a sample, as if the
+// decoder had failed.
+var ErrIncomplete = errors.New("incomplete PCM")
 
 // EncoderError means that an encoder failed. Stderr is the end of its standard
 // error, which is to be logged, not shown to users.

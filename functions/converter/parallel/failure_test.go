@@ -52,7 +52,7 @@ func TestInvalidInput(t *testing.T) {
 		pcm  io.Reader
 		want string
 	}{
-		"empty":         {bytes.NewReader(nil), parallel.ErrNoAudio.Error()},
+		"empty":         {bytes.NewReader(nil), "no audio"},
 		"half a sample": {bytes.NewReader(make([]byte, 8_003)), "within a sample"},
 		"read error":    {io.MultiReader(bytes.NewReader(make([]byte, 80_000)), iotest.ErrReader(readErr)), readErr.Error()},
 	} {

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 	"unsafe"
@@ -16,19 +17,19 @@ import (
 
 func main() {
 	var err error
-	switch filepath.Base(os.Args[0]) {
-	case "hang":
-		time.Sleep(time.Hour)
-	case "shot":
-		err = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-		time.Sleep(time.Hour)
-	default:
-		action, known := actions[os.Args[1]]
-		if !known {
-			err = fmt.Errorf("unknown action %s", os.Args[1])
-			break
+	name, encoder := strings.CutPrefix(filepath.Base(os.Args[0]), "encoder-")
+	if program, known := programs[name]; known {
+		done := false
+		if encoder {
+			done, err = decode(os.Args[1:])
 		}
+		if !done {
+			err = program(os.Args[1:])
+		}
+	} else if action, known := actions[os.Args[1]]; known {
 		err = action(os.Args[2:])
+	} else {
+		err = fmt.Errorf("unknown action %s", os.Args[1])
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "refused:", err)

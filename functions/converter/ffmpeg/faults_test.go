@@ -1,0 +1,125 @@
+package ffmpeg
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"testing"
+	"time"
+
+	"mp3converter/functions/converter/sandbox/sandboxtest"
+	"mp3converter/shared/conversion"
+	"mp3converter/test/samples"
+)
+
+// plannedOptions make a conversion use ffprobe.
+var plannedOptions = conversion.Options{Bitrate: 128}
+
+// Programs that do not behave like ffmpeg end in the error that says so.
+func TestFaultyPrograms(t *testing.T) {
+	video := fileInput(t, makeSample(t, samples.Spec{Name: "short.mp4"}))
+	for _, c := range []struct {
+		program string // takes the place of
+		of      func(*Config) *string
+		options conversion.Options
+		want    error
+	}{
+		{"hang", theFFmpeg, conversion.Options{}, conversion.TimeLimit},
+		{"hang", theFFmpeg, plannedOptions, conversion.TimeLimit},
+		{"hang", theFFprobe, plannedOptions, conversion.TimeLimit},
+		{"spin", theFFmpeg, plannedOptions, conversion.TimeLimit},
+		{"shot", theFFmpeg, conversion.Options{}, ErrKilled},
+		{"shot", theFFmpeg, plannedOptions, ErrKilled},
+		{"shot", theFFprobe, plannedOptions, ErrKilled},
+		{"idle", theFFmpeg, conversion.Options{}, conversion.Corrupt},
+		{"idle", theFFprobe, plannedOptions, conversion.Corrupt},
+		{"rubbish", theFFmpeg, conversion.Options{}, conversion.Corrupt},
+		{"rubbish", theFFmpeg, plannedOptions, conversion.Corrupt},
+		{"rubbish", theFFprobe, plannedOptions, conversion.Corrupt},
+		{"frames", theFFmpeg, conversion.Options{}, conversion.Corrupt},
+		{"frames", theFFmpeg, plannedOptions, conversion.Corrupt},
+		{"verbose", theFFprobe, plannedOptions, conversion.Unsupported},
+		{"hungry", theFFmpeg, plannedOptions, conversion.MemoryLimit},
+		{"hungry", theFFprobe, plannedOptions, conversion.MemoryLimit},
+	} {
+		name := c.program
+		if *c.of(&Config{FFmpeg: "ffmpeg", FFprobe: "ffprobe"}) == "ffprobe" {
+			name += " as ffprobe"
+		}
+		if c.options == (conversion.Options{}) {
+			name += ", quick"
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			converter := newConverter(t, func(cfg *Config) {
+				*c.of(cfg) = sandboxtest.Program(t, c.program)
+				if errors.Is(c.want, conversion.TimeLimit) {
+					cfg.MaxTime = 3 * time.Second
+				}
+			})
+			if _, _, err := convertInput(t, converter, video, c.options); !errors.Is(err, c.want) {
+				t.Errorf("error %v, want %v", err, c.want)
+			}
+		})
+	}
+}
+
+func theFFmpeg(cfg *Config) *string  { return &cfg.FFmpeg }
+func theFFprobe(cfg *Config) *string { return &cfg.FFprobe }
+
+// If the encoders of a parallel conversion fail, one ffmpeg encodes the whole audio. Its
+// failure is final.
+func TestFaultyEncoders(t *testing.T) {
+	video := fileInput(t, makeSample(t, samples.Spec{Name: "long.m4a", Video: "none", Seconds: 320}))
+	for program, want := range map[string]error{
+		"shot":    ErrKilled,
+		"idle":    conversion.Corrupt,
+		"rubbish": conversion.Corrupt,
+		"frames":  conversion.Corrupt,
+	} {
+		t.Run(program, func(t *testing.T) {
+			t.Parallel()
+			r := newRun(t, newConverter(t), video, plannedOptions)
+			r.cores = 2
+			found, err := r.probe(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.plan, err = newPlan(found, r.options, r.Bitrate, r.cores); err != nil || r.plan.workers != 2 {
+				t.Fatalf("%+v, %v, want 2 encoders", r.plan, err)
+			}
+			r.FFmpeg = sandboxtest.Program(t, "encoder-"+program)
+			if err := r.encode(t.Context()); !errors.Is(err, want) {
+				t.Errorf("error %v, want %v", err, want)
+			}
+		})
+	}
+}
+
+// A full disk or a missing directory is not the fault of the video.
+func TestMissingDirectoryIsTemporary(t *testing.T) {
+	video := fileInput(t, makeSample(t, samples.Spec{Name: "short.mp4"}))
+	c := newConverter(t)
+	c.config.TempDir += "/missing"
+	result, err := c.Convert(t.Context(), video, conversion.Options{}, func(int) {})
+	result.Close()
+	var failure *conversion.Failure
+	if !errors.Is(err, fs.ErrNotExist) || errors.As(err, &failure) || errors.Is(err, ErrKilled) {
+		t.Errorf("error %v, want only that the directory is missing", err)
+	}
+}
+
+// A cancelled conversion is not a fault of the video or its program.
+func TestCancelledConversion(t *testing.T) {
+	video := fileInput(t, makeSample(t, samples.Spec{Name: "short.mp4"}))
+	c := newConverter(t, func(cfg *Config) { cfg.FFmpeg = sandboxtest.Program(t, "hang") })
+	why := errors.New("lease lost")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	time.AfterFunc(100*time.Millisecond, func() { cancel(why) })
+	result, err := c.Convert(ctx, video, conversion.Options{}, func(int) {})
+	result.Close()
+	var failure *conversion.Failure
+	if !errors.Is(err, why) || errors.As(err, &failure) || errors.Is(err, ErrKilled) {
+		t.Errorf("error %v, want the cause of the cancellation", err)
+	}
+}
