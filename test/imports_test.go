@@ -62,6 +62,7 @@ var drivers = []struct {
 	{"go.mongodb.org/mongo-driver", []string{"shared/mongodb", "shared/jobs/mongodb", "shared/media/gridfs", "test/mongotest"}},
 	{"github.com/rabbitmq/amqp091-go", []string{"shared/queue/rabbitmq", "shared/queue/queuetest", "test/rabbitmqtest"}},
 	{"github.com/go-sql-driver/mysql", []string{"functions/auth/login", "test/mysqltest"}},
+	{"github.com/Shopify/toxiproxy", []string{"test/toxic"}},
 	{"database/sql", []string{"functions/auth", "functions/auth/login", "shared/sqlite", "shared/jobs/sqlite", "test/mysqltest"}},
 }
 
