@@ -15,7 +15,7 @@ import (
 // worker of the previous process is alive and its wake-ups are lost, so Recover
 // releases all leases and wakes every unfinished job.
 func (s *Janitor) Recover(ctx context.Context) error {
-	p, now := s.config.Policy, time.Now()
+	p, now := s.config.Policy, s.jobs.Now()
 	// No unfinished job is due later than this.
 	horizon := now.Add(max(p.Lease, p.WakeMax) + time.Second)
 	due, err := s.jobs.Due(ctx, horizon, batchSize*maxBatches)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
-	"slices"
 	"testing"
 	"time"
 
@@ -18,7 +17,7 @@ import (
 	"mp3converter/shared/queue"
 )
 
-var policy = jobs.Policy{MaxAttempts: 3, MaxDeaths: 3, MaxAge: 24 * time.Hour, RetryMax: 10 * time.Second, Lease: time.Minute, Wake: time.Minute, WakeMax: 10 * time.Minute, Retention: time.Hour}
+var policy = jobs.Policy{MaxAttempts: 3, MaxDeaths: 3, MaxAge: 24 * time.Hour, RetryMax: time.Minute, Lease: time.Minute, Wake: time.Minute, WakeMax: 10 * time.Minute, Retention: 48 * time.Hour}
 
 type sent struct {
 	queue queue.Queue
@@ -27,13 +26,19 @@ type sent struct {
 
 // recordingQueue records wake-ups, or fails.
 type recordingQueue struct {
-	events []sent
-	fail   error
+	events  []sent
+	fail    error
+	missing queue.Queue // fails
+	tried   int
 }
 
 func (p *recordingQueue) Wake(_ context.Context, q queue.Queue, jobID string) error {
+	p.tried++
 	if p.fail != nil {
 		return p.fail
+	}
+	if q == p.missing {
+		return errAway
 	}
 	p.events = append(p.events, sent{q, jobID})
 	return nil
@@ -42,6 +47,7 @@ func (p *recordingQueue) Wake(_ context.Context, q queue.Queue, jobID string) er
 type fixture struct {
 	*Janitor
 	queue *recordingQueue
+	dir   string
 }
 
 func newFixture(t testing.TB) fixture {
@@ -59,7 +65,7 @@ func newFixture(t testing.TB) fixture {
 	must(t, err)
 	j, err := New(Config{OrphanAge: time.Hour, Policy: policy}, records, videos, audio, q)
 	must(t, err)
-	return fixture{j, q}
+	return fixture{j, q, dir}
 }
 
 // job stores a job with a video, after applying change.
@@ -100,7 +106,11 @@ func must(t testing.TB, err error) {
 	}
 }
 
-var long = time.Now().Add(-24 * time.Hour)
+// What happened at long is overdue; what ended at expired has expired.
+var (
+	long    = time.Now().Add(-24 * time.Hour)
+	expired = time.Now().Add(-3 * 24 * time.Hour)
+)
 
 func TestRunOnce(t *testing.T) {
 	finish := func(t *testing.T, f fixture, j *jobs.Job, when time.Time) {
@@ -122,17 +132,23 @@ func TestRunOnce(t *testing.T) {
 		"queued just now":             {func(t *testing.T, f fixture, j *jobs.Job) {}, queue.Queue{}, jobs.Queued, Report{}, false},
 		"queued, wake-up lost":        {func(t *testing.T, f fixture, j *jobs.Job) { j.Enqueue(policy, long) }, queue.Video, jobs.Queued, Report{ConversionWakes: 1}, false},
 		"converting, lease valid":     {func(t *testing.T, f fixture, j *jobs.Job) { must(t, j.Claim(policy, "w", time.Now())) }, queue.Queue{}, jobs.Converting, Report{}, false},
-		"converting, lease expired":   {func(t *testing.T, f fixture, j *jobs.Job) { must(t, j.Claim(policy, "w", long)) }, queue.Video, jobs.Converting, Report{ConversionWakes: 1}, false},
-		"attempts used up":            {func(t *testing.T, f fixture, j *jobs.Job) { j.Attempts = 2; must(t, j.Claim(policy, "w", long)) }, queue.MP3, jobs.Failed, Report{Failed: 1}, false},
+		"converting, lease expired":   {func(t *testing.T, f fixture, j *jobs.Job) { must(t, j.Claim(policy, "w", long)) }, queue.Video, jobs.Queued, Report{ConversionWakes: 1}, false},
+		"attempts used up":            {func(t *testing.T, f fixture, j *jobs.Job) { j.Deaths = 2; must(t, j.Claim(policy, "w", long)) }, queue.MP3, jobs.Failed, Report{Failed: 1}, false},
 		"done, just now":              {func(t *testing.T, f fixture, j *jobs.Job) { finish(t, f, j, time.Now()) }, queue.Queue{}, jobs.Done, Report{}, false},
 		"done, never notified":        {func(t *testing.T, f fixture, j *jobs.Job) { finish(t, f, j, long) }, queue.MP3, jobs.Done, Report{NotificationWakes: 1}, false},
 		"done, notified, not expired": {func(t *testing.T, f fixture, j *jobs.Job) { finish(t, f, j, time.Now()); notify(t, j, time.Now()) }, queue.Queue{}, jobs.Done, Report{}, false},
-		"done, notified, expired":     {func(t *testing.T, f fixture, j *jobs.Job) { finish(t, f, j, long); notify(t, j, long) }, queue.Queue{}, "", Report{Expired: 1}, true},
-		"cancelled, expired":          {func(t *testing.T, f fixture, j *jobs.Job) { must(t, j.Cancel(policy, long)) }, queue.Queue{}, "", Report{Expired: 1}, true},
+		"done, notified, expired":     {func(t *testing.T, f fixture, j *jobs.Job) { finish(t, f, j, expired); notify(t, j, expired) }, queue.Queue{}, "", Report{Expired: 1}, true},
+		"cancelled, expired":          {func(t *testing.T, f fixture, j *jobs.Job) { must(t, j.Cancel(policy, expired)) }, queue.Queue{}, "", Report{Expired: 1}, true},
 		"done, notifier died": {func(t *testing.T, f fixture, j *jobs.Job) {
 			finish(t, f, j, long)
 			must(t, j.ClaimNotification(policy, "n", long))
 		}, queue.MP3, jobs.Done, Report{NotificationWakes: 1}, false},
+		// Nothing keeps a job longer than promised.
+		"done, never notified, expired": {func(t *testing.T, f fixture, j *jobs.Job) { finish(t, f, j, expired) }, queue.Queue{}, "", Report{Expired: 1}, true},
+		"done, being notified, expired": {func(t *testing.T, f fixture, j *jobs.Job) {
+			finish(t, f, j, expired)
+			must(t, j.ClaimNotification(policy, "n", expired))
+		}, queue.Queue{}, "", Report{Expired: 1}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
@@ -153,6 +169,9 @@ func TestRunOnce(t *testing.T) {
 			}
 			got, err := f.jobs.Get(t.Context(), j.ID)
 			if c.gone {
+				if len(f.queue.events) > 0 {
+					t.Errorf("woken %v", f.queue.events)
+				}
 				if !errors.Is(err, jobs.ErrNotFound) || f.count(t, f.videos)+f.count(t, f.audio) != 0 {
 					t.Errorf("job not deleted: %v, %d videos, %d MP3s", err, f.count(t, f.videos), f.count(t, f.audio))
 				}
@@ -186,54 +205,6 @@ func TestManyDueJobs(t *testing.T) {
 	}
 }
 
-// A job remains due while the broker is unavailable.
-func TestBrokerUnavailable(t *testing.T) {
-	f := newFixture(t)
-	j := f.job(t, func(j *jobs.Job) { j.Enqueue(policy, long) })
-	f.queue.fail = errors.New("no broker")
-	if _, err := f.RunOnce(t.Context()); err == nil {
-		t.Error("no error")
-	}
-	f.queue.fail = nil
-	_, err := f.RunOnce(t.Context())
-	must(t, err)
-	if len(f.queue.events) != 1 {
-		t.Errorf("woken %v", f.queue.events)
-	}
-	got, err := f.jobs.Get(t.Context(), j.ID)
-	must(t, err)
-	if got.Wakes != 1 || !got.DueAt.After(time.Now()) {
-		t.Errorf("wakes %d, due %v", got.Wakes, got.DueAt)
-	}
-}
-
-// undeletable is a store that fails to delete one of its objects.
-type undeletable struct {
-	media.Store
-	id string
-}
-
-func (s undeletable) Delete(ctx context.Context, id string) error {
-	if id == s.id {
-		return errors.New("cannot delete")
-	}
-	return s.Store.Delete(ctx, id)
-}
-
-// A job that cannot be processed does not prevent the others from being woken.
-func TestFailedJobDoesNotBlockOthers(t *testing.T) {
-	f := newFixture(t)
-	expired := f.job(t, func(j *jobs.Job) { must(t, j.Cancel(policy, long)) })
-	waiting := f.job(t, func(j *jobs.Job) { j.Enqueue(policy, time.Now().Add(-time.Hour)) })
-	f.videos = undeletable{f.videos, expired.Video.ID}
-	if _, err := f.RunOnce(t.Context()); err == nil {
-		t.Error("no error")
-	}
-	if !slices.Equal(f.queue.events, []sent{{queue.Video, waiting.ID}}) {
-		t.Errorf("woken %v", f.queue.events)
-	}
-}
-
 func TestWakeUpsBackOff(t *testing.T) {
 	j := jobs.Job{}
 	now := time.Now()
@@ -250,41 +221,6 @@ func TestWakeUpsBackOff(t *testing.T) {
 	}
 	if last != policy.WakeMax {
 		t.Errorf("last pause %v, want %v", last, policy.WakeMax)
-	}
-}
-
-func TestRemoveOrphans(t *testing.T) {
-	f := newFixture(t)
-	f.config.OrphanAge = -time.Hour // every object is old enough
-	unfinished := f.job(t, func(j *jobs.Job) {})
-	done := f.job(t, func(j *jobs.Job) {
-		must(t, j.Claim(policy, "w", time.Now()))
-		must(t, j.Complete(policy, "w", f.put(t, f.audio, j.ID), time.Now()))
-	})
-	f.put(t, f.audio, done.ID)       // of a converter that lost its lease
-	f.put(t, f.audio, unfinished.ID) // of a converter that died
-	f.put(t, f.videos, id.New())     // of a gateway that died
-
-	report, err := f.RemoveOrphans(t.Context())
-	must(t, err)
-	// Two MP3s, the video without a job, and the video of the finished job.
-	if report.Orphans != 4 || f.count(t, f.videos) != 1 || f.count(t, f.audio) != 1 {
-		t.Errorf("removed %d; %d videos and %d MP3s left", report.Orphans, f.count(t, f.videos), f.count(t, f.audio))
-	}
-	if _, r, err := f.audio.Open(t.Context(), done.Audio.ID); err != nil {
-		t.Errorf("the MP3 of a finished job: %v", err)
-	} else {
-		r.Close()
-	}
-}
-
-func TestYoungOrphansAreKept(t *testing.T) {
-	f := newFixture(t)
-	f.put(t, f.videos, id.New()) // an upload whose job is about to be recorded
-	report, err := f.RemoveOrphans(t.Context())
-	must(t, err)
-	if report.Orphans != 0 || f.count(t, f.videos) != 1 {
-		t.Errorf("removed %d", report.Orphans)
 	}
 }
 
@@ -311,5 +247,21 @@ func TestRecover(t *testing.T) {
 	}
 	if len(want) > 0 {
 		t.Errorf("not woken: %v", want)
+	}
+}
+
+// A queue that is full when the process starts does not keep it from starting, and
+// the other jobs are woken.
+func TestRecoverContinues(t *testing.T) {
+	f := newFixture(t)
+	f.job(t, func(*jobs.Job) {})
+	finished := f.job(t, func(j *jobs.Job) {
+		must(t, j.Claim(policy, "w", time.Now()))
+		must(t, j.Fail(policy, "w", conversion.Corrupt, time.Now()))
+	})
+	f.queue.missing = queue.Video
+	must(t, f.Recover(t.Context()))
+	if len(f.queue.events) != 1 || f.queue.events[0] != (sent{queue.MP3, finished.ID}) {
+		t.Errorf("woken %v, want the finished job", f.queue.events)
 	}
 }

@@ -1,0 +1,26 @@
+package sweep
+
+import "log/slog"
+
+// Report counts what a run did.
+type Report struct {
+	ConversionWakes   int // wake-ups sent for conversions
+	NotificationWakes int // wake-ups sent for notifications
+	Failed            int // jobs that have used up their attempts
+	Expired           int // jobs deleted
+	Orphans           int // files deleted
+}
+
+// LogValue returns the counts that are not zero.
+func (r Report) LogValue() slog.Value {
+	var attrs []slog.Attr
+	for _, c := range []struct {
+		name string
+		n    int
+	}{{"conversion_wakes", r.ConversionWakes}, {"notification_wakes", r.NotificationWakes}, {"failed", r.Failed}, {"expired", r.Expired}, {"orphans", r.Orphans}} {
+		if c.n > 0 {
+			attrs = append(attrs, slog.Int(c.name, c.n))
+		}
+	}
+	return slog.GroupValue(attrs...)
+}
