@@ -27,7 +27,7 @@ const (
 	// this long after a pause, so it is short; a look at the records is cheap.
 	janitorInterval = 5 * time.Second
 	// orphansInterval is how often files without a job are removed.
-	orphansInterval = time.Hour
+	orphansInterval = 30 * time.Minute
 )
 
 type config struct {

@@ -38,10 +38,18 @@ func TestRemoveOrphans(t *testing.T) {
 		"video without a job": {func(t *testing.T, f fixture) { f.put(t, f.videos, id.New()) }, 59 * time.Minute, 61 * time.Minute},
 		"MP3 without a job":   {func(t *testing.T, f fixture) { f.put(t, f.audio, id.New()) }, 9 * time.Minute, 11 * time.Minute},
 		"MP3 of an attempt that died": {func(t *testing.T, f fixture) {
-			j := f.job(t, func(j *jobs.Job) { must(t, j.Claim(policy, "w", time.Now().Add(time.Hour))) })
+			j := f.job(t, func(j *jobs.Job) {
+				must(t, j.Claim(policy, "w", time.Now()))
+				must(t, j.ReleaseDead(policy, time.Now()))
+			})
 			f.put(t, f.audio, j.ID)
 			must(t, f.videos.Delete(t.Context(), j.Video.ID))
 		}, 9 * time.Minute, 11 * time.Minute},
+		"MP3 that a converter may still record": {func(t *testing.T, f fixture) {
+			j := f.job(t, func(j *jobs.Job) { must(t, j.Claim(policy, "w", time.Now())) })
+			f.put(t, f.audio, j.ID)
+			must(t, f.videos.Delete(t.Context(), j.Video.ID))
+		}, never, 0},
 		"second MP3 of a finished job": {func(t *testing.T, f fixture) {
 			j := finish(t, f)
 			f.put(t, f.audio, j.ID)
