@@ -25,6 +25,7 @@ const bootTimeout = 2 * time.Minute
 type Server struct {
 	URL string // of the default vhost, with an administrator's credentials
 
+	address string
 	dir     string
 	env     []string
 	program string
@@ -57,19 +58,20 @@ func Start(t testing.TB) *Server {
 	}
 	ports := testproc.FreePorts(t, 4)
 	listen, distribution, epmd, ctl := ports[0], ports[1], ports[2], ports[3]
-	s.URL = fmt.Sprintf("amqp://%s:%s@127.0.0.1:%d/", User, Password, listen)
+	s.address = fmt.Sprintf("127.0.0.1:%d", listen)
+	s.URL = s.UserURL(User)
 	s.env = environment(s.dir, distribution, epmd, ctl)
 
 	writeFile(t, filepath.Join(s.dir, ".erlang.cookie"), "rabbitmqtest", 0o400)
 	writeFile(t, filepath.Join(s.dir, "plugins"), "[].\n", 0o600)
-	writeFile(t, filepath.Join(s.dir, "definitions.json"), definitions(t), 0o600)
+	writeDefinitions(t, filepath.Join(s.dir, "definitions"))
 	writeFile(t, filepath.Join(s.dir, "rabbitmq.conf"), fmt.Sprintf(`
-listeners.tcp.1 = 127.0.0.1:%d
-load_definitions = %s/definitions.json
+listeners.tcp.1 = %s
+load_definitions = %s/definitions
 vm_memory_high_watermark.absolute = 1GB
 disk_free_limit.absolute = 50MB
 log.file.level = info
-`, listen, s.dir), 0o600)
+`, s.address, s.dir), 0o600)
 
 	// Without an epmd to connect to, Erlang would start one as a daemon.
 	var err error
@@ -82,6 +84,12 @@ log.file.level = info
 	t.Cleanup(func() { s.Kill(t) })
 	s.boot(t)
 	return s
+}
+
+// UserURL returns the address of the broker for one of the users of the service, such
+// as gateway, who has the rights that the cluster gives it.
+func (s *Server) UserURL(user string) string {
+	return fmt.Sprintf("amqp://%s:%s@%s/", user, Password, s.address)
 }
 
 func environment(dir string, distribution, epmd, ctl int) []string {
