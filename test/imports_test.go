@@ -59,7 +59,7 @@ var drivers = []struct {
 	module   string
 	packages []string
 }{
-	{"go.mongodb.org/mongo-driver", []string{"shared/mongodb", "shared/jobs/mongodb", "shared/media/gridfs", "test/mongotest"}},
+	{"go.mongodb.org/mongo-driver", []string{"shared/mongodb", "shared/jobs/mongodb", "shared/media/gridfs", "test/mongotest", "hack/cluster/images/mongo/mongosh"}},
 	{"github.com/rabbitmq/amqp091-go", []string{"shared/queue/rabbitmq", "shared/queue/queuetest", "test/rabbitmqtest"}},
 	{"github.com/go-sql-driver/mysql", []string{"functions/auth/login", "test/mysqltest"}},
 	{"github.com/Shopify/toxiproxy", []string{"test/toxic"}},

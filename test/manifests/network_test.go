@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"strings"
 	"testing"
 
 	networkingv1 "k8s.io/api/networking/v1"
@@ -208,8 +209,8 @@ func TestCredentialsAndNetworkAgree(t *testing.T) {
 	for _, f := range functions(t) {
 		for store, port := range map[string]int{"mongodb": 27017, "rabbitmq": 5672, "mysql": 3306} {
 			hasCredentials := false
-			for _, r := range references(f.spec, f.containers()) {
-				hasCredentials = hasCredentials || r.kind == "secret" && r.name == store
+			for _, name := range secretsOf(f.pod) {
+				hasCredentials = hasCredentials || name == store || strings.HasPrefix(name, store+"-")
 			}
 			if allowed := ps.allow(endpoint{namespace, f.labels}, stores[store], port); allowed != hasCredentials {
 				t.Errorf("%s: %s: has credentials = %v, can connect = %v", f.name, store, hasCredentials, allowed)

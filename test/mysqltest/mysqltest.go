@@ -1,6 +1,6 @@
-// Package mysqltest runs a MySQL-compatible server for tests, with the schema of
-// init.sql: Debian's MariaDB, on a Unix socket and in a temporary directory. It stops
-// when the test ends.
+// Package mysqltest runs a MySQL-compatible server for tests, with the tables and the
+// user of the cluster: Debian's MariaDB, on a Unix socket and in a temporary directory.
+// It stops when the test ends.
 package mysqltest
 
 import (
@@ -9,10 +9,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
+	"sigs.k8s.io/yaml"
 
 	"mp3converter/test/testproc"
 )
@@ -23,7 +26,8 @@ const bootTimeout = 2 * time.Minute
 
 // Server is one database server.
 type Server struct {
-	DSN string // of the database mp3converter
+	DSN  string // of the database mp3converter, for the user auth with its rights
+	Root string // the same, for root
 
 	dir     string
 	args    []string
@@ -64,37 +68,66 @@ func Start(t testing.TB) *Server {
 		t.Fatalf("mariadb-install-db: %v\n%s", err, out)
 	}
 
-	cfg := mysql.NewConfig()
-	cfg.User, cfg.Net, cfg.Addr = "root", "unix", socket
-	cfg.MultiStatements = true
 	s.Restart(t)
 	t.Cleanup(func() { s.Kill(t) })
-	createSchema(t, cfg)
-	cfg.MultiStatements = false
-	cfg.DBName = "mp3converter"
+	cfg := mysql.NewConfig()
+	cfg.Net, cfg.Addr, cfg.DBName, cfg.User = "unix", socket, "mp3converter", "root"
+	s.Root = cfg.FormatDSN()
+	cfg.User, cfg.Passwd = "auth", password
 	s.DSN = cfg.FormatDSN()
+	s.createUsers(t, socket)
 	return s
 }
 
-// createSchema creates the database and runs init.sql twice, because it must be
+// password is that of the user auth.
+const password = "test"
+
+// createUsers creates the database and runs users.sh twice, because it must be
 // idempotent.
-func createSchema(t testing.TB, cfg *mysql.Config) {
+func (s *Server) createUsers(t testing.TB, socket string) {
 	t.Helper()
-	schema, err := os.ReadFile(filepath.Join(testproc.Root(t), "init.sql"))
-	if err != nil {
+	script := filepath.Join(s.dir, "users.sh")
+	if err := os.WriteFile(script, []byte(readScript(t)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	db, err := sql.Open("mysql", cfg.FormatDSN())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	db.SetMaxOpenConns(1) // so that all statements run after USE
-	for _, q := range []string{"CREATE DATABASE mp3converter", "USE mp3converter", string(schema), string(schema)} {
-		if _, err := db.Exec(q); err != nil {
-			t.Fatalf("%.60s: %v", q, err)
+	connect := []string{"--no-defaults", "--socket=" + socket}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	run := func(name string, args ...string) {
+		cmd := exec.CommandContext(ctx, name, args...)
+		cmd.Env = append(os.Environ(), "MYSQL_ROOT_PASSWORD=", "AUTH_PASSWORD="+password,
+			"INIT_SQL="+filepath.Join(testproc.Root(t), "init.sql"))
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%s %s: %v\n%s", name, args[0], err, out)
 		}
 	}
+	run("mysql", append(slices.Clone(connect), "--user=root", "--execute=CREATE DATABASE mp3converter")...)
+	for range 2 {
+		run("sh", append([]string{script}, connect...)...)
+	}
+}
+
+// readScript returns users.sh of the cluster's ConfigMap.
+func readScript(t testing.TB) string {
+	t.Helper()
+	const path = "databases/020-mysql.yaml"
+	file, err := os.ReadFile(filepath.Join(testproc.Root(t), path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for document := range strings.SplitSeq(string(file), "\n---\n") {
+		var config struct {
+			Data map[string]string `json:"data"`
+		}
+		if err := yaml.Unmarshal([]byte(document), &config); err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		if script := config.Data["users.sh"]; script != "" {
+			return script
+		}
+	}
+	t.Fatalf("%s has no users.sh", path)
+	return ""
 }
 
 // Kill kills the server with SIGKILL.
