@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -37,6 +38,8 @@ type harness struct {
 	binDir     string
 	env        []string
 	broker     *rabbitmqtest.Server
+	mongodb    string
+	recorders  map[string]*mongotest.Recorder // by function
 	gatewayURL string
 	converter  *function
 	webhook    *webhook
@@ -59,14 +62,17 @@ func start(t *testing.T) *harness {
 	key := make([]byte, 32)
 	rand.Read(key)
 	h.broker = rabbitmqtest.Start(t)
+	h.mongodb = mongotest.Start(t).URI
+	h.recorders = map[string]*mongotest.Recorder{}
+	for _, function := range []string{"gateway", "converter", "notification", "janitor"} {
+		h.recorders[function] = mongotest.Record(t, h.mongodb)
+	}
 	hook := httptest.NewServer(h.webhook)
 	t.Cleanup(hook.Close)
 	h.env = append(os.Environ(),
 		"HOST=127.0.0.1", "LOG_FORMAT=text",
 		"TOKEN_KEYS=k1:"+base64.StdEncoding.EncodeToString(key),
-		"RABBITMQ_URL="+h.broker.URL,
 		"MYSQL_DSN="+mysqltest.Start(t).DSN,
-		"MONGODB_URI="+mongotest.Start(t).URI,
 		"WEBHOOK_URL="+hook.URL,
 		"CONVERSIONS=2",
 		// Short, so that lost wake-ups are repeated within the test.
@@ -77,7 +83,7 @@ func start(t *testing.T) *harness {
 	h.converter = h.startFunction(t, "converter")
 	notification := h.startFunction(t, "notification")
 	for name, f := range map[string]*function{queue.Video.Name: h.converter, queue.MP3.Name: notification} {
-		source := &queuetest.RabbitmqSource{URL: h.broker.URL, Queue: name, Sink: f.url(), Parallelism: 2, Retry: 3, Backoff: 50 * time.Millisecond}
+		source := &queuetest.RabbitmqSource{URL: h.broker.UserURL("source-" + name), Queue: name, Sink: f.url(), Parallelism: 2, Retry: 3, Backoff: 50 * time.Millisecond}
 		source.Start(t)
 	}
 	return h
@@ -102,7 +108,7 @@ func (h *harness) startProcess(t *testing.T, f *function, name string, env ...st
 	}
 	defer log.Close()
 	cmd := exec.Command(filepath.Join(h.binDir, name))
-	cmd.Env = append(append([]string{}, h.env...), append(env, "PORT="+f.port)...)
+	cmd.Env = append(h.environment(name), append(env, "PORT="+f.port)...)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -122,6 +128,16 @@ func (h *harness) startProcess(t *testing.T, f *function, name string, env ...st
 	if err := (&client.Client{BaseURL: f.url()}).WaitReady(ctx); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// environment returns the variables of a function, which has users of its own in the
+// stores.
+func (h *harness) environment(function string) []string {
+	env := slices.Concat(h.env, []string{"RABBITMQ_URL=" + h.broker.UserURL(function)})
+	if r := h.recorders[function]; r != nil {
+		env = append(env, "MONGODB_URI="+r.URI)
+	}
+	return env
 }
 
 // stop sends SIGTERM and requires a clean exit.
@@ -147,11 +163,11 @@ func (f *function) kill() {
 	f.cmd.Wait()
 }
 
-// runJanitor runs the janitor once, as the CronJob does.
-func (h *harness) runJanitor(t *testing.T) {
+// runJanitor runs a task of the janitor once, as the CronJob does.
+func (h *harness) runJanitor(t *testing.T, task string) {
 	t.Helper()
 	cmd := exec.Command(filepath.Join(h.binDir, "janitor"))
-	cmd.Env = append(append([]string{}, h.env...), "TASKS=wake")
+	cmd.Env = append(h.environment("janitor"), "TASKS="+task)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Logf("janitor: %v\n%s", err, out) // it may fail while RabbitMQ restarts
 	}

@@ -15,6 +15,7 @@ func TestService(t *testing.T) {
 	t.Run("a session", h.testSession)
 	t.Run("jobs of other users", h.testOtherUser)
 	t.Run("a burst with crashes", h.testCrashes)
+	t.Run("rights", h.testRights)
 }
 
 // testSession tests a session from registration to the download of the MP3. The webhook
@@ -96,7 +97,7 @@ func (h *harness) waitFor(t *testing.T, what string, delay time.Duration, condit
 			t.Fatalf("timed out waiting until %s", what)
 		}
 		if time.Now().After(next) {
-			h.runJanitor(t)
+			h.runJanitor(t, "wake")
 			next = time.Now().Add(2 * time.Second)
 		}
 	}

@@ -1,0 +1,150 @@
+package integration
+
+import (
+	"bytes"
+	"net/http"
+	"testing"
+	"time"
+
+	"mp3converter/shared/id"
+	"mp3converter/shared/jobs"
+	jobsmongo "mp3converter/shared/jobs/mongodb"
+	"mp3converter/shared/media"
+	"mp3converter/shared/media/gridfs"
+	"mp3converter/test/mongotest"
+	"mp3converter/test/samples"
+)
+
+// testRights compares the roles of the functions in MongoDB with the commands that the
+// functions have sent, here and in the tests before. A command that a role does
+// not allow would be refused on a cluster; a privilege that no command needs should
+// not be there.
+func (h *harness) testRights(t *testing.T) {
+	h.cancelWhileMP3IsStored(t)
+	h.deleteFinished(t)
+	h.makeWorkForJanitor(t)
+	h.runJanitor(t, "wake")
+	for _, start := range []func(){
+		func() { h.startFunction(t, "converter") },
+		func() { h.startFunction(t, "notification") },
+		func() { h.runJanitor(t, "orphans") },
+	} {
+		h.dropIndexes(t)
+		start()
+	}
+
+	roles := mongotest.Roles(t)
+	for function, r := range h.recorders {
+		for _, err := range roles[function].Check(r.Commands(t)) {
+			t.Errorf("%s: %v", function, err)
+		}
+		delete(roles, function)
+	}
+	for name := range roles {
+		t.Errorf("there is a role %s, but no such function", name)
+	}
+}
+
+// dropIndexes makes the next function that starts create the indexes: on an empty
+// cluster any of them may be the first.
+func (h *harness) dropIndexes(t *testing.T) {
+	client := mongotest.Client(t, h.mongodb)
+	for database, collections := range map[string][]string{"mp3converter": {"jobs"}, "videos": {"fs.files", "fs.chunks"}, "mp3": {"fs.files", "fs.chunks"}} {
+		for _, name := range collections {
+			if err := client.Database(database).Collection(name).Indexes().DropAll(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// cancelWhileMP3IsStored cancels a job when its MP3 is about to be complete, so that
+// the converter deletes the MP3.
+func (h *harness) cancelWhileMP3IsStored(t *testing.T) {
+	u := h.register(t, "five@example.com")
+	deleted := make(chan struct{})
+	ids := make(chan string, 1)
+	h.recorders["converter"].Before(func(c mongotest.Command) {
+		switch {
+		case c == (mongotest.Command{Name: "insert", Database: "mp3", Collection: "fs.files"}):
+			select {
+			case id := <-ids:
+				u.delete(t, id)
+			case <-time.After(janitorDelay): // a second job
+			}
+		case c == (mongotest.Command{Name: "delete", Database: "mp3", Collection: "fs.chunks"}):
+			select {
+			case <-deleted:
+			default:
+				close(deleted)
+			}
+		}
+	})
+	defer h.recorders["converter"].Before(nil)
+	j := u.upload(t, samples.Spec{Name: "cancelled.mp4", Seconds: 20})
+	ids <- j.ID
+	h.waitFor(t, "the converter deletes the MP3 of a cancelled job", janitorDelay, func() bool {
+		select {
+		case <-deleted:
+			return true
+		default:
+			return false
+		}
+	})
+}
+
+func (u *user) delete(t *testing.T, id string) {
+	resp, err := u.Do(t.Context(), http.MethodDelete, "/jobs/"+id, nil, nil)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusNoContent {
+		t.Errorf("DELETE /jobs/%s: status %d", id, resp.StatusCode)
+	}
+}
+
+// deleteFinished downloads an MP3 and deletes its job.
+func (h *harness) deleteFinished(t *testing.T) {
+	u := h.register(t, "six@example.com")
+	j := u.upload(t, samples.Spec{Name: "deleted.mp4"})
+	h.waitFor(t, "the job is done", janitorDelay, func() bool { return u.job(t, j.ID).State == "done" })
+	h.waitFor(t, "the webhook is called", janitorDelay, func() bool { return h.webhook.count(j.ID) > 0 })
+	if status, _ := u.getAudio(t, j.ID, nil); status != http.StatusOK {
+		t.Errorf("download: status %d", status)
+	}
+	u.delete(t, j.ID)
+}
+
+// makeWorkForJanitor stores an overdue job, an expired one, and orphans.
+func (h *harness) makeWorkForJanitor(t *testing.T) {
+	client := mongotest.Client(t, h.mongodb)
+	records, err := jobsmongo.Open(t.Context(), client.Database("mp3converter"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := time.Now().Add(-48 * time.Hour).UTC().Truncate(time.Millisecond)
+	for _, j := range []jobs.Job{
+		{ID: id.New(), State: jobs.Queued, Video: jobs.File{ID: id.New()}, CreatedAt: long, DueAt: long},
+		{
+			ID: id.New(), State: jobs.Done, Video: jobs.File{ID: id.New()}, Audio: jobs.File{ID: id.New()},
+			Notification: jobs.Notification{EndedAt: long, Outcome: jobs.NotificationOff},
+			CreatedAt:    long, FinishedAt: long, ExpiresAt: long, DueAt: long,
+		},
+	} {
+		if err := records.Create(t.Context(), j); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, database := range []string{"videos", "mp3"} {
+		store, err := gridfs.Open(t.Context(), client.Database(database))
+		if err != nil {
+			t.Fatal(err)
+		}
+		orphan := media.Object{ID: id.Before(long), Job: id.New()}
+		if _, err := store.Put(t.Context(), orphan, bytes.NewReader([]byte("orphan"))); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
