@@ -6,6 +6,7 @@ import (
 	"crypto/rsa"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"maps"
 	"strings"
 	"testing"
@@ -174,16 +175,38 @@ func TestVerify(t *testing.T) {
 	}
 }
 
+// The parser quotes some claims in its errors. A case that relies on this checks that it
+// does.
 func TestErrorsContainNoToken(t *testing.T) {
-	const mark = "c2VjcmV0bWFyaw"
-	for _, raw := range []string{mark, mark + "." + mark + "." + mark, "{" + mark} {
-		_, err := mustKeys(t, testKeys).Verify(raw, testNow)
-		if err == nil {
-			t.Fatalf("%q verified", raw)
-		}
-		if strings.Contains(err.Error(), mark) || strings.Contains(err.Error(), "secretmark") {
-			t.Errorf("the error contains the token: %v", err)
-		}
+	const mark = "secretmark"
+	encode := func(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
+	headerOf := func(alg string) string { return encode(`{"alg":"` + alg + `","kid":"` + mark + `"}`) }
+	for _, c := range []struct {
+		name, raw string
+		quoted    bool // by the parser
+	}{
+		{"not a token", "{" + mark, false},
+		{"too long", strings.Repeat(mark, maxBytes), false},
+		{"one part", mark, false},
+		{"not JSON", encode(mark) + "." + encode(mark) + "." + encode(mark), false},
+		{"unknown algorithm", headerOf(mark) + "." + encode("{}") + ".", false},
+		{"exp is a text", headerOf("HS256") + "." + encode(`{"exp":"`+mark+`"}`) + ".", true},
+		{"unknown kid", headerOf("HS256") + "." + encode("{}") + "." + encode(mark), false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if _, _, err := jwt.NewParser().ParseUnverified(c.raw, &payload{}); c.quoted && !strings.Contains(fmt.Sprint(err), mark) {
+				t.Fatalf("the parser does not quote the token: %v", err)
+			}
+			_, err := mustKeys(t, testKeys).Verify(c.raw, testNow)
+			if err == nil {
+				t.Fatal("verified")
+			}
+			for _, text := range []string{mark, encode(mark)} {
+				if strings.Contains(err.Error(), text) {
+					t.Errorf("the error contains the token: %.200v", err)
+				}
+			}
+		})
 	}
 }
 
