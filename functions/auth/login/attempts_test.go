@@ -193,6 +193,55 @@ func attemptsContract(t *testing.T, open func() *Users) {
 	})
 }
 
+// An attempt that InnoDB rolls back because of a deadlock is repeated.
+func testDeadlock(t *testing.T, s *Users) {
+	ctx := t.Context()
+	a, b := limit{rowID{4}, rate{time.Hour, 9}}, limit{rowID{5}, rate{time.Hour, 9}}
+	if _, err := s.take(ctx, []limit{a, b}); err != nil {
+		t.Fatal(err)
+	}
+	tx, err := s.db.BeginTx(ctx, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	lock := func(l limit) {
+		t.Helper()
+		if _, err := tx.ExecContext(ctx, "UPDATE throttle SET expires_at = expires_at + 1 WHERE id = ?", l.id[:]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lock(b)
+	ended := make(chan error, 1)
+	go func() {
+		_, err := s.take(ctx, []limit{a, b})
+		ended <- err
+	}()
+	waitForLock(t, s)
+	lock(a) // the attempt has locked a and waits for b; InnoDB ends it because it has changed less
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("attempt: %v", err)
+	}
+}
+
+// waitForLock waits until a transaction waits for a lock.
+func waitForLock(t *testing.T, s *Users) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		var n int
+		if err := s.db.QueryRow("SELECT count(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		if n > 0 {
+			return
+		}
+	}
+	t.Fatal("no transaction waits for a lock")
+}
+
 // A database whose users were created by an earlier version lacks the table.
 func TestCreateThrottle(t *testing.T) {
 	server := mysqltest.Start(t)

@@ -15,14 +15,10 @@ import (
 // OpenMySQL returns the users in a MySQL or MariaDB database with the tables of
 // init.sql. It does not connect.
 func OpenMySQL(dsn string) (*Users, error) {
-	cfg, err := mysql.ParseDSN(dsn)
+	cfg, err := mysqlConfig(dsn)
 	if err != nil {
-		return nil, errors.New("MYSQL_DSN must have the form user:password@tcp(host:3306)/database") // err may contain the password
+		return nil, err
 	}
-	setDefault(&cfg.Timeout, 5*time.Second)
-	setDefault(&cfg.ReadTimeout, 10*time.Second)
-	setDefault(&cfg.WriteTimeout, 10*time.Second)
-	cfg.RejectReadOnly = true // after a failover, find the new primary
 	connector, err := mysql.NewConnector(cfg)
 	if err != nil {
 		return nil, errors.New("MYSQL_DSN is invalid")
@@ -35,6 +31,19 @@ func OpenMySQL(dsn string) (*Users, error) {
 	db.SetConnMaxLifetime(5 * time.Minute)
 	db.SetConnMaxIdleTime(time.Minute)
 	return &Users{db: db, dialect: mysqlDialect}, nil
+}
+
+// mysqlConfig returns the settings of a DSN, with time limits if it has none.
+func mysqlConfig(dsn string) (*mysql.Config, error) {
+	cfg, err := mysql.ParseDSN(dsn)
+	if err != nil {
+		return nil, errors.New("MYSQL_DSN must have the form user:password@tcp(host:3306)/database") // err may contain the password
+	}
+	setDefault(&cfg.Timeout, 5*time.Second)
+	setDefault(&cfg.ReadTimeout, 10*time.Second)
+	setDefault(&cfg.WriteTimeout, 10*time.Second)
+	cfg.RejectReadOnly = true // after a failover, find the new primary
+	return cfg, nil
 }
 
 func setDefault(d *time.Duration, to time.Duration) {

@@ -233,6 +233,9 @@ func TestRegister(t *testing.T) {
 			if c.code != "" && code(t, w) != c.code {
 				t.Errorf("%s, want code %s", w.Body, c.code)
 			}
+			if got := w.Header().Get("Cache-Control"); got != "no-store" {
+				t.Errorf("Cache-Control %q, want no-store", got)
+			}
 		})
 	}
 }
@@ -268,6 +271,53 @@ func TestDatabaseUnavailable(t *testing.T) {
 		if got := code(t, w); w.Code != 503 || got != "unavailable" {
 			t.Errorf("%s: %d %s, want 503 unavailable", name, w.Code, got)
 		}
+	}
+}
+
+// Without the counts nobody may guess without limit.
+func TestCountsUnavailable(t *testing.T) {
+	s := start(t, testConfig())
+	if _, err := s.users.db.Exec("DROP TABLE throttle"); err != nil {
+		t.Fatal(err)
+	}
+	for name, w := range map[string]*httptest.ResponseRecorder{
+		"login":    logIn(s, "me@example.com", password),
+		"register": post(s, "/register", `{"email":"new@example.com","password":"12345678"}`, "Content-Type: application/json"),
+	} {
+		if got := code(t, w); w.Code != 503 || got != "unavailable" {
+			t.Errorf("%s: %d %s, want 503 unavailable", name, w.Code, got)
+		}
+	}
+}
+
+// What a login also writes may fail: the next one tries again.
+func TestLoginSucceedsIfWriteFails(t *testing.T) {
+	for name, trigger := range map[string]string{
+		"upgraded hash": "UPDATE ON users",
+		"known client":  "INSERT ON throttle WHEN NEW.expires_at > unixepoch('now', '+1 day') * 1000000",
+		"old counts":    "DELETE ON throttle",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, testConfig())
+			s.hasher.params = params{memory: 16, time: 1, threads: 1}
+			for _, query := range []string{
+				"INSERT INTO throttle (id, expires_at) VALUES (x'00', 0)",
+				"CREATE TRIGGER fail BEFORE " + trigger + " BEGIN SELECT RAISE(FAIL, 'failed by the test'); END",
+			} {
+				if _, err := s.users.db.Exec(query); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var log bytes.Buffer
+			defer slog.SetDefault(slog.Default())
+			slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+			if w := logIn(s, "me@example.com", password); w.Code != 200 {
+				t.Errorf("%d %s", w.Code, w.Body)
+			}
+			if !strings.Contains(log.String(), "failed by the test") {
+				t.Errorf("the error was not logged: %s", log.String())
+			}
+		})
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"mp3converter/shared/id"
 	"mp3converter/test/mysqltest"
@@ -40,6 +41,7 @@ func TestUsers(t *testing.T) {
 		s := openMySQL(t, server.DSN)
 		contract(t, s)
 		attemptsContract(t, func() *Users { return openMySQL(t, server.DSN) })
+		t.Run("deadlock", func(t *testing.T) { testDeadlock(t, s) })
 		t.Run("reconnects after the server was down", func(t *testing.T) {
 			server.Kill(t)
 			if err := s.Ping(t.Context()); err == nil {
@@ -182,6 +184,25 @@ func contract(t *testing.T, s *Users) {
 			t.Errorf("Create: %v", err)
 		}
 	})
+}
+
+// Without time limits a server that hangs would hold every login.
+func TestMySQLSettings(t *testing.T) {
+	for dsn, want := range map[string][3]time.Duration{
+		"u:p@tcp(h)/d": {5 * time.Second, 10 * time.Second, 10 * time.Second},
+		"u:p@tcp(h)/d?timeout=1s&readTimeout=2s&writeTimeout=3s": {time.Second, 2 * time.Second, 3 * time.Second},
+	} {
+		cfg, err := mysqlConfig(dsn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := [3]time.Duration{cfg.Timeout, cfg.ReadTimeout, cfg.WriteTimeout}; got != want {
+			t.Errorf("%s: time limits %v, want %v", dsn, got, want)
+		}
+		if !cfg.RejectReadOnly {
+			t.Errorf("%s: connections to a server that has become read-only are kept", dsn)
+		}
+	}
 }
 
 func TestErrorsDoNotContainDSN(t *testing.T) {
