@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"syscall"
 	"unsafe"
 
@@ -37,6 +38,9 @@ func execSandboxed(specJSON string, args []string) error {
 	if err := json.Unmarshal([]byte(specJSON), &spec); err != nil {
 		return err
 	}
+	if missing := missing(); spec.Required && len(missing) > 0 {
+		return fmt.Errorf("this machine has no %s", strings.Join(missing, " and no "))
+	}
 	argv, err := syscall.SlicePtrFromStrings(args)
 	if err != nil {
 		return err
@@ -52,6 +56,9 @@ func execSandboxed(specJSON string, args []string) error {
 	if err := unix.Dup3(fd, programFD, unix.O_CLOEXEC); err != nil {
 		return fmt.Errorf("keep %s open: %w", spec.Program, err)
 	}
+	// If memory runs out, the kernel is to kill this process first. It always may raise its
+	// own score, but not if /proc is mounted in a special way.
+	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0)
 	for _, restrict := range []func(execSpec) error{restrictFilesystem, dropPrivileges, installSeccompFilter, setLimits} {
 		if err := restrict(spec); err != nil {
 			return err
@@ -86,7 +93,11 @@ func setLimits(spec execSpec) error {
 		// SIGXCPU at the soft limit shows the reason; SIGKILL follows a second later.
 		{unix.RLIMIT_CPU, uint64(spec.CPU.Seconds()), 1},
 		{unix.RLIMIT_FSIZE, spec.Output, 0},
-		{unix.RLIMIT_AS, spec.Memory, 0},
+		// Private memory is what counts against a container's limit. The address space
+		// also has libraries and reservations, which take no memory. It is limited because
+		// memory that was made read-only is not counted as private.
+		{unix.RLIMIT_DATA, spec.Memory, 0},
+		{unix.RLIMIT_AS, addressSpace(spec.Memory), 0},
 	}
 	for _, l := range limits {
 		if l.soft == 0 && l.resource != unix.RLIMIT_CORE {
@@ -97,6 +108,15 @@ func setLimits(spec execSpec) error {
 		}
 	}
 	return nil
+}
+
+// addressSpace returns the limit on the address space of a program with that much private
+// memory. ffmpeg and its libraries take about 230 MiB in addition.
+func addressSpace(memory uint64) uint64 {
+	if memory == 0 {
+		return 0
+	}
+	return memory + 512<<20
 }
 
 // lowerLimit sets a limit unless it is already lower.

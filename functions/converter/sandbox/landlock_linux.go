@@ -81,10 +81,31 @@ func dynamicLoader(program string) string {
 	return ""
 }
 
+// networkABI is the version of Landlock that has rules for TCP connections, since
+// Linux 6.7. Without them a program with a Port could connect to any address.
+const networkABI = 4
+
+func missing() []string {
+	var layers []string
+	switch version, err := ll.LandlockGetABIVersion(); {
+	case err != nil:
+		layers = append(layers, "Landlock")
+	case version < networkABI:
+		layers = append(layers, fmt.Sprintf("network rules in Landlock (it has version %d, they are in %d, Linux 6.7)", version, networkABI))
+	}
+	if !seccompSupported() {
+		layers = append(layers, "seccomp filters")
+	}
+	return layers
+}
+
 func describe() string {
 	layers := []string{"process group", "resource limits", "no new privileges", "no capabilities"}
 	if version, err := ll.LandlockGetABIVersion(); err == nil {
 		layers = append(layers, fmt.Sprintf("Landlock %d", version))
+		if version < networkABI {
+			layers = append(layers, "but no network rules")
+		}
 	}
 	if seccompSupported() {
 		layers = append(layers, "system call filter")

@@ -26,11 +26,15 @@ type Policy struct {
 	// program cannot open sockets at all.
 	Port uint16
 
-	// Memory limits the address space in bytes, CPU the processor time, and Output
+	// Memory limits the private memory in bytes, CPU the processor time, and Output
 	// the size of a file in bytes; 0 means no limit.
 	Memory uint64
 	CPU    time.Duration
 	Output uint64
+
+	// Required makes the start fail if the kernel lacks a layer of the sandbox: see
+	// Missing.
+	Required bool
 }
 
 // Failed is the exit code if the sandbox could not be set up, so that the program
@@ -40,8 +44,24 @@ const Failed = 125
 // Wrap changes cmd, which must otherwise be complete, to start in a sandbox and in its
 // own process group. When cmd's context ends, the whole group is killed. In addition
 // to what p allows, the program may read its own file, the system's libraries and the
-// regular files among cmd.ExtraFiles.
-func Wrap(cmd *exec.Cmd, p Policy) error { return wrap(cmd, p) }
+// regular files among cmd.ExtraFiles. It gets the variables in cmd.Env; without any, it
+// gets none, not those of this process.
+func Wrap(cmd *exec.Cmd, p Policy) error {
+	if cmd.Env == nil {
+		cmd.Env = []string{}
+	}
+	return wrap(cmd, p)
+}
+
+// Missing lists the layers of the sandbox that this machine does not support. Programs
+// run without them unless Policy.Required is set.
+func Missing() []string { return missing() }
+
+// ProtectProcess denies other processes of the same user access to the memory and the
+// environment of this process, which hold the credentials of the stores. Of the layers
+// of the sandbox, Landlock does so too. Debuggers can no longer attach, and a crash
+// leaves no core dump.
+func ProtectProcess() error { return protectProcess() }
 
 // Describe lists the restrictions that this machine supports, for the log.
 func Describe() string { return describe() }

@@ -157,7 +157,7 @@ func TestBlocked(t *testing.T) {
 // What the policy allows succeeds.
 func TestAllowed(t *testing.T) {
 	e := newEnvironment(t)
-	policy := sandbox.Policy{Dir: e.dir, Port: port(e.allowed), Memory: 8 << 30, CPU: time.Minute}
+	policy := sandbox.Policy{Dir: e.dir, Port: port(e.allowed), Memory: 8 << 30, CPU: time.Minute, Required: len(sandbox.Missing()) == 0}
 	input, err := os.Open(e.canary)
 	if err != nil {
 		t.Fatal(err)
@@ -269,12 +269,9 @@ func TestUnprivilegedUser(t *testing.T) {
 		t.Skip("already unprivileged")
 	}
 	e := newEnvironment(t)
-	for dir := e.dir; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
-		os.Chmod(dir, 0o755)
-	}
-	for dir := filepath.Dir(e.probe); dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
-		os.Chmod(dir, 0o755)
-	}
+	os.Chmod(e.dir, 0o755)
+	makeReadable(e.dir)
+	makeReadable(e.probe)
 	if err := os.Chown(e.dir, 65532, 65532); err != nil {
 		t.Fatal(err)
 	}

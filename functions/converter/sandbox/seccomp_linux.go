@@ -22,7 +22,7 @@ var allowedSyscalls = []string{
 	"faccessat", "faccessat2", "fadvise64", "fallocate", "fcntl", "fdatasync", "flock", "fstat", "fstatat", "fstatfs", "fsync", "ftruncate",
 	"futex", "get_robust_list", "getcwd", "getdents64", "getegid", "geteuid", "getgid", "getpgrp", "getpid", "getppid",
 	"getpriority", "getrandom", "getrusage", "getrlimit", "gettid", "gettimeofday", "getuid", "lseek", "lstat", "madvise",
-	"membarrier", "mincore", "mkdir", "mkdirat", "mlock", "mmap", "mprotect", "mremap", "munlock", "munmap", "nanosleep", "newfstatat",
+	"membarrier", "mincore", "mkdir", "mkdirat", "mlock", "mprotect", "mremap", "munlock", "munmap", "nanosleep", "newfstatat",
 	"open", "openat", "pipe", "pipe2", "poll", "ppoll", "pread64", "preadv", "pselect6", "pwrite64", "pwritev", "read", "readlink", "readlinkat",
 	"readv", "rename", "renameat", "renameat2", "restart_syscall", "rmdir", "rseq", "rt_sigaction", "rt_sigpending", "rt_sigprocmask",
 	"rt_sigreturn", "rt_sigsuspend", "rt_sigtimedwait", "sched_get_priority_max", "sched_get_priority_min",
@@ -71,6 +71,10 @@ func seccompPolicy(network bool, pid uint64, info *arch.Info) seccomp.Policy {
 		// Only signals to itself, as sent by abort.
 		allowIf("kill", arg(0, seccomp.Equal, pid)),
 		allowIf("tgkill", arg(0, seccomp.Equal, pid)),
+		// No memory that is shared or grows like a stack, which the limit on private memory
+		// does not count.
+		allowIf("mmap", arg(3, seccomp.BitsNotSet, unix.MAP_SHARED|unix.MAP_GROWSDOWN)),
+		allowIf("mmap", arg(3, seccomp.BitsNotSet, unix.MAP_ANONYMOUS|unix.MAP_GROWSDOWN)),
 		// Resource limits of the calling process only. setLimits has set the hard
 		// limits, which an unprivileged process cannot raise.
 		allowIf("prlimit64", arg(0, seccomp.Equal, 0)),

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os/exec"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // selfExe is this executable, even if its file has been replaced since the start.
@@ -30,5 +32,12 @@ func wrap(cmd *exec.Cmd, p Policy) error {
 	cmd.Path = selfExe
 	setProcessGroup(cmd)
 	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
+	return nil
+}
+
+func protectProcess() error {
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return fmt.Errorf("protect this process: %w", err)
+	}
 	return nil
 }

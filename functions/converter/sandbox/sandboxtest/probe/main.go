@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -43,6 +44,27 @@ var actions = map[string]func(args []string) error{
 		_, err := os.ReadFile(args[0])
 		return err
 	},
+	"open": func(args []string) error {
+		f, err := os.Open(args[0])
+		if err == nil {
+			f.Close()
+		}
+		return err
+	},
+	// Reads the memory of another process.
+	"peek": func(args []string) error {
+		pid, _ := strconv.Atoi(args[0])
+		var b [8]byte
+		local := syscall.Iovec{Base: &b[0], Len: 8}
+		remote := [2]uintptr{uintptr(os.Getpagesize()), 8} // not mapped
+		_, _, errno := syscall.Syscall6(sysProcessVMReadv, uintptr(pid), uintptr(unsafe.Pointer(&local)), 1, uintptr(unsafe.Pointer(&remote)), 1, 0)
+		if errno == syscall.EFAULT {
+			return nil // access was granted
+		}
+		return errno
+	},
+	// Prints the environment.
+	"environment": func([]string) error { return fmt.Errorf("%q", os.Environ()) },
 	"list": func(args []string) error {
 		_, err := os.ReadDir(args[0])
 		return err
@@ -82,9 +104,17 @@ var actions = map[string]func(args []string) error{
 		return syscall.Kill(pid, 0)
 	},
 	"memory": func([]string) error {
-		_, err := syscall.Mmap(-1, 0, 2<<30, syscall.PROT_READ, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+		_, err := syscall.Mmap(-1, 0, 2<<30, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
 		return err
 	},
+	"map": func(args []string) error {
+		flags, _ := strconv.Atoi(args[0])
+		_, err := syscall.Mmap(-1, 0, 1<<20, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|flags)
+		return err
+	},
+	"eat": func([]string) error { return eat(syscall.PROT_READ | syscall.PROT_WRITE) },
+	// Memory that is no longer writable is not counted as private.
+	"eat and protect": func([]string) error { return eat(syscall.PROT_READ) },
 	"files": func([]string) error {
 		for range 1000 {
 			if _, err := syscall.Dup(0); err != nil {
@@ -118,4 +148,25 @@ var actions = map[string]func(args []string) error{
 		}
 		return nil
 	},
+}
+
+// sysProcessVMReadv is the number of the system call process_vm_readv.
+var sysProcessVMReadv = map[string]uintptr{"amd64": 310, "arm64": 270}[runtime.GOARCH]
+
+// eat fills memory, at most 2 GiB, and sets its protection.
+func eat(protection int) error {
+	const size = 8 << 20
+	for range 2 << 30 / size {
+		b, err := syscall.Mmap(-1, 0, size, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+		if err != nil {
+			return err
+		}
+		for i := 0; i < size; i += 4096 {
+			b[i] = 1
+		}
+		if err := syscall.Mprotect(b, protection); err != nil {
+			return err
+		}
+	}
+	return nil
 }

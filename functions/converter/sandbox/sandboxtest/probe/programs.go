@@ -59,12 +59,10 @@ var programs = map[string]func(args []string) error{
 		_, err := os.Stdout.WriteString(answer)
 		return err
 	},
-	// Fails as a program does that gets no more memory.
+	// Fails when it gets no more memory.
 	"hungry": func([]string) error {
-		_, err := os.Stderr.WriteString("video: Cannot allocate memory\n")
-		if err == nil {
-			err = syscall.ENOMEM
-		}
+		err := eat(syscall.PROT_READ | syscall.PROT_WRITE)
+		fmt.Fprintln(os.Stderr, "video: Cannot allocate memory")
 		return err
 	},
 }
