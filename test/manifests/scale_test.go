@@ -212,12 +212,14 @@ func TestLongestMP3FitsTempDir(t *testing.T) {
 	t.Errorf("TEMP_DIR %q is not an emptyDir with a sizeLimit", dir)
 }
 
+var goMemoryLimit = regexp.MustCompile(`^(\d+)MiB$`)
+
 // GOMEMLIMIT must be set and at most 90 % of the memory limit.
 func TestMemoryLimits(t *testing.T) {
 	for _, f := range functions(t) {
 		limit := f.container.Resources.Limits.Memory().Value()
 		text := envValue(t, f.spec, "GOMEMLIMIT")
-		found := regexp.MustCompile(`^(\d+)MiB$`).FindStringSubmatch(text)
+		found := goMemoryLimit.FindStringSubmatch(text)
 		if limit == 0 || found == nil {
 			t.Errorf("%s: memory limit %d, GOMEMLIMIT %q", f.name, limit, text)
 			continue

@@ -25,6 +25,7 @@ var ErrKilled = errors.New("ffmpeg was killed")
 var (
 	errTimeout        = errors.New("time limit reached")
 	errTooLong        = errors.New("conversion took too long")
+	errOutOfMemory    = errors.New("memory limit reached")
 	errOutputTooLarge = errors.New("output too large")
 )
 
@@ -42,11 +43,14 @@ type command struct {
 	timeout time.Duration // of the clock
 	memory  uint64        // bytes
 	output  uint64        // bytes per file; 0 means unlimited
+
+	sandboxed bool // the whole sandbox is required
 }
 
 // command returns a command that may read the input.
 func (r *conversionRun) command(path string, args []string) *command {
-	return &command{path: path, args: args, dir: r.dir, files: r.input.files(), port: r.input.port, clock: r.clock, memory: r.MaxMemory}
+	return &command{path: path, args: args, dir: r.dir, files: r.input.files(), port: r.input.port, clock: r.clock,
+		memory: r.memory.Program, sandboxed: r.Sandbox == sandboxRequired}
 }
 
 // run runs the program. At the end of ctx or after the timeout the whole process
@@ -57,7 +61,7 @@ func (c *command) run(ctx context.Context) error {
 	cmd := exec.CommandContext(ctx, c.path, c.args...)
 	var stderr sandbox.Tail
 	cmd.Dir = c.dir
-	cmd.Env = []string{"LC_ALL=C", "HOME=" + c.dir, "TMPDIR=" + c.dir}
+	cmd.Env = append(environment(), "HOME="+c.dir, "TMPDIR="+c.dir)
 	cmd.ExtraFiles = c.files
 	cmd.Stdout = c.stdout
 	cmd.Stderr = &stderr
@@ -65,15 +69,15 @@ func (c *command) run(ctx context.Context) error {
 		cmd.Stderr = io.MultiWriter(&stderr, c.stderr)
 	}
 	cmd.WaitDelay = waitDelay
-	// The limit on processor time is generous. It is for a program that computes while
-	// it also waits for the store.
-	policy := sandbox.Policy{Dir: c.dir, Port: c.port, Memory: c.memory, Output: c.output, CPU: time.Duration(runtime.NumCPU())*c.timeout + time.Minute}
-	if err := sandbox.Wrap(cmd, policy); err != nil {
+	if err := sandbox.Wrap(cmd, c.policy()); err != nil {
 		return err
 	}
 	err := cmd.Run()
 	var exit *exec.ExitError
 	switch {
+	case err == nil && outOfMemory(stderr.String()):
+		// ffmpeg ends as at the end of the video.
+		return errOutOfMemory
 	case err == nil:
 		return nil
 	case context.Cause(ctx) != nil:
@@ -85,6 +89,19 @@ func (c *command) run(ctx context.Context) error {
 	}
 	return fmt.Errorf("%s: %w", c.path, err)
 }
+
+// policy returns what the program may do. The limit on processor time is generous. It is for
+// a program that computes while it also waits for the store.
+func (c *command) policy() sandbox.Policy {
+	return sandbox.Policy{
+		Dir: c.dir, Port: c.port, Memory: c.memory, Output: c.output, Required: c.sandboxed,
+		CPU: time.Duration(runtime.NumCPU())*c.timeout + time.Minute,
+	}
+}
+
+// environment is that of every program: messages in English, and no address space for
+// allocations that threads make beside each other.
+func environment() []string { return []string{"LC_ALL=C", "MALLOC_ARENA_MAX=1"} }
 
 // resolveProgram replaces a program's name with its path.
 func resolveProgram(program *string) error {
@@ -109,10 +126,13 @@ func (e *exitError) Error() string {
 // Is makes errors.Is(e, ErrKilled) report whether the program was killed.
 func (e *exitError) Is(target error) bool { return target == ErrKilled && e.killed() }
 
-// orLimit returns errTimeout if the program used up its processor time, otherwise e.
+// orLimit returns the error of the limit that the program reached, or e if it reached none.
 func (e *exitError) orLimit() error {
-	if e.signal() == syscall.SIGXCPU {
+	switch {
+	case e.signal() == syscall.SIGXCPU:
 		return errTimeout
+	case outOfMemory(e.stderr):
+		return fmt.Errorf("%w: %w", errOutOfMemory, e)
 	}
 	return e
 }
@@ -132,10 +152,16 @@ func (e *exitError) killed() bool {
 	return e.signal() == syscall.SIGKILL || e.signal() == syscall.SIGTERM
 }
 
-// outOfMemory reports whether the program reached the limit on its memory. The C
-// libraries have different messages.
-func (e *exitError) outOfMemory() bool {
-	return e.mentions("Cannot allocate memory") || e.mentions("Out of memory")
+// outOfMemory reports whether a program reached the limit on its memory, by the messages of
+// the two C libraries. Indented lines are tags of the video.
+func outOfMemory(stderr string) bool {
+	for line := range strings.Lines(stderr) {
+		message := strings.TrimRight(line, ".\n")
+		if !strings.HasPrefix(line, " ") && (strings.HasSuffix(message, ": Cannot allocate memory") || strings.HasSuffix(message, ": Out of memory")) {
+			return true
+		}
+	}
+	return false
 }
 
 // tooLarge reports whether the program reached the limit on its output.

@@ -47,7 +47,7 @@ func (r *conversionRun) extractFrame(ctx context.Context, path string) error {
 	args := append(commonArgs("error"), "-ss", strconv.FormatFloat(at, 'f', 3, 64))
 	args = append(args, r.input.args()...)
 	args = append(args, "-map", "0:"+strconv.Itoa(r.plan.video.Index), "-frames:v", "1", "-vf", "scale=w='min(640,iw)':h=-2",
-		"-c:v", "mjpeg", "-pix_fmt", "yuvj420p", "-q:v", "3", "-f", "mjpeg", "-y", path)
+		"-c:v", "mjpeg", "-threads", "1", "-pix_fmt", "yuvj420p", "-q:v", "3", "-f", "mjpeg", "-y", path)
 	cmd := r.command(r.FFmpeg, args)
 	cmd.timeout, cmd.output = coverTimeout, 8<<20
 	return cmd.run(ctx)

@@ -77,9 +77,10 @@ func (r *conversionRun) outputArgs() []string {
 	return []string{"-id3v2_version", "3", "-write_xing", "1", "-f", "mp3", "-y", r.out}
 }
 
-// commonArgs start every ffmpeg command. One thread is enough to decode audio.
+// commonArgs start every ffmpeg command. One thread is enough to decode and filter audio,
+// and a thread for each core of a large machine takes memory.
 func commonArgs(logLevel string) []string {
-	return []string{"-hide_banner", "-nostdin", "-v", logLevel, "-threads", "1"}
+	return []string{"-hide_banner", "-nostdin", "-v", logLevel, "-filter_threads", "1", "-threads", "1"}
 }
 
 // progressArgs are commonArgs for a command whose progress is reported.
@@ -102,10 +103,10 @@ func classifyError(err error) error {
 		return nil
 	case errors.Is(err, errTimeout):
 		return fmt.Errorf("%w: %w", conversion.TimeLimit, err)
+	case errors.Is(err, errOutOfMemory):
+		return fmt.Errorf("%w: %w", conversion.MemoryLimit, err)
 	case !errors.As(err, &exit), exit.mentions("No space left on device"), exit.killed():
 		return err
-	case exit.outOfMemory():
-		return fmt.Errorf("%w: %w", conversion.MemoryLimit, err)
 	case exit.tooLarge():
 		return fmt.Errorf("%w: %w", conversion.TooLarge, err)
 	case exit.mentions("Decoder (codec"), exit.mentions("Could not find codec"), exit.mentions("Unknown decoder"):

@@ -4,6 +4,7 @@
 package ffmpeg
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -23,12 +25,20 @@ import (
 type Config struct {
 	FFmpeg      string        `envconfig:"FFMPEG" default:"ffmpeg"`
 	FFprobe     string        `envconfig:"FFPROBE" default:"ffprobe"`
-	Bitrate     int           `envconfig:"BITRATE" default:"192"`                 // kbit/s
-	MaxDuration time.Duration `envconfig:"MAX_DURATION" default:"12h"`            // of a video
-	MaxTime     time.Duration `envconfig:"MAX_CONVERSION" default:"110m"`         // of one attempt
-	MaxMemory   uint64        `envconfig:"MAX_MEMORY_BYTES" default:"2147483648"` // address space of ffmpeg
-	TempDir     string        `envconfig:"TEMP_DIR"`                              // for unfinished MP3s; the system's default if empty
+	Bitrate     int           `envconfig:"BITRATE" default:"192"`         // kbit/s
+	MaxDuration time.Duration `envconfig:"MAX_DURATION" default:"12h"`    // of a video
+	MaxTime     time.Duration `envconfig:"MAX_CONVERSION" default:"110m"` // of one attempt
+	MaxMemory   uint64        `envconfig:"MAX_MEMORY_BYTES"`              // of each ffmpeg; 0: see NewMemory
+	TempDir     string        `envconfig:"TEMP_DIR"`                      // for unfinished MP3s; the system's default if empty
+	Sandbox     string        `envconfig:"SANDBOX" default:"besteffort"`  // besteffort or required
+
+	// Conversions is how many run at once at most; 0 means 1. They share the memory.
+	Conversions int64 `ignored:"true"`
 }
+
+// sandboxRequired is the value of SANDBOX with which ffmpeg never runs without the whole
+// sandbox.
+const sandboxRequired = "required"
 
 // Validate returns an error that names the variable that is out of range.
 func (c Config) Validate() error {
@@ -39,8 +49,10 @@ func (c Config) Validate() error {
 		return errors.New("MAX_DURATION must be at least 1s")
 	case c.MaxTime < time.Second:
 		return errors.New("MAX_CONVERSION must be at least 1s")
-	case c.MaxMemory < 256<<20:
-		return errors.New("MAX_MEMORY_BYTES must be at least 268435456")
+	case c.MaxMemory != 0 && c.MaxMemory < minProgramMemory:
+		return fmt.Errorf("MAX_MEMORY_BYTES must be at least %d", minProgramMemory)
+	case c.Sandbox != "" && c.Sandbox != "besteffort" && c.Sandbox != sandboxRequired:
+		return errors.New("SANDBOX must be besteffort or required")
 	}
 	return nil
 }
@@ -48,6 +60,7 @@ func (c Config) Validate() error {
 // Converter converts videos. It is safe for concurrent use.
 type Converter struct {
 	config  Config
+	memory  Memory
 	stall   time.Duration // limits one read of a video
 	running atomic.Int64  // conversions in progress
 }
@@ -63,13 +76,50 @@ func New(cfg Config) (*Converter, error) {
 			return nil, err
 		}
 	}
-	dir, err := os.MkdirTemp(cfg.TempDir, "mp3converter-")
-	if err != nil {
-		return nil, fmt.Errorf("TEMP_DIR is not writable: %w", err)
+	cfg.TempDir = cmp.Or(cfg.TempDir, os.TempDir())
+	if err := prepareTempDir(cfg.TempDir); err != nil {
+		return nil, err
 	}
-	os.Remove(dir)
+	if err := prepareSandbox(cfg.Sandbox == sandboxRequired); err != nil {
+		return nil, err
+	}
+	memory := cfg.memory()
+	slog.Info("limits of ffmpeg's memory", "program", memory.Program, "decoder", memory.Decoder, "encoder", memory.Encoder, "encoders", memory.Encoders)
+	return &Converter{config: cfg, memory: memory, stall: stallTimeout}, nil
+}
+
+// prepareTempDir checks that TEMP_DIR is writable, and removes what killed processes left.
+func prepareTempDir(path string) error {
+	dir, err := newTempDir(path)
+	if err != nil {
+		return fmt.Errorf("TEMP_DIR is not writable: %w", err)
+	}
+	dir.remove()
+	if err := removeAbandoned(path); err != nil {
+		slog.Warn("cannot remove the files of a process that was killed", "error", err)
+	}
+	return nil
+}
+
+// prepareSandbox checks what the sandbox can do on this machine, and protects this process
+// from the programs in it.
+func prepareSandbox(required bool) error {
+	if err := checkMissing(sandbox.Missing(), required); err != nil {
+		return err
+	}
 	slog.Info("ffmpeg runs in a sandbox", "restrictions", sandbox.Describe())
-	return &Converter{config: cfg, stall: stallTimeout}, nil
+	return sandbox.ProtectProcess()
+}
+
+func checkMissing(layers []string, required bool) error {
+	switch {
+	case len(layers) == 0:
+	case required:
+		return fmt.Errorf("SANDBOX is required, but this machine has no %s; SANDBOX=besteffort runs ffmpeg without", strings.Join(layers, " and no "))
+	default:
+		slog.Warn("ffmpeg's sandbox is incomplete", "missing", layers)
+	}
+	return nil
 }
 
 // Input is a video to convert.
@@ -86,7 +136,7 @@ type Input struct {
 type Result struct {
 	MediaInfo *conversion.MediaInfo // nil if the video could not be probed
 	MP3       *os.File              // nil after an error
-	dir       string
+	dir       *tempDir
 }
 
 // Close closes and removes the MP3.
@@ -94,7 +144,9 @@ func (r *Result) Close() {
 	if r.MP3 != nil {
 		r.MP3.Close()
 	}
-	os.RemoveAll(r.dir)
+	if r.dir != nil {
+		r.dir.remove()
+	}
 }
 
 // Convert converts the video to an MP3 and passes the percentage done to
@@ -106,7 +158,7 @@ func (c *Converter) Convert(ctx context.Context, video Input, options conversion
 	defer c.running.Add(-1)
 	result := &Result{}
 	var err error
-	result.dir, err = os.MkdirTemp(c.config.TempDir, "mp3converter-")
+	result.dir, err = newTempDir(c.config.TempDir)
 	if err != nil {
 		return result, fmt.Errorf("working directory: %w", err)
 	}
@@ -122,8 +174,8 @@ func (c *Converter) Convert(ctx context.Context, video Input, options conversion
 	defer in.close()
 
 	r := &conversionRun{
-		Config: c.config, cores: c.cores(), dir: result.dir, out: filepath.Join(result.dir, "out.mp3"), clock: clock,
-		title: video.Title, size: video.Size, options: options, input: in, progress: progress,
+		Config: c.config, memory: c.memory, cores: c.cores(), dir: result.dir.path, out: filepath.Join(result.dir.path, "out.mp3"),
+		clock: clock, title: video.Title, size: video.Size, options: options, input: in, progress: progress,
 	}
 	err = r.convert(ctx)
 	result.MediaInfo = r.mediaInfo
@@ -140,14 +192,17 @@ func (c *Converter) Convert(ctx context.Context, video Input, options conversion
 	return result, nil
 }
 
-// cores returns one conversion's share of the machine.
+// cores returns one conversion's share of the machine, as far as the memory suffices for
+// an encoder on each core.
 func (c *Converter) cores() int {
-	return max(1, runtime.GOMAXPROCS(0)/max(1, int(c.running.Load())))
+	share := runtime.GOMAXPROCS(0) / max(1, int(c.running.Load()))
+	return max(1, min(share, c.memory.Encoders))
 }
 
 // conversionRun is the conversion of one video.
 type conversionRun struct {
 	Config
+	memory   Memory
 	cores    int
 	dir      string // ffmpeg's working directory
 	out      string // path of the MP3

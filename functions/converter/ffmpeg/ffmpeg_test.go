@@ -72,7 +72,7 @@ func convertInput(t testing.TB, c *Converter, in Input, o conversion.Options) (*
 		t.Error("an MP3 was returned with an error")
 	}
 	result.Close()
-	if _, err := os.Stat(result.dir); !os.IsNotExist(err) {
+	if _, err := os.Stat(result.dir.path); !os.IsNotExist(err) {
 		t.Errorf("working directory not removed: %v", err)
 	}
 	return result.MediaInfo, out, err
@@ -99,7 +99,7 @@ func newRun(t testing.TB, c *Converter, video Input, o conversion.Options) *conv
 	in := openVideo(t, video, clock)
 	t.Cleanup(in.close)
 	dir := t.TempDir()
-	return &conversionRun{Config: c.config, cores: c.cores(), dir: dir, out: filepath.Join(dir, "out.mp3"), clock: clock,
+	return &conversionRun{Config: c.config, memory: c.memory, cores: c.cores(), dir: dir, out: filepath.Join(dir, "out.mp3"), clock: clock,
 		title: video.Title, size: video.Size, options: o, input: in, progress: func(int) {}}
 }
 

@@ -129,7 +129,7 @@ func (r *conversionRun) decode(ctx context.Context, w *os.File) error {
 	args = append(args, "-c:a", "pcm_"+format, "-flush_packets", "0", "-f", format, "pipe:1")
 	cmd := r.command(r.FFmpeg, args)
 	cmd.stdout = w
-	cmd.timeout = r.timeout()
+	cmd.timeout, cmd.memory = r.timeout(), r.memory.Decoder
 	return cmd.run(ctx)
 }
 
@@ -137,8 +137,10 @@ func (r *conversionRun) decode(ctx context.Context, w *os.File) error {
 // input is its pipe.
 func (r *conversionRun) encoderCommand(ctx context.Context, args []string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, r.FFmpeg, args...)
-	cmd.Dir, cmd.Env = r.dir, []string{"LC_ALL=C"}
-	err := sandbox.Wrap(cmd, sandbox.Policy{Dir: r.dir, Memory: r.MaxMemory, CPU: r.timeout() + time.Minute})
+	cmd.Dir, cmd.Env = r.dir, environment()
+	err := sandbox.Wrap(cmd, sandbox.Policy{
+		Dir: r.dir, Memory: r.memory.Encoder, CPU: r.timeout() + time.Minute, Required: r.Sandbox == sandboxRequired,
+	})
 	if err != nil {
 		cmd.Err = err
 	}

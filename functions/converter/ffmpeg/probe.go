@@ -83,12 +83,12 @@ func classifyProbeError(in *input, err error) error {
 	switch {
 	case errors.Is(err, errTimeout):
 		return fmt.Errorf("%w: %w", conversion.TimeLimit, err)
+	case errors.Is(err, errOutOfMemory):
+		return fmt.Errorf("%w: %w", conversion.MemoryLimit, err)
 	case errors.Is(err, errOutputTooLarge):
 		return fmt.Errorf("%w: %w", conversion.Unsupported, err)
 	case !errors.As(err, &exit), exit.killed():
 		return err
-	case exit.outOfMemory():
-		return fmt.Errorf("%w: %w", conversion.MemoryLimit, err)
 	case exit.mentions("not on whitelist"), exit.mentions("not in allowed"):
 		return fmt.Errorf("%w: %w", conversion.Unsupported, err)
 	}

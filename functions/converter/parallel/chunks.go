@@ -29,8 +29,7 @@ type chunker struct {
 }
 
 func newChunker(pcm io.Reader, c Config, p Params) *chunker {
-	// For each encoder one buffer in use, and two more: one queued, one being filled.
-	free := make(chan []byte, c.Workers+2)
+	free := make(chan []byte, buffers(c.Workers))
 	for range cap(free) {
 		free <- nil // allocated on first use: short inputs need few
 	}

@@ -68,6 +68,17 @@ func WorkersFor(length time.Duration, cores int) int {
 	return max(1, min(cores, int(length/lengthPerWorker)))
 }
 
+// BufferSize returns the most memory, in bytes, that Encode takes for PCM with that many
+// workers. It is not on the Go heap.
+func BufferSize(workers int) uint64 {
+	const frameBytes = 1152 * 2 * 4 // stereo, 32 bit
+	return uint64(buffers(workers)) * (maxChunkFrames + sharedFrames) * frameBytes
+}
+
+// buffers is how many chunks are in memory: for each encoder one in use, one that is queued
+// and one that is being filled.
+func buffers(workers int) int { return workers + 2 }
+
 // withDefaults fills in the fields that are zero.
 func (c Config) withDefaults(p Params) (Config, error) {
 	if c.Command == nil {

@@ -63,7 +63,7 @@ func (p Params) frames(length time.Duration) int {
 // frames on standard output, without a Xing frame or ID3 tags.
 func (p Params) encoderArgs() []string {
 	args := []string{
-		"-nostdin", "-hide_banner", "-v", "error",
+		"-nostdin", "-hide_banner", "-v", "error", "-filter_threads", "1",
 		"-protocol_whitelist", "pipe", "-f", "wav", "-ignore_length", "1", "-max_size", "65536", "-i", "pipe:0",
 		"-c:a", "libmp3lame",
 	}

@@ -90,13 +90,13 @@ func probeParent(t *testing.T, probe string) {
 	if os.Getenv("SANDBOX_TEST_OLD_KERNEL") != "" {
 		hideKernelLayers(t)
 	}
-	for _, args := range actions {
+	for _, args := range append(actions, []string{"nothing"}) {
 		cmd := exec.Command(probe, args...)
 		if err := sandbox.Wrap(cmd, sandbox.Policy{Dir: t.TempDir()}); err != nil {
 			t.Fatal(err)
 		}
 		message, err := cmd.CombinedOutput()
-		if err == nil || cmd.ProcessState.ExitCode() == sandbox.Failed {
+		if allowed := args[0] == "nothing"; (err == nil) != allowed || cmd.ProcessState.ExitCode() == sandbox.Failed {
 			t.Errorf("%v: %v %s", args, err, message)
 		}
 	}

@@ -55,6 +55,7 @@ func New(ctx context.Context, grace time.Duration, cfg Config, j jobs.Store, vid
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	cfg.FFmpeg.Conversions = cfg.Conversions
 	converter, err := ffmpeg.New(cfg.FFmpeg)
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -59,11 +60,10 @@ var programs = map[string]func(args []string) error{
 		_, err := os.Stdout.WriteString(answer)
 		return err
 	},
-	// Fails when it gets no more memory.
+	// Fails as ffmpeg does when it gets no more memory.
 	"hungry": func([]string) error {
-		err := eat(syscall.PROT_READ | syscall.PROT_WRITE)
-		fmt.Fprintln(os.Stderr, "video: Cannot allocate memory")
-		return err
+		_, err := os.Stderr.WriteString("video: Cannot allocate memory\n")
+		return errors.Join(err, syscall.ENOMEM)
 	},
 }
 
