@@ -47,7 +47,10 @@ type config struct {
 }
 
 // run runs the service until ctx ends.
-func run(ctx context.Context) error {
+func run(ctx context.Context) error { return runOn(ctx, openStores) }
+
+// runOn is run with the stores that open returns.
+func runOn(ctx context.Context, open func(context.Context, config) (*stores, error)) error {
 	var cfg config
 	if err := envconfig.Process("", &cfg); err != nil {
 		return err
@@ -63,15 +66,19 @@ func run(ctx context.Context) error {
 	}
 	defer unlock()
 
-	s, err := newService(ctx, cfg)
+	st, err := open(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	defer s.close()
+	defer st.close()
+	s, err := newService(ctx, cfg, st)
+	if err != nil {
+		return err
+	}
 	if err := s.janitor.Recover(ctx); err != nil {
 		return fmt.Errorf("resume jobs: %w", err)
 	}
-	firstLogin, err := ensureUser(ctx, cfg, s.users)
+	firstLogin, err := ensureUser(ctx, cfg, st.users)
 	if err != nil {
 		return err
 	}
@@ -80,7 +87,7 @@ func run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var wg sync.WaitGroup
-	wg.Go(func() { s.queues.Run(ctx) })
+	wg.Go(func() { st.queues.Run(ctx) })
 	wg.Go(func() { runJanitor(ctx, s.janitor) })
 	err = serve.RunListener(ctx, server, listener, s.gateway.Handler(), s.gateway.Ready)
 	cancel() // if the server failed
