@@ -19,7 +19,7 @@ import (
 
 // The scripts in testdata run the real program and use it through curl.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"mp3converter": main})
+	testscript.Main(m, map[string]func(){"mp3converter": main, "mp3converter-crashing": crashing})
 }
 
 func TestSession(t *testing.T) {

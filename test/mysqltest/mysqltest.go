@@ -1,11 +1,12 @@
 // Package mysqltest runs a MySQL-compatible server for tests, with the tables and the
-// user of the cluster: Debian's MariaDB, on a Unix socket and in a temporary directory.
-// It stops when the test ends.
+// user of the cluster: Debian's MariaDB, on a Unix socket and a loopback port, in a
+// temporary directory. It stops when the test ends.
 package mysqltest
 
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,8 +27,9 @@ const bootTimeout = 2 * time.Minute
 
 // Server is one database server.
 type Server struct {
-	DSN  string // of the database mp3converter, for the user auth with its rights
-	Root string // the same, for root
+	DSN     string // of the database mp3converter, for the user auth with its rights, over the socket
+	Root    string // the same, for root
+	Address string // host:port
 
 	dir     string
 	args    []string
@@ -44,7 +46,8 @@ func Start(t testing.TB) *Server {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	s := &Server{dir: dir, program: testproc.Find(t, "mariadbd", "mariadb-server")}
+	port := testproc.FreePorts(t, 1)[0]
+	s := &Server{Address: fmt.Sprintf("127.0.0.1:%d", port), dir: dir, program: testproc.Find(t, "mariadbd", "mariadb-server")}
 	socket := filepath.Join(dir, "s")
 	s.args = []string{
 		"--no-defaults",
@@ -52,7 +55,8 @@ func Start(t testing.TB) *Server {
 		"--tmpdir=" + dir,
 		"--socket=" + socket,
 		"--pid-file=" + filepath.Join(dir, "pid"),
-		"--skip-networking",
+		"--bind-address=127.0.0.1",
+		fmt.Sprintf("--port=%d", port),
 		"--innodb-buffer-pool-size=32M",
 		"--innodb-log-file-size=8M",
 	}

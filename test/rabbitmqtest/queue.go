@@ -90,3 +90,24 @@ func Receive(t testing.TB, ch *amqp.Channel, queue string) amqp.Delivery {
 	t.Fatalf("no message arrived on %s", queue)
 	return amqp.Delivery{}
 }
+
+// Count returns the number of messages that are ready in the queues.
+func Count(url string, queues ...string) (n int, err error) {
+	conn, err := amqp.Dial(url)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	ch, err := conn.Channel()
+	if err != nil {
+		return 0, err
+	}
+	for _, name := range queues {
+		q, err := ch.QueueDeclarePassive(name, true, false, false, false, nil)
+		if err != nil {
+			return 0, err
+		}
+		n += q.Messages
+	}
+	return n, nil
+}

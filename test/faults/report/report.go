@@ -3,8 +3,12 @@
 package report
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"testing"
 	"time"
 )
 
@@ -37,4 +41,46 @@ func WriteTable(w io.Writer, rows []Row) {
 		fmt.Fprintf(w, "| %s | %d | %d | %d | %d | %d | %d | %d | %.1f s |\n",
 			r.Fault, r.Runs, r.Accepted, r.Lost, r.Doubled, r.FailedWrongly, r.Renotified, r.LeftOver, r.LongestRecovery.Seconds())
 	}
+}
+
+// Variable is the environment variable with the directory of saved rows.
+const Variable = "FAULTS_ROWS"
+
+// Save saves a row for the table, if the environment variable is set. Rows appear in
+// the table in the order in which they were saved.
+func Save(t testing.TB, r Row) {
+	t.Helper()
+	dir := os.Getenv(Variable)
+	if dir == "" {
+		return
+	}
+	text, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := fmt.Sprintf("%d-%d.json", time.Now().UnixNano(), os.Getpid())
+	if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Load returns the rows that were saved in a directory.
+func Load(dir string) ([]Row, error) {
+	names, err := filepath.Glob(filepath.Join(dir, "*.json")) // sorted
+	if err != nil {
+		return nil, err
+	}
+	var rows []Row
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		var r Row
+		if err := json.Unmarshal(text, &r); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		rows = append(rows, r)
+	}
+	return rows, nil
 }

@@ -1,0 +1,65 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"mp3converter/shared/jobs/sqlite"
+	"mp3converter/shared/media/disk"
+	"mp3converter/test/testproc"
+)
+
+// Laptop configures StartLaptop.
+type Laptop struct {
+	Crashing bool
+	DataDir  string   // a new one if empty
+	Env      []string // in addition
+}
+
+// StartLaptop runs the program of one machine, with SQLite and files, until the test
+// ends.
+func StartLaptop(t testing.TB, p Programs, cfg Laptop) *Service {
+	t.Helper()
+	s, env := newService(t)
+	if cfg.DataDir == "" {
+		cfg.DataDir = t.TempDir()
+	}
+	s.TempDir = filepath.Join(cfg.DataDir, "tmp")
+	port := testproc.FreePorts(t, 1)[0]
+	s.URL = fmt.Sprintf("http://127.0.0.1:%d", port)
+	program := "mp3converter"
+	if cfg.Crashing {
+		program = "mp3converter-crashing"
+	}
+	main := startProcess(t, &Process{
+		Name: "mp3converter", url: s.URL, log: filepath.Join(s.Control.Dir, "mp3converter.log"), pause: 100 * time.Millisecond, args: []string{p.path(program)},
+		env: append(append(env, "DATA_DIR="+cfg.DataDir, "LOCAL_USER=me@example.com:correct horse", fmt.Sprint("PORT=", port), "CONVERSIONS=2"), cfg.Env...),
+	})
+	s.Processes[main.Name] = main
+	s.WaitReady(t)
+
+	records, err := sqlite.Open(filepath.Join(cfg.DataDir, "mp3converter.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { records.Close() })
+	s.Jobs = records
+	videos, err := disk.Open(filepath.Join(cfg.DataDir, "videos"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	audio, err := disk.Open(filepath.Join(cfg.DataDir, "mp3"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Videos, s.Audio = videos, audio
+	s.queued = func() (int, error) { return 0, nil } // in the memory of the process
+	s.removeOrphans = func(ctx context.Context) error {
+		main.Kill() // the janitor removes orphans at every start
+		return main.waitReady(ctx)
+	}
+	return s
+}
