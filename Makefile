@@ -3,7 +3,7 @@ SHELL := /bin/sh
 GO ?= go
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint fuzz bench conversion secrets cluster cluster-down cluster-check e2e minikube clean
+.PHONY: help run build test lint fuzz bench conversion faults secrets cluster cluster-down cluster-check e2e minikube clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,10 @@ bench: ## measure the figures of docs/performance.md on this machine
 conversion: ## run the long conversion tests: all formats and splice points
 	@hack/deps.sh
 	CONVERSION=all $(GO) test -count=1 -timeout 60m ./functions/converter/...
+
+faults: ## break stores, disks, networks and processes; writes docs/reliability.md
+	@hack/deps.sh
+	@$(GO) run ./test/faults
 
 secrets: ## generate the credentials of a cluster
 	@hack/secrets

@@ -177,6 +177,12 @@ func (s *Server) Ctl(t testing.TB, args ...string) string {
 	return string(out)
 }
 
+// Redefine creates the queues that were deleted, from the definitions of the boot.
+func (s *Server) Redefine(t testing.TB) {
+	t.Helper()
+	s.Ctl(t, "import_definitions", filepath.Join(s.dir, "definitions.json"))
+}
+
 // logTail returns the end of the broker's logs.
 func (s *Server) logTail() string {
 	var all strings.Builder

@@ -84,3 +84,27 @@ func Load(dir string) ([]Row, error) {
 	}
 	return rows, nil
 }
+
+// Merge joins the rows of one fault, which ran in several places at a time.
+func Merge(rows []Row) []Row {
+	var merged []Row
+	at := map[string]int{}
+	for _, r := range rows {
+		i, ok := at[r.Fault]
+		if !ok {
+			at[r.Fault] = len(merged)
+			merged = append(merged, r)
+			continue
+		}
+		m := &merged[i]
+		m.Runs += r.Runs
+		m.Accepted += r.Accepted
+		m.Lost += r.Lost
+		m.Doubled += r.Doubled
+		m.FailedWrongly += r.FailedWrongly
+		m.Renotified += r.Renotified
+		m.LeftOver += r.LeftOver
+		m.LongestRecovery = max(m.LongestRecovery, r.LongestRecovery)
+	}
+	return merged
+}

@@ -25,10 +25,13 @@ import (
 // the stores are servers behind proxies.
 type Cluster struct {
 	*Service
-	Broker               *rabbitmqtest.Server
-	MongoDB, AMQP, MySQL *toxic.Proxy
-	sources              map[string]*queuetest.RabbitmqSource // by the function that they call
-	mongoURI             string
+	Broker   *rabbitmqtest.Server
+	Database *mongotest.Server
+	Users    *mysqltest.Server
+
+	ToBroker, ToDatabase, ToUsers *toxic.Proxy
+
+	sinks []*sink
 }
 
 // Functions are the names of the processes, other than the janitor.
@@ -38,15 +41,13 @@ var Functions = []string{"auth", "gateway", "converter", "notification"}
 func StartCluster(t testing.TB, p Programs, crashing bool, extraEnv ...string) *Cluster {
 	t.Helper()
 	s, env := newService(t)
-	c := &Cluster{Service: s, Broker: rabbitmqtest.Start(t), sources: map[string]*queuetest.RabbitmqSource{}}
-	mongo, mysql := mongotest.Start(t), mysqltest.Start(t)
-	c.mongoURI = mongo.URI
-	c.MongoDB, c.AMQP, c.MySQL = toxic.Start(t, host(t, mongo.URI)), toxic.Start(t, host(t, c.Broker.URL)), toxic.Start(t, mysql.Address)
+	c := &Cluster{Service: s, Broker: rabbitmqtest.Start(t), Database: mongotest.Start(t), Users: mysqltest.Start(t)}
+	c.ToDatabase, c.ToBroker, c.ToUsers = toxic.Start(t, host(t, c.Database.URI)), toxic.Start(t, host(t, c.Broker.URL)), toxic.Start(t, c.Users.Address)
 	s.TempDir = t.TempDir()
 	env = append(env,
-		"MONGODB_URI="+replaceHost(t, mongo.URI, c.MongoDB.Addr),
-		"RABBITMQ_URL="+replaceHost(t, c.Broker.URL, c.AMQP.Addr),
-		"MYSQL_DSN=root@tcp("+c.MySQL.Addr+")/mp3converter",
+		"MONGODB_URI="+replaceHost(t, c.Database.URI, c.ToDatabase.Addr),
+		"RABBITMQ_URL="+replaceHost(t, c.Broker.URL, c.ToBroker.Addr),
+		"MYSQL_DSN=root@tcp("+c.ToUsers.Addr+")/mp3converter",
 		"CONVERSIONS=2", "TEMP_DIR="+s.TempDir,
 	)
 	env = append(env, extraEnv...)
@@ -74,9 +75,9 @@ func StartCluster(t testing.TB, p Programs, crashing bool, extraEnv ...string) *
 		Name: "janitor", log: filepath.Join(s.Control.Dir, "janitor.log"), pause: 2 * time.Second, args: args("janitor"), env: env,
 	})
 	for function, name := range map[string]string{"converter": queue.Video.Name, "notification": queue.MP3.Name} {
-		source := &queuetest.RabbitmqSource{URL: c.Broker.URL, Queue: name, Sink: s.Processes[function].url, Parallelism: 2, Retry: 5, Backoff: 200 * time.Millisecond}
-		source.Start(t)
-		c.sources[function] = source
+		sink := startSink(t, s.Processes[function].url)
+		c.sinks = append(c.sinks, sink)
+		(&queuetest.RabbitmqSource{URL: c.Broker.URL, Queue: name, Sink: sink.url, Parallelism: 2, Retry: 5, Backoff: 200 * time.Millisecond}).Start(t)
 	}
 	c.openStores(t)
 	return c
@@ -85,13 +86,13 @@ func StartCluster(t testing.TB, p Programs, crashing bool, extraEnv ...string) *
 // openStores opens the stores of the service without the proxies.
 func (c *Cluster) openStores(t testing.TB) {
 	t.Helper()
-	b, err := backends.Open(t.Context(), backends.Config{MongoDB: c.mongoURI, Queue: rabbitmq.Config{URL: c.Broker.URL, Timeout: time.Second}}, "test")
+	b, err := backends.Open(t.Context(), backends.Config{MongoDB: c.Database.URI, Queue: rabbitmq.Config{URL: c.Broker.URL, Timeout: time.Second}}, "test")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { b.Close() })
 	c.Jobs, c.Videos, c.Audio = b.Jobs, b.Videos, b.Audio
-	c.queued = c.countMessages
+	c.queued = func() (int, error) { return rabbitmqtest.Count(c.Broker.URL, queue.Video.Name, queue.MP3.Name) }
 	c.removeOrphans = func(ctx context.Context) error {
 		select { // the janitor runs all the time
 		case <-time.After(15 * time.Second):
@@ -100,12 +101,6 @@ func (c *Cluster) openStores(t testing.TB) {
 			return ctx.Err()
 		}
 	}
-}
-
-// countMessages counts the messages that wait in the queues.
-func (c *Cluster) countMessages() (int, error) {
-	n, err := rabbitmqtest.Count(c.Broker.URL, queue.Video.Name, queue.MP3.Name)
-	return n, err
 }
 
 func host(t testing.TB, uri string) string {

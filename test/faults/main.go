@@ -1,0 +1,90 @@
+// Command faults runs all fault tests and writes their results into the table of
+// docs/reliability.md. It fails if a test fails or a number that must be zero is not.
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log"
+	"os"
+	"os/exec"
+	"strings"
+
+	"mp3converter/test/faults/report"
+)
+
+const (
+	page  = "docs/reliability.md"
+	begin = "<!-- begin of the table of make faults -->\n"
+	end   = "<!-- end of the table of make faults -->\n"
+)
+
+// packages have the fault tests, in the order of the table. Each saves its rows with
+// report.Save.
+var packages = []string{
+	"./test/faults/crashes",
+	"./test/faults/outages",
+}
+
+func main() {
+	log.SetFlags(0)
+	if err := run(); err != nil {
+		log.Fatal("faults: ", err)
+	}
+}
+
+func run() error {
+	dir, err := os.MkdirTemp("", "faults")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	var failed error
+	for _, pkg := range packages {
+		failed = errors.Join(failed, test(pkg, dir))
+	}
+	rows, err := report.Load(dir)
+	if err != nil {
+		return err
+	}
+	rows = report.Merge(rows)
+	if err := writePage(rows); err != nil {
+		return err
+	}
+	for _, r := range rows {
+		if r.Broken() {
+			failed = errors.Join(failed, fmt.Errorf("%s: a number is not zero", r.Fault))
+		}
+	}
+	return failed
+}
+
+// test runs the tests of a package, which save their rows in a directory.
+func test(pkg, rows string) error {
+	cmd := exec.Command("go", "test", "-count=1", "-v", "-timeout=40m", pkg)
+	cmd.Env = append(os.Environ(), "FAULTS=all", report.Variable+"="+rows)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%s: %w", pkg, err)
+	}
+	return nil
+}
+
+// writePage replaces the table of the page.
+func writePage(rows []report.Row) error {
+	text, err := os.ReadFile(page)
+	if err != nil {
+		return err
+	}
+	before, rest, ok := strings.Cut(string(text), begin)
+	_, after, ok2 := strings.Cut(rest, end)
+	if !ok || !ok2 {
+		return fmt.Errorf("%s has no place for the table", page)
+	}
+	var b bytes.Buffer
+	b.WriteString(before + begin)
+	report.WriteTable(&b, rows)
+	b.WriteString(end + after)
+	return os.WriteFile(page, b.Bytes(), 0o644)
+}
