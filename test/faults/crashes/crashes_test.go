@@ -19,7 +19,7 @@ import (
 var all = os.Getenv("FAULTS") == "all"
 
 // quickPoints is how many points run without FAULTS=all.
-const quickPoints = 4
+const quickPoints = 3
 
 // reachTimeout is how long a process may take to pass a point once what leads there has
 // happened. The janitor of a laptop runs every 15 s.
@@ -69,7 +69,34 @@ func TestCluster(t *testing.T) {
 		r.round(t, p)
 	}
 	r.ledger.Settle(t.Context())
-	r.Finish(t, r.ledger)
+	r.Finish(t, r.ledger, r.storeAway(t))
+}
+
+// storeAway lets the store of MP3s refuse everything for longer than the queue delivers
+// a message again.
+func (r *run) storeAway(t *testing.T) *service.Ledger {
+	t.Helper()
+	l := r.NewLedger("cluster: the store of MP3s is away")
+	upload := func() {
+		if _, err := r.user.MustUpload(t.Context(), l, service.Good); err != nil {
+			t.Error(err)
+		}
+	}
+	l.Disturb(func() {
+		if err := r.Control.Fail("audio.Put"); err != nil {
+			t.Fatal(err)
+		}
+		for range 8 {
+			upload()
+			time.Sleep(10 * time.Second)
+		}
+		if err := r.Control.Heal("audio.Put"); err != nil {
+			t.Fatal(err)
+		}
+	})
+	upload()
+	l.Settle(t.Context())
+	return l
 }
 
 // run crashes the processes of one service.

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 
 	"github.com/kelseyhightower/envconfig"
@@ -29,6 +28,7 @@ type config struct {
 	Keys     string `envconfig:"TOKEN_KEYS" required:"true"`
 	Auth     string `envconfig:"AUTH_URL"`
 	DSN      string `envconfig:"MYSQL_DSN" required:"true"`
+	Tasks    string `envconfig:"TASKS"`
 
 	API    api.Config
 	Worker worker.Config
@@ -124,9 +124,10 @@ func janitor(ctx context.Context, cfg config, s stores) error {
 	if err != nil {
 		return err
 	}
-	if _, err := j.RunOnce(ctx); err != nil {
-		return fmt.Errorf("wake: %w", err)
+	task := j.RunOnce
+	if cfg.Tasks == "orphans" {
+		task = j.RemoveOrphans
 	}
-	_, err = j.RemoveOrphans(ctx)
+	_, err = task(ctx)
 	return err
 }

@@ -16,11 +16,12 @@ func TestCluster(t *testing.T) {
 	c := service.StartCluster(t, service.Build(t), false)
 	u := join(t, c.Service)
 	var ledgers []*service.Ledger
-	for _, f := range append(networkFaults(t, c), serverFaults(t, c)...) {
-		ledgers = append(ledgers, f.run(t, c.Service, u))
+	faults := append(networkFaults(t, c), serverFaults(t, c)...)
+	processes := append([]string{"janitor", "janitor of orphans"}, service.Functions...)
+	faults = append(faults, kill(c.Service, "cluster: functions killed at random", 40*time.Second, processes...))
+	for _, f := range faults {
+		t.Run(f.name, func(t *testing.T) { ledgers = append(ledgers, f.run(t, c.Service, u)) })
 	}
-	processes := append([]string{"janitor"}, service.Functions...)
-	ledgers = append(ledgers, kill(c.Service, "cluster: functions killed at random", 40*time.Second, processes...).run(t, c.Service, u))
 	c.Finish(t, ledgers...)
 }
 

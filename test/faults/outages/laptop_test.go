@@ -51,7 +51,7 @@ func TestLaptop(t *testing.T) {
 			heal:   func(t *testing.T) { ffmpeg.use(t, "ffmpeg-real") },
 		},
 	} {
-		ledgers = append(ledgers, f.run(t, s, u))
+		t.Run(f.name, func(t *testing.T) { ledgers = append(ledgers, f.run(t, s, u)) })
 	}
 	s.Finish(t, ledgers...)
 }
@@ -74,16 +74,21 @@ func TestFullDisks(t *testing.T) {
 	var ledgers []*service.Ledger
 	for _, d := range disks {
 		filler := filepath.Join(d.path, "filler")
-		full := fault{
-			name: "one program: no space for the " + d.name, during: 12 * time.Second,
-			inject: func(t *testing.T) { fill(t, filler) },
-			heal: func(t *testing.T) {
-				if err := os.Remove(filler); err != nil {
-					t.Error(err)
-				}
-			},
+		for _, space := range []struct {
+			name  string
+			bytes int64
+		}{{"no space", 0}, {"space for half an MP3", 20 << 10}} {
+			full := fault{
+				name: "one program: " + space.name + " for the " + d.name, during: 10 * time.Second,
+				inject: func(t *testing.T) { fill(t, filler, space.bytes) },
+				heal: func(t *testing.T) {
+					if err := os.Remove(filler); err != nil {
+						t.Error(err)
+					}
+				},
+			}
+			t.Run(full.name, func(t *testing.T) { ledgers = append(ledgers, full.run(t, s, u)) })
 		}
-		ledgers = append(ledgers, full.run(t, s, u))
 	}
 	s.Finish(t, ledgers...)
 }
@@ -107,19 +112,25 @@ func mount(t *testing.T, path string) {
 	})
 }
 
-// fill writes a file until there is no space.
-func fill(t *testing.T, path string) {
+// fill writes a file until there is no space, and cuts bytes off, which is then the space.
+func fill(t *testing.T, path string, space int64) {
 	t.Helper()
 	f, err := os.Create(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
+	written := int64(0)
 	for block := make([]byte, 4096); err == nil; {
-		_, err = f.Write(block)
+		var n int
+		n, err = f.Write(block)
+		written += int64(n)
 	}
 	if !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("fill %s: %v", path, err)
+	}
+	if err := f.Truncate(written - space); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -40,6 +40,11 @@ var Functions = []string{"auth", "gateway", "converter", "notification"}
 // StartCluster runs a cluster until the test ends.
 func StartCluster(t testing.TB, p Programs, crashing bool, extraEnv ...string) *Cluster {
 	t.Helper()
+	if crashing {
+		p.build(t, "test/faults/function")
+	} else {
+		p.build(t, "functions/auth", "functions/gateway", "functions/converter", "functions/notification", "functions/janitor")
+	}
 	s, env := newService(t)
 	c := &Cluster{Service: s, Broker: rabbitmqtest.Start(t), Database: mongotest.Start(t), Users: mysqltest.Start(t)}
 	c.ToDatabase, c.ToBroker, c.ToUsers = toxic.Start(t, host(t, c.Database.URI)), toxic.Start(t, host(t, c.Broker.URL)), toxic.Start(t, c.Users.Address)
@@ -71,9 +76,15 @@ func StartCluster(t testing.TB, p Programs, crashing bool, extraEnv ...string) *
 	}
 	s.URL = s.Processes["gateway"].url
 	s.WaitReady(t)
-	s.Processes["janitor"] = startProcess(t, &Process{
-		Name: "janitor", log: filepath.Join(s.Control.Dir, "janitor.log"), pause: 2 * time.Second, args: args("janitor"), env: env,
-	})
+	for _, janitor := range []struct {
+		name, tasks string
+		pause       time.Duration
+	}{{"janitor", "wake", 2 * time.Second}, {"janitor of orphans", "orphans", 20 * time.Second}} {
+		s.Processes[janitor.name] = startProcess(t, &Process{
+			Name: janitor.name, log: filepath.Join(s.Control.Dir, janitor.name+".log"), pause: janitor.pause, args: args("janitor"),
+			env: append(append([]string{}, env...), "TASKS="+janitor.tasks),
+		})
+	}
 	for function, name := range map[string]string{"converter": queue.Video.Name, "notification": queue.MP3.Name} {
 		sink := startSink(t, s.Processes[function].url)
 		c.sinks = append(c.sinks, sink)
@@ -93,14 +104,7 @@ func (c *Cluster) openStores(t testing.TB) {
 	t.Cleanup(func() { b.Close() })
 	c.Jobs, c.Videos, c.Audio = b.Jobs, b.Videos, b.Audio
 	c.queued = func() (int, error) { return rabbitmqtest.Count(c.Broker.URL, queue.Video.Name, queue.MP3.Name) }
-	c.removeOrphans = func(ctx context.Context) error {
-		select { // the janitor runs all the time
-		case <-time.After(15 * time.Second):
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
+	c.removeOrphans = func(context.Context) error { return nil } // it runs all the time
 }
 
 func host(t testing.TB, uri string) string {

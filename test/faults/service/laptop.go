@@ -30,10 +30,11 @@ func StartLaptop(t testing.TB, p Programs, cfg Laptop) *Service {
 	s.TempDir = filepath.Join(cfg.DataDir, "tmp")
 	port := testproc.FreePorts(t, 1)[0]
 	s.URL = fmt.Sprintf("http://127.0.0.1:%d", port)
-	program := "mp3converter"
+	program, source := "mp3converter", "cmd/mp3converter"
 	if cfg.Crashing {
-		program = "mp3converter-crashing"
+		program, source = crashing, crashing
 	}
+	p.build(t, source)
 	main := startProcess(t, &Process{
 		Name: "mp3converter", url: s.URL, log: filepath.Join(s.Control.Dir, "mp3converter.log"), pause: 100 * time.Millisecond, args: []string{p.path(program)},
 		env: append(append(env, "DATA_DIR="+cfg.DataDir, "LOCAL_USER=me@example.com:correct horse", fmt.Sprint("PORT=", port), "CONVERSIONS=2"), cfg.Env...),

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -43,10 +42,6 @@ func startProcess(t testing.TB, p *Process) *Process {
 		if t.Failed() {
 			text, _ := os.ReadFile(p.log)
 			t.Logf("log of %s:\n%s", p.Name, text[max(0, len(text)-6000):])
-		}
-		if dir := os.Getenv("FAULTS_LOGS"); dir != "" {
-			text, _ := os.ReadFile(p.log)
-			os.WriteFile(filepath.Join(dir, filepath.Base(t.Name())+"-"+p.Name+".log"), text, 0o600)
 		}
 	})
 	return p
