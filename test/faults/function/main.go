@@ -14,6 +14,7 @@ import (
 	"mp3converter/functions/janitor/sweep"
 	"mp3converter/functions/notification/notify"
 	"mp3converter/shared/backends"
+	"mp3converter/shared/forwarded"
 	"mp3converter/shared/jobs"
 	"mp3converter/shared/media"
 	"mp3converter/shared/queue"
@@ -92,7 +93,7 @@ func gateway(ctx context.Context, cfg config, s stores) error {
 	if err != nil {
 		return err
 	}
-	authProxy, err := api.AuthProxy(cfg.Auth)
+	authProxy, err := api.AuthProxy(cfg.Auth, keys, forwarded.Config{})
 	if err != nil {
 		return err
 	}
