@@ -102,12 +102,17 @@ func TestInspectEstimatesWithoutXingHeader(t *testing.T) {
 
 func TestInspectSkipsTagsAndJunk(t *testing.T) {
 	music := encode(t, 44100, 2, 44_100, "-b:a", "128k", "-id3v2_version", "0")
-	tag := append([]byte("ID3\x04\x00\x00\x00\x00\x02\x00"), make([]byte, 256)...)
-	footed := append([]byte("ID3\x04\x00\x10\x00\x00\x01\x00"), make([]byte, 138)...)
+	tag := id3v2(0, 256)
+	// More than is searched for the first frame, so only skipping the tag leads there.
+	large := id3v2(0, 100_000)
+	footed := append(id3v2(0x10, 128), "3DI\x04\x00\x10\x00\x00\x01\x00"...)
 	for name, front := range map[string][]byte{
 		"nothing":       nil,
 		"a tag":         tag,
-		"two tags":      append(bytes.Clone(tag), footed...),
+		"a large tag":   large,
+		"two tags":      append(bytes.Clone(tag), large...),
+		"a footer":      append(bytes.Clone(footed), large...),
+		"eight tags":    append(bytes.Repeat(tag, 7), large...),
 		"junk":          bytes.Repeat([]byte{0xff, 0xfb, 0xf0}, 1000),
 		"a tag, zeroes": append(bytes.Clone(tag), make([]byte, 3000)...),
 	} {
@@ -121,6 +126,13 @@ func TestInspectSkipsTagsAndJunk(t *testing.T) {
 			}
 		})
 	}
+}
+
+// id3v2 returns a tag whose body has that many bytes, without the footer that the flags may
+// announce.
+func id3v2(flags byte, size int) []byte {
+	head := []byte{'I', 'D', '3', 4, 0, flags, byte(size >> 21 & 127), byte(size >> 14 & 127), byte(size >> 7 & 127), byte(size & 127)}
+	return append(head, make([]byte, size)...)
 }
 
 func TestScanReportsDamage(t *testing.T) {
