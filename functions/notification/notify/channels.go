@@ -2,14 +2,18 @@ package notify
 
 import (
 	"context"
+	"time"
 
 	"mp3converter/shared/jobs"
 )
 
+// minTimeout is the shortest time limit of a channel.
+const minTimeout = 100 * time.Millisecond
+
 // A Channel notifies a user or the operator of the outcome of a job. Notify is called
 // again for the same job if it was interrupted, so what it sends identifies the job.
-// An error wrapped in Permanent is not retried. Implementations are safe for
-// concurrent use.
+// It ends soon after ctx does. An error wrapped in Permanent is not retried.
+// Implementations are safe for concurrent use.
 type Channel interface {
 	Name() string
 	Notify(ctx context.Context, j jobs.Job) error

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/mail"
 	"time"
 
@@ -41,6 +42,9 @@ func (c MailConfig) Validate() error {
 	if _, ok := tlsPolicies[c.TLS]; !ok {
 		return fmt.Errorf("SMTP_TLS must be mandatory, opportunistic or none, not %q", c.TLS)
 	}
+	if c.Timeout < minTimeout {
+		return fmt.Errorf("SMTP_TIMEOUT must be at least %v", minTimeout)
+	}
 	_, err := serve.ParseURL("PUBLIC_URL", c.PublicURL)
 	return err
 }
@@ -62,8 +66,9 @@ func (c MailConfig) newChannel() (Channel, error) {
 
 func (m *mailChannel) Name() string { return "mail" }
 
-// Notify sends one message. Its Message-ID contains the job's identifier, so that a
-// mail server can detect a duplicate.
+// Notify sends one message. If the connection breaks after the message and before the
+// server's reply, the message is sent again later, although the server may have accepted
+// it. Its Message-ID contains the job's identifier, so that the server can detect that.
 func (m *mailChannel) Notify(ctx context.Context, j jobs.Job) error {
 	if j.Email == "" {
 		return nil
@@ -72,8 +77,11 @@ func (m *mailChannel) Notify(ctx context.Context, j jobs.Job) error {
 	if err != nil {
 		return Permanent{err}
 	}
+	ctx, cancel := context.WithTimeout(ctx, m.config.Timeout)
+	defer cancel()
 	options := []gomail.Option{
 		gomail.WithPort(m.config.Port), gomail.WithTLSPolicy(tlsPolicies[m.config.TLS]), gomail.WithTimeout(m.config.Timeout),
+		gomail.WithDialContextFunc(dialUntil(ctx)),
 	}
 	if m.config.Username != "" {
 		options = append(options, gomail.WithSMTPAuth(gomail.SMTPAuthAutoDiscover),
@@ -83,8 +91,6 @@ func (m *mailChannel) Notify(ctx context.Context, j jobs.Job) error {
 	if err != nil {
 		return fmt.Errorf("SMTP client: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, m.config.Timeout)
-	defer cancel()
 	err = client.DialAndSendWithContext(ctx, msg)
 	if msg.IsDelivered() {
 		return nil // only QUIT failed
@@ -94,6 +100,20 @@ func (m *mailChannel) Notify(ctx context.Context, j jobs.Job) error {
 		return Permanent{err}
 	}
 	return err
+}
+
+// dialUntil returns a dial function whose connection is closed when ctx ends. The
+// library's timeout begins several times during a message, and its context limits only
+// the handshake.
+func dialUntil(ctx context.Context) gomail.DialContextFunc {
+	return func(_ context.Context, network, address string) (net.Conn, error) {
+		conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		context.AfterFunc(ctx, func() { conn.Close() })
+		return conn, nil
+	}
 }
 
 func (m *mailChannel) message(j jobs.Job) (*gomail.Msg, error) {

@@ -1,6 +1,12 @@
 // Package notify notifies users and the operator of the outcome of jobs. It is woken
 // by an event and reads everything else from the job record, which also lists the
-// channels that are done, so each channel is used once per job.
+// channels that are done.
+//
+// Each channel is used at least once per job, and only once if nothing fails. It is
+// used again if the answer of the mail server or webhook is lost, or if the process
+// dies or the store fails before the record lists the channel. Nobody can be notified
+// exactly once over a protocol without transactions; what is sent carries the job's
+// identifier, by which a receiver can detect a repetition.
 package notify
 
 import (
@@ -80,7 +86,7 @@ func (n *Notifier) Handler() http.Handler {
 // Notify sends the notifications of a job that are due. A nil error acknowledges the
 // event.
 func (n *Notifier) Notify(ctx context.Context, jobID string) error {
-	holder := id.New()
+	holder, start := id.New(), time.Now()
 	j, err := n.jobs.Update(ctx, jobID, func(j *jobs.Job) error {
 		return j.ClaimNotification(n.policy, holder, n.jobs.Now())
 	})
@@ -91,7 +97,10 @@ func (n *Notifier) Notify(ctx context.Context, jobID string) error {
 	case err != nil:
 		return fmt.Errorf("claim notification: %w", err)
 	}
-	notified, sendErr := n.send(ctx, j)
+	// The lease began after start. Another notifier may continue when it ends.
+	sendCtx, cancel := context.WithDeadline(ctx, start.Add(n.policy.Lease))
+	defer cancel()
+	notified, sendErr := n.send(sendCtx, j)
 	outcome := jobs.NotificationSent
 	switch {
 	case sendErr != nil && j.Notification.Attempts < maxAttempts:
@@ -112,15 +121,15 @@ func (n *Notifier) Notify(ctx context.Context, jobID string) error {
 }
 
 // send uses the channels that are not done yet and returns all that are done. A
-// channel that fails does not affect the others. It stops when the lease ends,
-// because another notifier may continue then.
+// channel that fails does not affect the others. It stops when ctx ends.
 func (n *Notifier) send(ctx context.Context, j jobs.Job) (done []string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, n.policy.Lease)
-	defer cancel()
 	done = j.Notification.Notified
 	for _, c := range n.channels {
 		if slices.Contains(done, c.Name()) {
 			continue
+		}
+		if ctx.Err() != nil {
+			return done, errors.Join(err, ctx.Err())
 		}
 		sendErr := c.Notify(ctx, j)
 		var permanent Permanent

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -41,10 +42,13 @@ func newStore(t testing.TB) jobs.Store {
 	return s
 }
 
+// finishedAt is before the delay of the janitor, and not the time of sending.
+var finishedAt = time.Now().Add(-10 * time.Second)
+
 // finished stores a finished job.
 func finished(t testing.TB, s jobs.Store, why *conversion.Failure) jobs.Job {
 	t.Helper()
-	now := time.Now()
+	now := finishedAt
 	j := jobs.Job{ID: id.New(), Owner: "u1", Email: "user@example.com", Name: "Föhn\".mp4"}
 	j.Enqueue(policy, now)
 	if err := j.Claim(policy, "w", now); err != nil {
@@ -77,6 +81,8 @@ type mailServer struct {
 	mu       sync.Mutex
 	messages []string
 	reject   error
+
+	certificates []tls.Certificate // for STARTTLS
 }
 
 func (l *mailServer) NewSession(*smtp.Conn) (smtp.Session, error) { return l, nil }
@@ -107,6 +113,9 @@ func (l *mailServer) start(t testing.TB) MailConfig {
 	t.Helper()
 	srv := smtp.NewServer(l)
 	srv.Domain = "localhost"
+	if l.certificates != nil {
+		srv.TLSConfig = &tls.Config{Certificates: l.certificates}
+	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -149,7 +158,7 @@ func TestMailIsSentOncePerJob(t *testing.T) {
 		why  *conversion.Failure
 		want []string
 	}{
-		"done":   {nil, []string{"Subject: =?", "Message-ID: <job-", "4.2 MB", "http://mp3converter.com", "To: <user@example.com>"}},
+		"done":   {nil, []string{"Subject: =?", "Message-ID: <job-", "4.2 MB", "http://mp3converter.com", "To: <user@example.com>", "Date: " + finishedAt.UTC().Format(time.RFC1123Z)}},
 		"failed": {conversion.NoAudio, []string{"no sound track", "error no_audio"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -313,6 +322,7 @@ func TestWebhook(t *testing.T) {
 	}{
 		"accepted":    {204, false},
 		"rejected":    {400, false},
+		"timed out":   {408, true},
 		"too many":    {429, true},
 		"unavailable": {503, true},
 	} {
@@ -441,5 +451,42 @@ func TestWebhookRedirectIsAnError(t *testing.T) {
 	hook := newWebhook(t, WebhookConfig{URL: srv.URL + "/old", Timeout: 5 * time.Second})
 	if err := hook.Notify(t.Context(), finished(t, newStore(t), nil)); err == nil {
 		t.Error("a redirect was treated as success")
+	}
+}
+
+func TestMailWithoutAddress(t *testing.T) {
+	box := &mailServer{}
+	j := finished(t, newStore(t), nil)
+	j.Email = ""
+	if err := newMail(t, box.start(t)).Notify(t.Context(), j); err != nil || len(box.all()) > 0 {
+		t.Errorf("%d messages, %v; want none and no error", len(box.all()), err)
+	}
+}
+
+// A server that offers no login is not used without one.
+func TestMailLogin(t *testing.T) {
+	box := &mailServer{}
+	cfg := box.start(t)
+	cfg.Username, cfg.Password = "user", "password"
+	if err := newMail(t, cfg).Notify(t.Context(), finished(t, newStore(t), nil)); err == nil || len(box.all()) > 0 {
+		t.Errorf("%d messages, %v; want none and an error", len(box.all()), err)
+	}
+}
+
+// What has been sent is recorded, also if the source closes the request meanwhile.
+func TestResultOutlivesTheRequest(t *testing.T) {
+	s := newStore(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	n := &Notifier{policy: policy, jobs: s, channels: []Channel{channelFunc(func(context.Context, jobs.Job) error {
+		cancel()
+		return nil
+	})}}
+	j := finished(t, s, nil)
+	if err := n.Notify(ctx, j.ID); err != nil {
+		t.Error(err)
+	}
+	if got := outcomeOf(t, s, j.ID); got != "sent" {
+		t.Errorf("outcome %q", got)
 	}
 }

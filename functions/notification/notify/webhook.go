@@ -38,6 +38,9 @@ func (c WebhookConfig) Validate() error {
 	if c.URL == "" {
 		return nil
 	}
+	if c.Timeout < minTimeout {
+		return fmt.Errorf("WEBHOOK_TIMEOUT must be at least %v", minTimeout)
+	}
 	_, err := serve.ParseURL("WEBHOOK_URL", c.URL)
 	return err
 }
@@ -75,8 +78,9 @@ type eventData struct {
 	Finished time.Time           `json:"finishedAt"`
 }
 
-// Notify POSTs one event, whose id is the job's. A 2xx status is success; 4xx other
-// than 408 and 429 is a permanent failure.
+// Notify POSTs one event. Its id is the job's, so that the receiver can detect a
+// repetition, which follows a lost response. A 2xx status is success; 4xx other than 408
+// and 429 is a permanent failure.
 func (h *webhookChannel) Notify(ctx context.Context, j jobs.Job) error {
 	e := events.New(events.JobFinished, "notification", j.ID)
 	e.SetID(j.ID)
