@@ -22,6 +22,10 @@ func TestContract(t *testing.T) {
 	})
 }
 
+func TestModel(t *testing.T) {
+	jobstest.RunModel(t, open(t, mongotest.URI(t), mongotest.Database(t)), 20)
+}
+
 func TestTwoStoresOfOneCollection(t *testing.T) {
 	uri, database := mongotest.URI(t), mongotest.Database(t)
 	jobstest.RunConcurrent(t, open(t, uri, database), open(t, uri, database))

@@ -15,6 +15,10 @@ func TestContract(t *testing.T) {
 	})
 }
 
+func TestModel(t *testing.T) {
+	jobstest.RunModel(t, open(t, filepath.Join(t.TempDir(), "jobs.db")), 40)
+}
+
 func TestTwoStoresOfOneFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "jobs.db")
 	jobstest.RunConcurrent(t, open(t, path), open(t, path))
