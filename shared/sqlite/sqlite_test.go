@@ -26,6 +26,15 @@ func TestPragmas(t *testing.T) {
 	}
 }
 
+// A misspelled column in double quotes is an error, not a string.
+func TestDoubleQuotes(t *testing.T) {
+	db := open(t, filepath.Join(t.TempDir(), "a.db"))
+	exec(t, db, "CREATE TABLE t (n INTEGER)")
+	if _, err := db.Exec(`DELETE FROM t WHERE "m" = 1`); err == nil {
+		t.Error("a statement with an unknown column succeeds")
+	}
+}
+
 func TestFilePermissions(t *testing.T) {
 	dir := t.TempDir()
 	db := open(t, filepath.Join(dir, "a.db"))
