@@ -9,6 +9,10 @@ import (
 	"time"
 )
 
+// MinSweepAge is how far in the past the time of a Sweep must be while a Put may be in
+// progress.
+const MinSweepAge = time.Minute
+
 // ErrNotFound means that no object with that identifier is stored.
 var ErrNotFound = errors.New("media: not found")
 
@@ -40,12 +44,17 @@ type Store interface {
 	// Delete deletes an object. Deleting one that does not exist is no error.
 	Delete(ctx context.Context, id string) error
 
-	// List returns up to limit objects whose identifier is greater than after
-	// and was made before the given time, in order of identifier.
+	// List returns up to limit objects that were completed before the given
+	// time and whose identifier is greater than after, in order of identifier.
 	List(ctx context.Context, before time.Time, after string, limit int) ([]Object, error)
 
-	// Sweep deletes the remains of interrupted Put and Delete calls whose
-	// identifier was made before the given time. It returns the number of such
-	// identifiers.
+	// Sweep deletes the remains of interrupted Put and Delete calls to which
+	// nothing has been written since the given time. It returns the number of
+	// their identifiers. A Put that has stored nothing since that time and
+	// continues returns an error. See MinSweepAge.
 	Sweep(ctx context.Context, before time.Time) (int, error)
+
+	// Free returns how many bytes can still be stored. The error wraps
+	// errors.ErrUnsupported if the store cannot tell.
+	Free(ctx context.Context) (int64, error)
 }

@@ -27,7 +27,8 @@ const (
 
 // Store is a media.Store in a directory.
 type Store struct {
-	dir string
+	dir  string
+	sync func(*os.File) error // (*os.File).Sync, except in tests
 }
 
 var _ media.Store = (*Store)(nil)
@@ -42,7 +43,7 @@ func Open(dir string) (*Store, error) {
 	if err := os.MkdirAll(abs, 0o700); err != nil {
 		return nil, fmt.Errorf("media: %w", err)
 	}
-	return &Store{dir: abs}, nil
+	return &Store{dir: abs, sync: (*os.File).Sync}, nil
 }
 
 // path returns the path of a file of an object. The identifier must be valid, or

@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -85,6 +86,25 @@ func TestTruncatedObject(t *testing.T) {
 	}
 }
 
+// An object whose deletion fails halfway does not exist any more.
+func TestDeleteInterrupted(t *testing.T) {
+	s := open(t)
+	o := put(t, s, "some text")
+	// A directory that is not empty cannot be removed like a file.
+	if err := os.Remove(s.path(o.ID, "")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(s.path(o.ID, ""), "x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Delete(t.Context(), o.ID); err == nil {
+		t.Error("Delete succeeds although the bytes are there")
+	}
+	if _, _, err := s.Open(t.Context(), o.ID); !errors.Is(err, media.ErrNotFound) {
+		t.Errorf("Open: %v, want %v", err, media.ErrNotFound)
+	}
+}
+
 // Sweep deletes the files of incomplete objects and keeps all others.
 func TestSweepByFile(t *testing.T) {
 	key := id.New()
@@ -104,24 +124,64 @@ func TestSweepByFile(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := open(t)
-			for _, suffix := range c.before {
-				if err := os.WriteFile(s.path(key, suffix), []byte("{}"), 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
+			write(t, s, key, c.before)
 			n, err := s.Sweep(t.Context(), time.Now().Add(time.Hour))
 			if n != c.swept || err != nil {
 				t.Errorf("Sweep = %d, %v; want %d", n, err, c.swept)
 			}
-			var left []string
-			for _, name := range entries(t, s) {
-				left = append(left, strings.TrimPrefix(name, key))
-			}
-			if !slices.Equal(left, c.after) {
+			if left := suffixes(t, s, key); !slices.Equal(left, c.after) {
 				t.Errorf("left %q, want %q", left, c.after)
 			}
 		})
 	}
+}
+
+// A Put that goes on while Sweep looks at its files either keeps its object or fails.
+func TestSweepDuringCommit(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		found     files    // by Sweep
+		meanwhile []string // the suffixes of the files that are left when it deletes
+		removed   bool
+		want      []string
+	}{
+		{"completed before the first rename was seen", files{part: true, sidecarPart: true}, []string{"", ".json"}, false, []string{"", ".json"}},
+		{"completed during stat", files{part: true, bytes: true}, []string{"", ".json"}, false, []string{"", ".json"}},
+		{"completed after the first rename", files{sidecarPart: true, bytes: true}, []string{"", ".json"}, false, []string{"", ".json"}},
+		{"between the renames", files{part: true, sidecarPart: true}, []string{"", ".json.part"}, false, []string{"", ".json.part"}},
+		{"began to commit", files{part: true}, []string{".json.part", ".part"}, true, []string{".json.part"}},
+		{"deleted", files{sidecar: true}, nil, false, nil},
+		{"nothing", files{}, nil, false, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, key := open(t), id.New()
+			write(t, s, key, c.meanwhile)
+			removed, err := s.removeRemains(key, c.found)
+			if removed != c.removed || err != nil {
+				t.Errorf("removed %v, %v; want %v", removed, err, c.removed)
+			}
+			if left := suffixes(t, s, key); !slices.Equal(left, c.want) {
+				t.Errorf("left %q, want %q", left, c.want)
+			}
+		})
+	}
+}
+
+func write(t *testing.T, s *Store, key string, suffixes []string) {
+	t.Helper()
+	for _, suffix := range suffixes {
+		if err := os.WriteFile(s.path(key, suffix), []byte("{}"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func suffixes(t *testing.T, s *Store, key string) (all []string) {
+	t.Helper()
+	for _, name := range entries(t, s) {
+		all = append(all, strings.TrimPrefix(name, key))
+	}
+	return all
 }
 
 func entries(t *testing.T, s *Store) (names []string) {

@@ -5,104 +5,71 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"mp3converter/shared/id"
 	"mp3converter/shared/media"
 )
 
-// List returns up to limit objects whose identifier is greater than after and was
-// made before the given time.
+// List returns up to limit objects that were completed before the given time and
+// whose identifier is greater than after.
 func (s *Store) List(ctx context.Context, before time.Time, after string, limit int) ([]media.Object, error) {
-	all, err := s.scan(before)
+	keys, err := s.keys()
 	if err != nil {
 		return nil, fmt.Errorf("media: list: %w", err)
 	}
 	var page []media.Object
-	for _, e := range all {
+	for _, key := range keys {
 		if len(page) >= limit {
 			break
 		}
-		if e.id <= after || !e.complete() {
+		if key <= after {
 			continue
 		}
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("media: list: %w", err)
 		}
-		o, err := s.describe(e.id)
+		f, err := s.stat(key)
+		if err != nil {
+			return nil, fmt.Errorf("media: list: %w", err)
+		}
+		if !f.complete() {
+			continue
+		}
+		o, err := s.describe(key)
 		if errors.Is(err, media.ErrNotFound) {
-			continue // deleted since the directory was read
+			continue // deleted since
 		}
 		if err != nil {
 			return nil, err
 		}
-		page = append(page, o)
+		if o.CreatedAt.Before(before) {
+			page = append(page, o)
+		}
 	}
 	return page, ctx.Err()
 }
 
-// Sweep deletes the files of incomplete objects, and the parts beside complete ones,
-// whose identifier was made before the given time.
-func (s *Store) Sweep(ctx context.Context, before time.Time) (int, error) {
-	all, err := s.scan(before)
-	if err != nil {
-		return 0, fmt.Errorf("media: sweep: %w", err)
-	}
-	swept := 0
-	for _, e := range all {
-		if err := ctx.Err(); err != nil {
-			return swept, fmt.Errorf("media: sweep: %w", err)
-		}
-		leftovers := []string{sidecar + part, part}
-		if !e.complete() {
-			leftovers = append(leftovers, sidecar, "")
-		} else if !e.parts {
-			continue
-		}
-		if err := s.remove(e.id, leftovers...); err != nil {
-			return swept, fmt.Errorf("media: sweep: %w", err)
-		}
-		swept++
-	}
-	return swept, ctx.Err()
-}
-
-// entry is the files that the directory holds for one identifier.
-type entry struct {
-	id                    string
-	bytes, sidecar, parts bool
-}
-
-func (e entry) complete() bool { return e.bytes && e.sidecar }
-
-// scan returns the entries whose identifier was made before the given time, in order
-// of identifier. It skips files that are not the store's.
-func (s *Store) scan(before time.Time) ([]entry, error) {
+// keys returns the identifiers of which the directory holds a file, in order. It skips
+// files that are not the store's.
+func (s *Store) keys() ([]string, error) {
 	files, err := os.ReadDir(s.dir) // sorted
 	if err != nil {
 		return nil, err
 	}
-	limit := id.Before(before)
-	digits := len(limit)
-	var all []entry
+	var keys []string
 	for _, f := range files {
-		name := f.Name()
-		if len(name) < digits || !id.Valid(name[:digits]) || name[:digits] >= limit {
+		key, _, _ := strings.Cut(f.Name(), ".")
+		if !id.Valid(key) {
 			continue
 		}
-		key, suffix := name[:digits], name[digits:]
-		switch suffix {
+		switch suffix := f.Name()[len(key):]; suffix {
 		case "", sidecar, part, sidecar + part:
-		default:
-			continue
+			if n := len(keys); n == 0 || keys[n-1] != key {
+				keys = append(keys, key)
+			}
 		}
-		if n := len(all); n == 0 || all[n-1].id != key {
-			all = append(all, entry{id: key})
-		}
-		e := &all[len(all)-1]
-		e.bytes = e.bytes || suffix == ""
-		e.sidecar = e.sidecar || suffix == sidecar
-		e.parts = e.parts || suffix == part || suffix == sidecar+part
 	}
-	return all, nil
+	return keys, nil
 }

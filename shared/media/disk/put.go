@@ -28,7 +28,7 @@ func (s *Store) Put(ctx context.Context, o media.Object, r io.Reader) (media.Obj
 	if err := s.checkUnused(o.ID); err != nil {
 		return media.Object{}, fmt.Errorf("media: put: %w", errors.Join(err, f.Close(), s.remove(o.ID, part)))
 	}
-	if o.Size, err = writeFile(ctx, f, r); err == nil {
+	if o.Size, err = s.writeFile(ctx, f, r); err == nil {
 		o.CreatedAt = time.Now().UTC().Truncate(time.Millisecond)
 		err = s.commit(ctx, o)
 	}
@@ -51,13 +51,13 @@ func (s *Store) checkUnused(key string) error {
 }
 
 // writeFile writes r to f, syncs it and closes it.
-func writeFile(ctx context.Context, f *os.File, r io.Reader) (n int64, err error) {
+func (s *Store) writeFile(ctx context.Context, f *os.File, r io.Reader) (n int64, err error) {
 	defer func() { err = errors.Join(err, f.Close()) }()
 	w := &writer{file: f}
 	if _, err := io.CopyBuffer(w, reader{ctx, r}, make([]byte, copyBuffer)); err != nil {
 		return w.written, err
 	}
-	return w.written, f.Sync()
+	return w.written, s.sync(f)
 }
 
 const (
@@ -106,7 +106,7 @@ func (s *Store) commit(ctx context.Context, o media.Object) error {
 		return err
 	}
 	_, err = f.Write(doc)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+	if err := errors.Join(err, s.sync(f), f.Close()); err != nil {
 		return err
 	}
 	if err := ctx.Err(); err != nil {
@@ -126,5 +126,5 @@ func (s *Store) syncDir() error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(d.Sync(), d.Close())
+	return errors.Join(s.sync(d), d.Close())
 }

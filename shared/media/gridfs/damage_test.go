@@ -2,6 +2,7 @@ package gridfs
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -151,6 +152,18 @@ func TestSweepPages(t *testing.T) {
 	}
 	if left, err := s.chunks.CountDocuments(t.Context(), bson.D{}); left != orphans || err != nil {
 		t.Errorf("%d chunks are left, %v; want %d", left, err, orphans)
+	}
+}
+
+// A page that could not be read to its end is not the last page.
+func TestSweepPageFails(t *testing.T) {
+	broken := errors.New("the cursor was lost")
+	cursor, err := mongo.NewCursorFromDocuments([]any{bson.D{{Key: "_id", Value: bson.NewObjectID()}}}, broken, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ids, err := nextPage(t.Context(), cursor); !errors.Is(err, broken) {
+		t.Errorf("nextPage returns %d identifiers, %v; want the cursor's error", len(ids), err)
 	}
 }
 

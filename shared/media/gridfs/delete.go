@@ -33,28 +33,36 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 const slowTimeout = time.Minute
 
 // remove deletes the files document, which makes the object disappear, and then
-// its chunks.
+// its chunks. It keeps a tombstone.
 func (s *Store) remove(ctx context.Context, key bson.ObjectID) error {
 	ctx, cancel := context.WithTimeout(ctx, slowTimeout)
 	defer cancel()
-	if _, err := s.files.DeleteOne(ctx, bson.D{{Key: "_id", Value: key}}); err != nil {
+	if _, err := s.files.DeleteOne(ctx, bson.D{{Key: "_id", Value: key}, isNotTombstone}); err != nil {
 		return err
 	}
+	return s.removeChunks(ctx, key)
+}
+
+func (s *Store) removeChunks(ctx context.Context, key bson.ObjectID) error {
 	_, err := s.chunks.DeleteMany(ctx, bson.D{{Key: "files_id", Value: key}})
 	return err
 }
 
-// List returns up to limit objects whose identifier is greater than after and
-// was made before the given time.
+// List returns up to limit objects that were completed before the given time and
+// whose identifier is greater than after.
 func (s *Store) List(ctx context.Context, before time.Time, after string, limit int) ([]media.Object, error) {
 	if limit <= 0 {
 		return nil, nil // to the server, 0 means no limit
 	}
-	ids, err := idRange(after, before)
-	if err != nil {
-		return nil, fmt.Errorf("media: list: %w", err)
+	filter := bson.D{{Key: "uploadDate", Value: bson.D{{Key: "$lt", Value: before}}}, isNotTombstone}
+	if after != "" {
+		above, err := bson.ObjectIDFromHex(after)
+		if err != nil {
+			return nil, fmt.Errorf("media: list: %w", err)
+		}
+		filter = append(filter, bson.E{Key: "_id", Value: bson.D{{Key: "$gt", Value: above}}})
 	}
-	cursor, err := s.files.Find(ctx, bson.D{{Key: "_id", Value: ids}},
+	cursor, err := s.files.Find(ctx, filter,
 		options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(int64(limit)))
 	if err != nil {
 		return nil, store.Error(ctx, "media: list", err)
@@ -68,22 +76,4 @@ func (s *Store) List(ctx context.Context, before time.Time, after string, limit 
 		page = append(page, f.object())
 	}
 	return page, nil
-}
-
-// idRange is the condition for identifiers greater than after and made before
-// the given time.
-func idRange(after string, before time.Time) (bson.D, error) {
-	limit, err := bson.ObjectIDFromHex(id.Before(before))
-	if err != nil {
-		return nil, err
-	}
-	span := bson.D{{Key: "$lt", Value: limit}}
-	if after != "" {
-		above, err := bson.ObjectIDFromHex(after)
-		if err != nil {
-			return nil, err
-		}
-		span = append(span, bson.E{Key: "$gt", Value: above})
-	}
-	return span, nil
 }

@@ -1,9 +1,10 @@
 // Package gridfs stores media in MongoDB as plain GridFS, which mongofiles and
 // every driver can read. It is the store of a cluster. Of the server it uses only
-// inserts, finds, deletes, two indexes and one aggregation ($match, $group).
+// inserts, finds, deletes, two indexes, one aggregation ($match, $group) and dbStats.
 //
 // The document in fs.files is written last and deleted first, so an object that
-// has one is complete.
+// has one is complete. The exception is a tombstone, an empty document with
+// metadata.deleted, which exists for some time after an interrupted Put.
 package gridfs
 
 import (
@@ -23,6 +24,10 @@ import (
 type Store struct {
 	files, chunks *mongo.Collection
 	inserts       *semaphore.Weighted // of chunks
+
+	// Constants, except in tests.
+	flushInterval time.Duration
+	minSweepAge   time.Duration
 }
 
 var _ media.Store = (*Store)(nil)
@@ -31,7 +36,13 @@ var _ media.Store = (*Store)(nil)
 // specification that the bucket lacks. It fails within seconds when no server
 // can be reached. The caller closes db's client.
 func Open(ctx context.Context, db *mongo.Database) (*Store, error) {
-	s := &Store{files: db.Collection("fs.files"), chunks: db.Collection("fs.chunks"), inserts: semaphore.NewWeighted(maxInserts)}
+	s := &Store{
+		files:         db.Collection("fs.files"),
+		chunks:        db.Collection("fs.chunks"),
+		inserts:       semaphore.NewWeighted(maxInserts),
+		flushInterval: flushInterval,
+		minSweepAge:   media.MinSweepAge,
+	}
 	if err := mongodb.EnsureIndexes(ctx, s.chunks,
 		mongodb.Index{Keys: bson.D{{Key: "files_id", Value: 1}, {Key: "n", Value: 1}}, Unique: true}); err != nil {
 		return nil, fmt.Errorf("media: %w", err)
@@ -56,6 +67,7 @@ type file struct {
 type metadata struct {
 	Job         string `bson:"job"`
 	ContentType string `bson:"contentType"`
+	Deleted     bool   `bson:"deleted,omitempty"` // a tombstone
 }
 
 func (f file) object() media.Object {

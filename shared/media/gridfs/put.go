@@ -26,6 +26,9 @@ const (
 	// without a time limit: in a burst, uploads become slower instead of reaching
 	// the time limit of an operation.
 	maxInserts = 4
+	// flushInterval is the time after which the chunks of a slow upload are sent
+	// although the buffer is not full, so that Sweep sees that it is active.
+	flushInterval = 10 * time.Second
 )
 
 // Put streams r into a new object. It takes about 10 MB of memory, whatever the
@@ -44,40 +47,47 @@ func (s *Store) Put(ctx context.Context, o media.Object, r io.Reader) (media.Obj
 		Filename:  o.Name,
 		Metadata:  metadata{Job: o.Job, ContentType: o.ContentType},
 	}
-	if f.Length, err = s.send(ctx, key, r); err == nil {
+	begun := time.Now()
+	var first bson.ObjectID
+	if f.Length, first, err = s.send(ctx, key, r); err != nil {
+		err = errors.Join(err, s.rollBack(ctx, key, err))
+	} else {
 		f.UploadDate = time.Now().UTC().Truncate(time.Millisecond)
-		_, err = s.files.InsertOne(ctx, f) // commits the object
+		err = s.commit(ctx, f, first, begun)
 	}
 	if err != nil {
-		return media.Object{}, store.Error(ctx, "media: put", errors.Join(err, s.rollBack(ctx, key, err)))
+		return media.Object{}, store.Error(ctx, "media: put", err)
 	}
 	return f.object(), nil
 }
 
-// send inserts the chunks of r and returns its length in bytes.
-func (s *Store) send(ctx context.Context, key bson.ObjectID, r io.Reader) (int64, error) {
+// send inserts the chunks of r. It returns its length in bytes and the _id of the
+// first chunk.
+func (s *Store) send(ctx context.Context, key bson.ObjectID, r io.Reader) (n int64, first bson.ObjectID, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	b := buffers{free: make(chan []byte, putBuffers), full: make(chan []byte)}
+	b := buffers{free: make(chan []byte, putBuffers), full: make(chan []byte), flushInterval: s.flushInterval}
 	for range putBuffers {
 		b.free <- make([]byte, putBatch*chunkSize)
 	}
 	inserted := make(chan error, 1)
 	go func() {
-		err := s.insertChunks(ctx, key, b)
+		var err error
+		first, err = s.insertChunks(ctx, key, b)
 		cancel(err) // stop reading
 		inserted <- err
 	}()
-	n, err := b.fill(ctx, r)
+	n, err = b.fill(ctx, r)
 	if insertErr := <-inserted; insertErr != nil {
-		return n, insertErr
+		err = insertErr
 	}
-	return n, err
+	return n, first, err
 }
 
 // buffers circulate between the goroutine that reads and the one that inserts.
 type buffers struct {
-	free, full chan []byte
+	free, full    chan []byte
+	flushInterval time.Duration
 }
 
 // fill reads r into buffers until r or ctx ends.
@@ -90,14 +100,9 @@ func (b buffers) fill(ctx context.Context, r io.Reader) (n int64, err error) {
 		case <-ctx.Done():
 			return n, context.Cause(ctx)
 		}
-		size := 0
-		for size < len(buf) && err == nil {
-			if ctx.Err() != nil {
-				return n, context.Cause(ctx)
-			}
-			var got int
-			got, err = r.Read(buf[size:])
-			size += got
+		var size int
+		if size, err = b.read(ctx, r, buf); ctx.Err() != nil {
+			return n, context.Cause(ctx)
 		}
 		n += int64(size)
 		if size == 0 || err != nil && err != io.EOF {
@@ -115,40 +120,62 @@ func (b buffers) fill(ctx context.Context, r io.Reader) (n int64, err error) {
 	return n, err
 }
 
-// insertChunks inserts the contents of full buffers in order and frees them.
-func (s *Store) insertChunks(ctx context.Context, key bson.ObjectID, b buffers) error {
+// read fills buf, or as many chunks of it as arrive within the flush interval.
+func (b buffers) read(ctx context.Context, r io.Reader, buf []byte) (size int, err error) {
+	begun := time.Now()
+	for size < len(buf) && err == nil && ctx.Err() == nil {
+		end := (size/chunkSize + 1) * chunkSize
+		var got int
+		got, err = r.Read(buf[size:end])
+		size += got
+		if size == end && time.Since(begun) >= b.flushInterval {
+			break
+		}
+	}
+	return size, err
+}
+
+// insertChunks inserts the contents of full buffers in order and frees them. It
+// returns the _id of the first chunk.
+func (s *Store) insertChunks(ctx context.Context, key bson.ObjectID, b buffers) (first bson.ObjectID, err error) {
 	n := int32(0)
 	for buf := range b.full {
+		if err := s.inserts.Acquire(ctx, 1); err != nil {
+			return first, err
+		}
 		docs := make([]any, 0, putBatch)
 		for rest := buf; len(rest) > 0; n++ {
 			size := min(len(rest), chunkSize)
+			chunk := bson.NewObjectID() // tells Sweep when this Put was active
+			if n == 0 {
+				first = chunk
+			}
 			docs = append(docs, bson.D{
-				{Key: "_id", Value: bson.NewObjectID()},
+				{Key: "_id", Value: chunk},
 				{Key: "files_id", Value: key},
 				{Key: "n", Value: n},
 				{Key: "data", Value: bson.Binary{Data: rest[:size]}},
 			})
 			rest = rest[size:]
 		}
-		if err := s.inserts.Acquire(ctx, 1); err != nil {
-			return err
-		}
 		_, err := s.chunks.InsertMany(ctx, docs)
 		s.inserts.Release(1)
 		if err != nil {
-			return err
+			return first, err
 		}
 		b.free <- buf[:cap(buf)]
 	}
-	return nil
+	return first, nil
 }
 
-// rollBack deletes what a failed Put has written, even if ctx has ended. After a
+// rollBack deletes the chunks of a failed Put, even if ctx has ended. After a
 // duplicate key error it deletes nothing: the identifier belongs to another
 // object. The unique index on files_id and n lets only one writer insert chunk 0.
 func (s *Store) rollBack(ctx context.Context, key bson.ObjectID, putErr error) error {
 	if mongo.IsDuplicateKeyError(putErr) {
 		return nil
 	}
-	return s.remove(context.WithoutCancel(ctx), key)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), slowTimeout)
+	defer cancel()
+	return s.removeChunks(ctx, key)
 }

@@ -28,7 +28,7 @@ func (s *Store) Open(ctx context.Context, key string) (media.Object, io.ReadSeek
 	}
 	f, err := s.find(ctx, oid)
 	switch {
-	case errors.Is(err, mongo.ErrNoDocuments):
+	case errors.Is(err, mongo.ErrNoDocuments) || f.Metadata.Deleted:
 		return media.Object{}, nil, media.ErrNotFound
 	case err != nil:
 		return media.Object{}, nil, store.Error(ctx, "media: open", err)

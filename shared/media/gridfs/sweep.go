@@ -2,6 +2,7 @@ package gridfs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"mp3converter/shared/id"
 	"mp3converter/shared/mongodb"
 	"mp3converter/shared/store"
 )
@@ -16,48 +18,112 @@ import (
 // sweepPage is how many identifiers Sweep checks in one query.
 const sweepPage = 100
 
-// Sweep deletes the chunks that have no files document and whose files_id was made
-// before the given time.
+// Sweep deletes chunks without a files document if no chunk of the same object has been
+// sent since the given time, in whole seconds. It also deletes tombstones from before
+// that time.
 func (s *Store) Sweep(ctx context.Context, before time.Time) (int, error) {
-	idsBefore, err := idRange("", before)
+	limit, err := bson.ObjectIDFromHex(id.Before(before))
 	if err != nil {
 		return 0, fmt.Errorf("media: sweep: %w", err)
 	}
-	cursor, err := s.chunkOwners(ctx, idsBefore)
-	if err != nil {
-		return 0, store.Error(ctx, "media: sweep", err)
+	swept, err := s.sweepTombstones(ctx, before)
+	if err == nil {
+		var orphans int
+		orphans, err = s.sweepChunks(ctx, limit)
+		swept += orphans
 	}
-	defer mongodb.CloseCursor(ctx, cursor)
+	if err != nil {
+		return swept, store.Error(ctx, "media: sweep", err)
+	}
+	return swept, nil
+}
 
-	swept := 0
-	for {
-		ids, err := nextPage(ctx, cursor)
+func (s *Store) sweepTombstones(ctx context.Context, before time.Time) (int, error) {
+	old := bson.D{
+		{Key: "filename", Value: ""}, // for the index
+		{Key: "uploadDate", Value: bson.D{{Key: "$lt", Value: before}}},
+		isTombstone,
+	}
+	for swept := 0; ; {
+		cursor, err := s.files.Find(ctx, old, options.Find().SetLimit(sweepPage))
 		if err != nil {
-			return swept, store.Error(ctx, "media: sweep", err)
+			return swept, err
 		}
-		if len(ids) == 0 {
-			return swept, nil
+		tombstones, err := mongodb.ReadAll[file](ctx, cursor)
+		if err != nil || len(tombstones) == 0 {
+			return swept, err
 		}
-		orphans, err := s.orphans(ctx, ids)
-		if err != nil {
-			return swept, store.Error(ctx, "media: sweep", err)
-		}
-		for _, key := range orphans {
-			if err := s.remove(ctx, key); err != nil {
-				return swept, store.Error(ctx, "media: sweep", err)
+		for _, f := range tombstones {
+			if err := s.removeTombstone(ctx, f.ID); err != nil {
+				return swept, err
 			}
 			swept++
 		}
 	}
 }
 
-// chunkOwners returns the distinct files_id values of the chunks in the range. The
-// server finds them by a scan of the index.
-func (s *Store) chunkOwners(ctx context.Context, ids bson.D) (*mongo.Cursor, error) {
+// removeTombstone deletes the remaining chunks first.
+func (s *Store) removeTombstone(ctx context.Context, key bson.ObjectID) error {
+	ctx, cancel := context.WithTimeout(ctx, slowTimeout)
+	defer cancel()
+	if err := s.removeChunks(ctx, key); err != nil {
+		return err
+	}
+	_, err := s.files.DeleteOne(ctx, bson.D{{Key: "_id", Value: key}, isTombstone})
+	return err
+}
+
+// sweepChunks looks only at identifiers less than limit: objects with others have
+// been active since.
+func (s *Store) sweepChunks(ctx context.Context, limit bson.ObjectID) (int, error) {
+	cursor, err := s.chunkOwners(ctx, limit)
+	if err != nil {
+		return 0, err
+	}
+	defer mongodb.CloseCursor(ctx, cursor)
+	for swept := 0; ; {
+		ids, err := nextPage(ctx, cursor)
+		if err != nil || len(ids) == 0 {
+			return swept, err
+		}
+		orphans, err := s.orphans(ctx, ids)
+		if err != nil {
+			return swept, err
+		}
+		for _, key := range orphans {
+			removed, err := s.removeOrphan(ctx, key, limit)
+			if err != nil {
+				return swept, err
+			}
+			if removed {
+				swept++
+			}
+		}
+	}
+}
+
+// removeOrphan deletes the chunks of an object that has no files document, unless one
+// of them was made since limit or a Put completes the object meanwhile.
+func (s *Store) removeOrphan(ctx context.Context, key, limit bson.ObjectID) (bool, error) {
+	recent := bson.D{{Key: "files_id", Value: key}, {Key: "_id", Value: bson.D{{Key: "$gte", Value: limit}}}}
+	err := s.chunks.FindOne(ctx, recent, options.FindOne().SetProjection(bson.D{{Key: "_id", Value: 1}})).Err()
+	if !errors.Is(err, mongo.ErrNoDocuments) {
+		return false, err
+	}
+	claimed, err := s.insertTombstone(ctx, key)
+	if err != nil || !claimed {
+		return false, err
+	}
+	return true, s.removeTombstone(ctx, key)
+}
+
+// chunkOwners returns the distinct files_id values of the chunks that are less than
+// limit. The server finds them by a scan of the index.
+func (s *Store) chunkOwners(ctx context.Context, limit bson.ObjectID) (*mongo.Cursor, error) {
 	ctx, cancel := context.WithTimeout(ctx, slowTimeout)
 	defer cancel()
 	return s.chunks.Aggregate(ctx, bson.A{
-		bson.D{{Key: "$match", Value: bson.D{{Key: "files_id", Value: ids}}}},
+		bson.D{{Key: "$match", Value: bson.D{{Key: "files_id", Value: bson.D{{Key: "$lt", Value: limit}}}}}},
 		bson.D{{Key: "$group", Value: bson.D{{Key: "_id", Value: "$files_id"}}}},
 	}, options.Aggregate().SetBatchSize(sweepPage))
 }

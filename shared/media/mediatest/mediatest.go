@@ -23,6 +23,7 @@ func Run(t *testing.T, open func(t *testing.T) media.Store) {
 	for name, test := range map[string]func(*testing.T, media.Store){
 		"Sizes":           testSizes,
 		"Exists":          testExists,
+		"InProgress":      testInProgress,
 		"NotFound":        testNotFound,
 		"ReaderFails":     testReaderFails,
 		"ContextEnds":     testContextEnds,
@@ -34,7 +35,11 @@ func Run(t *testing.T, open func(t *testing.T) media.Store) {
 		"ReadsEnd":        testReadsEnd,
 		"ServeContent":    testServeContent,
 		"List":            testList,
+		"ListByAge":       testListByAge,
 		"Sweep":           testSweep,
+		"SweepSparesPut":  testSweepSparesPut,
+		"SweptPut":        testSweptPut,
+		"Free":            testFree,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
@@ -93,9 +98,26 @@ func testExists(t *testing.T, s media.Store) {
 	}
 }
 
+// A Put under the identifier of one in progress fails and does not disturb it.
+func testInProgress(t *testing.T, s media.Store) {
+	first, data := object(), Bytes(some)
+	second := call(func() {
+		again := object()
+		again.ID = first.ID
+		if _, err := s.Put(t.Context(), again, bytes.NewReader(Bytes(some))); err == nil {
+			t.Error("Put under the identifier of a Put in progress succeeds")
+		}
+	})
+	stored, err := s.Put(t.Context(), first, io.MultiReader(bytes.NewReader(data), second))
+	if err != nil {
+		t.Fatalf("the Put in progress: %v", err)
+	}
+	holds(t, s, stored, data)
+}
+
 func testNotFound(t *testing.T, s media.Store) {
 	put(t, s, object(), Bytes(1))
-	for _, key := range []string{id.New(), "", ".", "../../../../../etc/passwd", "0123456789ABCDEF01234567"} {
+	for _, key := range []string{id.New(), "", ".", "0123456789ABCDEF01234567"} {
 		if _, _, err := s.Open(t.Context(), key); !errors.Is(err, media.ErrNotFound) {
 			t.Errorf("Open(%q): %v, want %v", key, err, media.ErrNotFound)
 		}
@@ -193,6 +215,7 @@ func testCancelled(t *testing.T, s media.Store) {
 		"Delete": func() error { return s.Delete(ctx, stays.ID) },
 		"List":   func() error { _, err := s.List(ctx, time.Now().Add(time.Hour), "", 1); return err },
 		"Sweep":  func() error { _, err := s.Sweep(ctx, time.Now().Add(time.Hour)); return err },
+		"Free":   func() error { _, err := s.Free(ctx); return err },
 	} {
 		if err := call(); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: %v, want %v", name, err, context.Canceled)
@@ -200,6 +223,18 @@ func testCancelled(t *testing.T, s media.Store) {
 	}
 	holds(t, s, stays, data)
 	nothingLeft(t, s)
+}
+
+func testFree(t *testing.T, s media.Store) {
+	put(t, s, object(), Bytes(1))
+	n, err := s.Free(t.Context())
+	switch {
+	case errors.Is(err, errors.ErrUnsupported):
+	case err != nil:
+		t.Error(err)
+	case n <= 0:
+		t.Errorf("%d bytes are free, but there was room for an object", n)
+	}
 }
 
 type readerFunc func(p []byte) (int, error)
