@@ -31,16 +31,22 @@ var (
 	})
 )
 
+// writeTimeout is how long a client may take to read a response, from its header on. A
+// handler with a longer response sets the deadline of its own.
+const writeTimeout = time.Minute
+
 // logRequests is middleware that gives each request an id, a line in the log and
 // metrics, and a response if the handler panics.
-func logRequests(h http.Handler) http.Handler {
+func logRequests(h http.Handler) http.Handler { return logRequestsWith(h, writeTimeout) }
+
+func logRequestsWith(h http.Handler, writeTimeout time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		requestID := id.New()
 		w.Header().Set(problem.RequestIDHeader, requestID)
 		r = r.WithContext(logs.With(r.Context(), slog.String("request", requestID)))
 		r.Pattern = "" // of withHealth's mux; h sets its own
-		rec := &recorder{ResponseWriter: w}
+		rec := &recorder{ResponseWriter: w, writeTimeout: writeTimeout}
 		inFlight.Inc()
 		defer func() {
 			inFlight.Dec()
@@ -62,24 +68,34 @@ func logRequests(h http.Handler) http.Handler {
 	})
 }
 
-// recorder records the status and the size of a response.
+// recorder records the status and the size of a response, and limits the time that the
+// client may take to read it.
 type recorder struct {
 	http.ResponseWriter
-	status int
-	bytes  int64
+	writeTimeout time.Duration
+	status       int
+	bytes        int64
 }
 
 func (rec *recorder) WriteHeader(status int) {
-	if rec.status == 0 && status >= 200 {
-		rec.status = status
+	if status >= 200 {
+		rec.begin(status)
 	}
 	rec.ResponseWriter.WriteHeader(status)
 }
 
-func (rec *recorder) Write(b []byte) (int, error) {
-	if rec.status == 0 {
-		rec.status = http.StatusOK
+// begin is called before each write of the response.
+func (rec *recorder) begin(status int) {
+	if rec.status != 0 {
+		return
 	}
+	rec.status = status
+	// Response writers without a connection, as in tests, have no deadlines.
+	_ = http.NewResponseController(rec.ResponseWriter).SetWriteDeadline(time.Now().Add(rec.writeTimeout))
+}
+
+func (rec *recorder) Write(b []byte) (int, error) {
+	rec.begin(http.StatusOK)
 	n, err := rec.ResponseWriter.Write(b)
 	rec.bytes += int64(n)
 	return n, err
@@ -87,9 +103,7 @@ func (rec *recorder) Write(b []byte) (int, error) {
 
 // ReadFrom lets downloads use sendfile.
 func (rec *recorder) ReadFrom(r io.Reader) (int64, error) {
-	if rec.status == 0 {
-		rec.status = http.StatusOK
-	}
+	rec.begin(http.StatusOK)
 	n, err := io.Copy(rec.ResponseWriter, r)
 	rec.bytes += n
 	return n, err

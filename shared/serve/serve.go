@@ -115,12 +115,14 @@ func RunListener(ctx context.Context, cfg Config, l net.Listener, h http.Handler
 	return nil
 }
 
-// newServer returns a server with the limits for all requests. It does not limit the
-// time to read a body: uploads may take hours, and their reader checks for progress.
+// newServer returns a server with the limits for all requests. A handler that reads a
+// long body, such as an upload, sets the read deadline of its own. The limits end when
+// the body has been read; a handler may then work for any time.
 func newServer(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second, // header and body
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(slog.Default().Handler(), slog.LevelWarn),

@@ -8,10 +8,13 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"mp3converter/shared/logs"
 )
@@ -84,16 +87,22 @@ func TestRequestInProgressFinishes(t *testing.T) {
 }
 
 func TestGraceTimeout(t *testing.T) {
-	entered := make(chan struct{})
+	entered, ended := make(chan struct{}), make(chan struct{})
 	url, stop, done := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		close(entered)
 		<-r.Context().Done()
+		close(ended)
 	}), nil, 10*time.Millisecond)
 	go http.Get(url)
 	<-entered
 	stop()
 	if err := <-done; !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("RunListener: %v, want the deadline", err)
+	}
+	select {
+	case <-ended:
+	case <-time.After(20 * time.Second):
+		t.Error("the connection is still open after the grace time")
 	}
 }
 
@@ -116,6 +125,33 @@ func TestHealth(t *testing.T) {
 	}
 	if status, _ := get(t, url+"/healthz"); status != 200 {
 		t.Errorf("/healthz without a database: %d", status)
+	}
+}
+
+// The metrics have the routes, not the paths, of which there is no end.
+func TestMetricsHaveNoPaths(t *testing.T) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /films/{name}", func(w http.ResponseWriter, r *http.Request) {})
+	url, _, _ := start(t, mux, nil, 0)
+	for _, path := range []string{"/films/holiday.mp4", "/holiday.mp4"} {
+		get(t, url+path)
+	}
+	families, err := prometheus.DefaultGatherer.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var routes []string
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			for _, l := range m.GetLabel() {
+				if l.GetName() == "route" {
+					routes = append(routes, l.GetValue())
+				}
+			}
+		}
+	}
+	if !slices.Contains(routes, "GET /films/{name}") || strings.Contains(strings.Join(routes, " "), "holiday") {
+		t.Errorf("routes %q", routes)
 	}
 }
 
