@@ -1,9 +1,12 @@
 package problem
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -61,6 +64,92 @@ func TestWrite(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A client that has left is no error of the service, wherever its context ended.
+func TestCancelledRequest(t *testing.T) {
+	for name, err := range map[string]error{
+		"as it is":   context.Canceled,
+		"wrapped":    fmt.Errorf("read job: %w", context.Canceled),
+		"as a cause": Unavailable.WithCause(fmt.Errorf("read job: %w", context.Canceled)),
+	} {
+		for _, left := range []bool{true, false} {
+			log := captureLog(t)
+			ctx, cancel := context.WithCancel(t.Context())
+			if left {
+				cancel()
+			}
+			w := httptest.NewRecorder()
+			Write(w, httptest.NewRequest("GET", "/", nil).WithContext(ctx), err)
+			if left && w.Code != clientClosedRequest.Status {
+				t.Errorf("%s: status %d, want %d", name, w.Code, clientClosedRequest.Status)
+			}
+			if left && log.Len() > 0 {
+				t.Errorf("%s: a client that has left is logged as %s", name, log)
+			}
+			if !left && (w.Code < 500 || log.Len() == 0) {
+				t.Errorf("%s: status %d although the client is there, log %q", name, w.Code, log)
+			}
+			cancel()
+		}
+	}
+}
+
+// An error response has no headers of the response that was intended.
+func TestWriteRemovesHeaders(t *testing.T) {
+	w := httptest.NewRecorder()
+	stale := map[string]string{
+		"Content-Length": "1000000", "Content-Disposition": "attachment", "ETag": `"x"`, "Last-Modified": "Mon, 02 Jan 2006 15:04:05 GMT",
+		"Content-Type": "audio/mpeg", "Cache-Control": "private",
+	}
+	for name, value := range stale {
+		w.Header().Set(name, value)
+	}
+	Write(w, httptest.NewRequest("GET", "/", nil), Unavailable)
+	for name, value := range stale {
+		if got := w.Header().Get(name); got == value {
+			t.Errorf("the error response has %s: %s", name, got)
+		}
+	}
+	if got := w.Header().Get("Content-Type"); got != "application/problem+json" {
+		t.Errorf("Content-Type %q", got)
+	}
+}
+
+func TestChallengeIsKept(t *testing.T) {
+	w := httptest.NewRecorder()
+	w.Header().Set("WWW-Authenticate", `Basic realm="x"`)
+	Write(w, httptest.NewRequest("GET", "/", nil), BadCredentials)
+	if got := w.Header().Get("WWW-Authenticate"); got != `Basic realm="x"` {
+		t.Errorf("WWW-Authenticate %q, want the handler's", got)
+	}
+}
+
+// Causes of errors of the service are logged as errors; those of a client's are not.
+func TestCauseIsLogged(t *testing.T) {
+	for _, c := range []struct {
+		err   error
+		level string
+	}{
+		{Unavailable.WithCause(errors.New("the cause")), "ERROR"},
+		{errors.New("the cause"), "ERROR"},
+		{BadToken.WithCause(errors.New("the cause")), "INFO"},
+	} {
+		log := captureLog(t)
+		Write(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil), c.err)
+		if !strings.Contains(log.String(), "level="+c.level) || !strings.Contains(log.String(), "the cause") {
+			t.Errorf("%v: log %q, want level %s with the cause", c.err, log, c.level)
+		}
+	}
+}
+
+// captureLog returns the log of the test from now on.
+func captureLog(t *testing.T) *bytes.Buffer {
+	t.Helper()
+	log, before := new(bytes.Buffer), slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(log, nil)))
+	t.Cleanup(func() { slog.SetDefault(before) })
+	return log
 }
 
 func TestMux(t *testing.T) {
