@@ -28,7 +28,8 @@ var (
 	NotFound             = Kind{404, "not_found", "There is no resource at this address."}
 	JobNotFound          = Kind{404, "job_not_found", "There is no such job, or it is not yours."}
 	MethodNotAllowed     = Kind{405, "method_not_allowed", "This address does not support the method."}
-	UploadStalled        = Kind{408, "upload_stalled", "No data arrived for too long. Please send the file again."}
+	RequestTimeout       = Kind{408, "request_timeout", "The request did not arrive in time. Please send it again."}
+	UploadStalled        = Kind{408, "upload_stalled", "The file arrived too slowly, or not at all for too long. Please send it again."}
 	EmailTaken           = Kind{409, "email_taken", "An account with that e-mail address already exists."}
 	NotReady             = Kind{409, "not_ready", "The MP3 is not ready yet. Check the state of the job and try again."}
 	NoMP3                = Kind{409, "no_mp3", "The job did not produce an MP3. See the state of the job."}
@@ -47,6 +48,6 @@ var (
 var Kinds = []Kind{
 	BadRequest, NoFile, TooManyFiles, EmptyFile, BrokenUpload, BadOption, BadEmail, BadPassword,
 	NoToken, BadToken, ExpiredToken, BadCredentials, RegistrationClosed, QuotaExceeded, NotFound, JobNotFound, MethodNotAllowed,
-	UploadStalled, EmailTaken, NotReady, NoMP3, TooLarge, UnsupportedMediaType, BadRange, TooManyRequests, TooManyJobs,
+	RequestTimeout, UploadStalled, EmailTaken, NotReady, NoMP3, TooLarge, UnsupportedMediaType, BadRange, TooManyRequests, TooManyJobs,
 	Internal, Busy, Unavailable, NoSpace,
 }

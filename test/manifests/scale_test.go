@@ -68,7 +68,8 @@ func TestEverythingScalesToZero(t *testing.T) {
 		if annotation(t, s, autoscaling+"max-scale") < 1 {
 			t.Errorf("%s: max-scale is not set", name)
 		}
-		if c := s.Spec.Template.Spec.ContainerConcurrency; c == nil || *c < 1 {
+		// The gateway limits its requests itself; see TestGatewayScale.
+		if c := s.Spec.Template.Spec.ContainerConcurrency; name != "gateway" && (c == nil || *c < 1) {
 			t.Errorf("%s: containerConcurrency is not set", name)
 		}
 		// 021-network-functions.yaml allows requests from the activator only.
@@ -112,8 +113,8 @@ func TestTimeLimits(t *testing.T) {
 		longest  time.Duration // duration of one request
 	}{
 		{"auth", 10 * time.Second},
-		// The largest upload at 1 MB/s, but at least an hour.
-		{"gateway", max(time.Hour, largestUpload(t))},
+		// The largest upload at 1 MB/s, but at least an hour, and the wait for its turn.
+		{"gateway", max(time.Hour, largestUpload(t)) + transferWait(t)},
 		{"converter", longestConversion(t) + 5*time.Minute},
 		{"notification", longestNotification(t) + 30*time.Second},
 	} {
@@ -136,6 +137,11 @@ func TestTimeLimits(t *testing.T) {
 func largestUpload(t *testing.T) time.Duration {
 	f, _ := findFunction(t, "gateway")
 	return time.Duration(integer(t, f.setting(t, "MAX_UPLOAD_BYTES"))/1e6) * time.Second
+}
+
+func transferWait(t *testing.T) time.Duration {
+	f, _ := findFunction(t, "gateway")
+	return duration(t, f.setting(t, "TRANSFER_WAIT"))
 }
 
 func longestConversion(t *testing.T) time.Duration {
@@ -180,14 +186,35 @@ func TestConsumerTimeout(t *testing.T) {
 }
 
 func TestGatewayMemory(t *testing.T) {
-	const uploadBuffer = 16 << 20 // of GridFS
-	f, s := findFunction(t, "gateway")
-	uploads := integer(t, f.setting(t, "MAX_UPLOADS"))
-	if limit := f.container.Resources.Limits.Memory().Value(); limit < uploads*uploadBuffer+(200<<20) {
-		t.Errorf("memory limit of %d MiB is too low for %d uploads", limit>>20, uploads)
+	const uploadBuffer, downloadBuffer = 16 << 20, 4 << 20 // of GridFS
+	f, _ := findFunction(t, "gateway")
+	uploads, downloads := integer(t, f.setting(t, "MAX_UPLOADS")), integer(t, f.setting(t, "MAX_DOWNLOADS"))
+	if limit := f.container.Resources.Limits.Memory().Value(); limit < uploads*uploadBuffer+downloads*downloadBuffer+(200<<20) {
+		t.Errorf("memory limit of %d MiB is too low for %d uploads and %d downloads", limit>>20, uploads, downloads)
 	}
-	if c := *s.Spec.Template.Spec.ContainerConcurrency; c > uploads {
-		t.Errorf("containerConcurrency %d, MAX_UPLOADS %d: the gateway would reject requests from Knative", c, uploads)
+}
+
+// A burst of uploads is limited by the store, so it must not start many gateways. And
+// Knative must not limit requests: a login would wait behind uploads that take hours.
+func TestGatewayScale(t *testing.T) {
+	const burst, mostPods = 60, 2
+	f, s := findFunction(t, "gateway")
+	if c := s.Spec.Template.Spec.ContainerConcurrency; c == nil || *c != 0 {
+		t.Error("containerConcurrency must be 0: the gateway limits its requests itself")
+	}
+	if metric := s.Spec.Template.Annotations[autoscaling+"metric"]; metric != "concurrency" {
+		t.Errorf("metric is %q, want concurrency", metric)
+	}
+	const utilization = 70 // percent of the target; Knative's default
+	target := annotation(t, s, autoscaling+"target")
+	if pods := (burst*100 + target*utilization - 1) / max(1, target*utilization); pods > mostPods {
+		t.Errorf("%d uploads start %d pods, want at most %d: target is %d", burst, pods, mostPods, target)
+	}
+	if n := annotation(t, s, autoscaling+"max-scale"); n > mostPods {
+		t.Errorf("max-scale is %d, want at most %d: all pods write to one store", n, mostPods)
+	}
+	if own, all := integer(t, f.setting(t, "MAX_UPLOADS_PER_USER")), integer(t, f.setting(t, "MAX_UPLOADS")); 2*own > all {
+		t.Errorf("MAX_UPLOADS_PER_USER is %d of MAX_UPLOADS %d: one or two users could take all", own, all)
 	}
 }
 

@@ -7,10 +7,9 @@ import (
 	"context"
 	"embed"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
-
-	"golang.org/x/sync/semaphore"
 
 	"mp3converter/functions/gateway/page"
 	"mp3converter/shared/jobs"
@@ -22,11 +21,28 @@ import (
 
 // Config limits the load that the gateway accepts.
 type Config struct {
-	MaxUpload   int64         `envconfig:"MAX_UPLOAD_BYTES" default:"5368709120"` // bytes of one file
-	MaxUploads  int64         `envconfig:"MAX_UPLOADS" default:"16"`              // concurrent uploads; each needs about 10 MB of memory
-	IdleTimeout time.Duration `envconfig:"STALL_TIMEOUT" default:"60s"`           // how long a transfer may pause before it is aborted
-	Quota       Quota
-	Policy      jobs.Policy
+	MaxUpload int64 `envconfig:"MAX_UPLOAD_BYTES" default:"5368709120"` // bytes of one file
+
+	// Requests that run at a time in this process, in all and for each user. An upload
+	// takes about 10 MB of memory, a download 4 MB, and a wait reads its job every
+	// second or two.
+	MaxUploads       int64 `envconfig:"MAX_UPLOADS" default:"32"`
+	MaxUserUploads   int64 `envconfig:"MAX_UPLOADS_PER_USER" default:"8"`
+	MaxDownloads     int64 `envconfig:"MAX_DOWNLOADS" default:"64"`
+	MaxUserDownloads int64 `envconfig:"MAX_DOWNLOADS_PER_USER" default:"16"`
+	MaxWaits         int64 `envconfig:"MAX_WAITS" default:"256"`
+	MaxUserWaits     int64 `envconfig:"MAX_WAITS_PER_USER" default:"64"`
+
+	// TransferWait is how long an upload or a download may wait for one of those places.
+	TransferWait time.Duration `envconfig:"TRANSFER_WAIT" default:"10m"`
+
+	// A transfer that is slower than MinRate, in bytes per second, for IdleTimeout is
+	// aborted.
+	MinRate     int64         `envconfig:"MIN_TRANSFER_RATE" default:"4096"`
+	IdleTimeout time.Duration `envconfig:"STALL_TIMEOUT" default:"60s"`
+
+	Quota  Quota
+	Policy jobs.Policy
 }
 
 // Validate returns an error that names the invalid variable.
@@ -34,13 +50,32 @@ func (c Config) Validate() error {
 	switch {
 	case c.MaxUpload < 1:
 		return errors.New("MAX_UPLOAD_BYTES must be positive")
-	case c.MaxUploads < 1:
-		return errors.New("MAX_UPLOADS must be positive")
+	case c.TransferWait <= 0:
+		return errors.New("TRANSFER_WAIT must be positive")
+	case c.MinRate < 1:
+		return errors.New("MIN_TRANSFER_RATE must be positive")
 	case c.IdleTimeout < time.Second:
 		return errors.New("STALL_TIMEOUT must be at least 1s")
 	}
+	for name, n := range map[string]int64{
+		"MAX_UPLOADS": c.MaxUploads, "MAX_UPLOADS_PER_USER": c.MaxUserUploads,
+		"MAX_DOWNLOADS": c.MaxDownloads, "MAX_DOWNLOADS_PER_USER": c.MaxUserDownloads,
+		"MAX_WAITS": c.MaxWaits, "MAX_WAITS_PER_USER": c.MaxUserWaits,
+	} {
+		if n < 1 {
+			return fmt.Errorf("%s must be positive", name)
+		}
+	}
 	return errors.Join(c.Quota.Validate(), c.Policy.Validate())
 }
+
+const (
+	// maxWaiting is how many uploads or downloads wait for a place; each takes about
+	// 30 kB of memory.
+	maxWaiting = 1024
+	// maxUserWaiting is how many of them may be of one user.
+	maxUserWaiting = 128
+)
 
 //go:embed openapi.yaml
 var openAPI embed.FS
@@ -58,8 +93,8 @@ type Deps struct {
 // Gateway serves the public API. It is safe for concurrent use.
 type Gateway struct {
 	Deps
-	config  Config
-	uploads *semaphore.Weighted
+	config                    Config
+	uploads, downloads, waits *pool
 }
 
 // New returns a gateway, or an error that names the invalid variable.
@@ -67,7 +102,15 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	return &Gateway{Deps: deps, config: cfg, uploads: semaphore.NewWeighted(cfg.MaxUploads)}, nil
+	return &Gateway{
+		Deps:   deps,
+		config: cfg,
+		uploads: newPool(poolLimits{running: cfg.MaxUploads, userRunning: cfg.MaxUserUploads,
+			waiting: maxWaiting, userWaiting: maxUserWaiting, wait: cfg.TransferWait}),
+		downloads: newPool(poolLimits{running: cfg.MaxDownloads, userRunning: cfg.MaxUserDownloads,
+			waiting: maxWaiting, userWaiting: maxUserWaiting, wait: cfg.TransferWait}),
+		waits: newPool(poolLimits{running: cfg.MaxWaits, userRunning: cfg.MaxUserWaits, wait: cfg.TransferWait}),
+	}, nil
 }
 
 // Handler returns the handler of the gateway's routes.
@@ -79,7 +122,7 @@ func (g *Gateway) Handler() http.Handler {
 	for pattern, h := range page.Routes() {
 		mux.Handle(pattern, h)
 	}
-	return lingeringClose(problem.Mux(mux), g.config.IdleTimeout)
+	return lingeringClose(problem.Mux(mux), lingerTimeout)
 }
 
 func (g *Gateway) routes() map[string]http.Handler {

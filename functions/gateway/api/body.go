@@ -34,10 +34,10 @@ type uploadBody struct {
 // openBody reads the request up to the file, and rejects files that are not
 // videos. It buffers only the first bytes of the file.
 func (g *Gateway) openBody(w http.ResponseWriter, r *http.Request) (uploadBody, error) {
-	reader := requestErrorReader{&idleTimeoutReader{
+	reader := requestErrorReader{&pacedReader{
 		body:    http.MaxBytesReader(w, r.Body, g.config.MaxUpload+formOverhead),
 		control: http.NewResponseController(w),
-		timeout: g.config.IdleTimeout,
+		pace:    g.newPace(),
 	}}
 	fields := r.URL.Query()
 	var b uploadBody

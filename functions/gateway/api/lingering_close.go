@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"io"
+	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -13,13 +14,19 @@ const (
 	lingerTimeout = 30 * time.Second
 	// lingerIdleTimeout is how long it may pause.
 	lingerIdleTimeout = 2 * time.Second
+	// maxLinger is how many rejected clients may continue to send at a time.
+	maxLinger = 64
+	// maxClientLinger is how many of them may have the same address.
+	maxClientLinger = 16
 )
 
 // lingeringClose is middleware that lets a client read the response even if it
 // is still sending. TCP resets a connection that is closed with unread data, and
 // the client may lose the response. So the response is sent at once and in full,
-// and the rest of the request is discarded for a while before the close.
-func lingeringClose(h http.Handler, idleTimeout time.Duration) http.Handler {
+// and the rest of the request is discarded for a while before the close. Clients
+// beyond the limits have their connection closed at once.
+func lingeringClose(h http.Handler, timeout time.Duration) http.Handler {
+	places := newPool(poolLimits{running: maxLinger, userRunning: maxClientLinger, wait: timeout})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// These have no body, and downloads must not be buffered.
 		if r.ContentLength == 0 || r.Method == http.MethodGet || r.Method == http.MethodHead {
@@ -28,18 +35,26 @@ func lingeringClose(h http.Handler, idleTimeout time.Duration) http.Handler {
 		}
 		control := http.NewResponseController(w)
 		// Response writers without a connection, as in tests, return errors.
-		_ = control.SetReadDeadline(time.Now().Add(idleTimeout))
 		_ = control.EnableFullDuplex()
 		expectsContinue := r.Header.Get("Expect") != ""
 		body := &trackedBody{ReadCloser: r.Body}
 		r.Body = body
 		buffered := &bufferedResponse{ResponseWriter: w}
 		h.ServeHTTP(buffered, r)
-		if !body.ended && r.Header.Get("X-Forwarded-For") != "" {
+		if body.ended {
+			buffered.send()
+			return
+		}
+		end := time.Now().Add(timeout)
+		release, err := places.acquire(r.Context(), clientAddress(r))
+		if err == nil {
+			defer release()
+		}
+		if err == nil && r.Header.Get("X-Forwarded-For") != "" {
 			// Proxies such as Knative's may drop a response that arrives
 			// while they are sending, and report a broken connection to the
 			// client. So the request is read first.
-			discard(control, body)
+			discard(control, body, end)
 		}
 		if !body.ended {
 			w.Header().Set("Connection", "close")
@@ -49,13 +64,26 @@ func lingeringClose(h http.Handler, idleTimeout time.Duration) http.Handler {
 			return
 		}
 		_ = control.Flush()
-		discard(control, body)
+		if err != nil {
+			_ = control.SetReadDeadline(time.Now()) // or the server would read some of the rest
+			return
+		}
+		discard(control, body, end)
 	})
 }
 
-// discard reads from body until its end, or until the client takes too long.
-func discard(control *http.ResponseController, body io.Reader) {
-	end := time.Now().Add(lingerTimeout)
+// clientAddress tells clients apart. A client may invent the header; the limit for all
+// clients holds nevertheless.
+func clientAddress(r *http.Request) string {
+	if forwarded := r.Header.Get("X-Forwarded-For"); forwarded != "" {
+		return forwarded
+	}
+	host, _, _ := net.SplitHostPort(r.RemoteAddr)
+	return host
+}
+
+// discard reads from body until its end, until the client pauses, or until the given time.
+func discard(control *http.ResponseController, body io.Reader, end time.Time) {
 	buf := make([]byte, 32<<10)
 	for now := time.Now(); now.Before(end); now = time.Now() {
 		if err := control.SetReadDeadline(now.Add(lingerIdleTimeout)); err != nil {

@@ -1,10 +1,13 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httputil"
+	"os"
 	"time"
 
 	"mp3converter/shared/forwarded"
@@ -38,6 +41,10 @@ func WakeAuth(ctx context.Context, address string) {
 // reachable only inside the cluster. It hands on the client's address, by which auth
 // limits attempts, and signs it with keys.
 func AuthProxy(address string, keys token.Keys, clients forwarded.Config) (http.Handler, error) {
+	return newAuthProxy(address, keys, clients, authTimeout)
+}
+
+func newAuthProxy(address string, keys token.Keys, clients forwarded.Config, timeout time.Duration) (http.Handler, error) {
 	if err := clients.Validate(); err != nil {
 		return nil, err
 	}
@@ -46,7 +53,7 @@ func AuthProxy(address string, keys token.Keys, clients forwarded.Config) (http.
 		return nil, err
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.ResponseHeaderTimeout = authTimeout
+	transport.ResponseHeaderTimeout = timeout
 	proxy := &httputil.ReverseProxy{
 		Transport: transport,
 		Rewrite: func(r *httputil.ProxyRequest) {
@@ -58,13 +65,29 @@ func AuthProxy(address string, keys token.Keys, clients forwarded.Config) (http.
 			return nil
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
-			var size *http.MaxBytesError
-			if errors.As(err, &size) {
-				problem.Write(w, r, problem.BadRequest.WithDetail("The body is larger than %d bytes.", size.Limit))
-				return
-			}
 			problem.Write(w, r, problem.Unavailable.WithCause(err))
 		},
 	}
-	return http.MaxBytesHandler(proxy, maxAuthBody), nil
+	return readBody(proxy), nil
+}
+
+// readBody is middleware that reads the body before h is called. The auth function
+// serves few requests at a time, and a slow client must not take the place of one.
+func readBody(h http.Handler) http.Handler {
+	return problem.Handler(func(w http.ResponseWriter, r *http.Request) error {
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxAuthBody))
+		var size *http.MaxBytesError
+		switch {
+		case errors.As(err, &size):
+			return problem.BadRequest.WithDetail("The body is larger than %d bytes.", size.Limit)
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return problem.RequestTimeout
+		case err != nil:
+			return problem.BadRequest.WithCause(err)
+		}
+		r = r.Clone(r.Context())
+		r.Body, r.ContentLength, r.TransferEncoding = io.NopCloser(bytes.NewReader(body)), int64(len(body)), nil
+		h.ServeHTTP(w, r)
+		return nil
+	})
 }

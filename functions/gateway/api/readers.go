@@ -60,23 +60,22 @@ func (l *limitedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// idleTimeoutReader reads a request body. It extends the connection's read
-// deadline while data keeps arriving, so that a body may take any time.
-type idleTimeoutReader struct {
-	body     io.Reader
-	control  *http.ResponseController
-	timeout  time.Duration
-	extended time.Time // when the deadline was last moved
+// pacedReader reads a request body, which may take any time, as long as the client keeps
+// to the pace.
+type pacedReader struct {
+	body    io.Reader
+	control *http.ResponseController
+	pace    *pace
 }
 
-func (r *idleTimeoutReader) Read(p []byte) (int, error) {
-	// Once a second is enough, and saves system calls.
-	if now := time.Now(); now.Sub(r.extended) > time.Second {
-		r.extended = now
-		// Response writers without a connection, as in tests, have no deadlines.
-		_ = r.control.SetReadDeadline(now.Add(r.timeout + time.Second))
-	}
-	return r.body.Read(p)
+func (r *pacedReader) Read(p []byte) (int, error) {
+	begun := time.Now()
+	// Without credit the deadline has passed, and the read fails. Response writers
+	// without a connection, as in tests, have no deadlines.
+	_ = r.control.SetReadDeadline(begun.Add(r.pace.credit))
+	n, err := r.body.Read(p)
+	r.pace.record(int64(n), time.Since(begun))
+	return n, err
 }
 
 // errRequestBody marks an error of reading the request, as opposed to storing it.

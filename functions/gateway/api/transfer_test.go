@@ -78,12 +78,15 @@ func TestStalledUpload(t *testing.T) {
 // An upload may take much longer than the idle timeout if it never pauses that long.
 func TestSlowUploadSucceeds(t *testing.T) {
 	t.Parallel()
-	s := startGateway(t, func(g *setup) { g.Config.IdleTimeout = 200 * time.Millisecond })
+	s := startGateway(t, func(g *setup) {
+		g.Config.IdleTimeout = 2 * time.Second // a busy machine may pause for a second
+		g.Config.MinRate = 100
+	})
 	c := s.dial(t, s.authorizationHeader(), fmt.Sprintf("Content-Length: %d", len(video)))
-	pace := time.NewTicker(100 * time.Millisecond)
+	pace := time.NewTicker(200 * time.Millisecond)
 	defer pace.Stop()
 	for rest := video; len(rest) > 0; <-pace.C {
-		n := min(len(rest), len(video)/30+1) // takes 3 s
+		n := min(len(rest), len(video)/25+1) // takes 5 s
 		if _, err := c.Write(rest[:n]); err != nil {
 			t.Fatal(err)
 		}
@@ -97,6 +100,21 @@ func TestSlowUploadSucceeds(t *testing.T) {
 	if res.StatusCode != http.StatusAccepted {
 		t.Errorf("status %d", res.StatusCode)
 	}
+}
+
+// readResponse reads a response and returns its status and body.
+func readResponse(t *testing.T, c net.Conn) (int, string) {
+	t.Helper()
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, string(b)
 }
 
 // checkProblemOn reads a response and checks that it is a problem of kind want.

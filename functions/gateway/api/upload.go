@@ -39,10 +39,12 @@ func (g *Gateway) handleUpload(w http.ResponseWriter, r *http.Request, user toke
 	if err := g.checkQuota(r.Context(), user.Subject, max(r.ContentLength, 0)); err != nil {
 		return err
 	}
-	if !g.uploads.TryAcquire(1) {
-		return problem.Busy.WithRetryAfter(5 * time.Second)
+	// Until there is a place nothing of the body is read, so TCP makes the client wait.
+	release, err := g.uploads.acquire(r.Context(), user.Subject)
+	if err != nil {
+		return err
 	}
-	defer g.uploads.Release(1)
+	defer release()
 
 	job := jobs.Job{ID: id.New(), Owner: user.Subject, Email: user.Email}
 	ctx := logs.With(r.Context(), slog.String("job", job.ID))

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -177,40 +176,6 @@ func TestUploadNamesTheLimit(t *testing.T) {
 		if got := decode[struct{ Detail string }](t, b).Detail; got != "The limit is 1048576 bytes." {
 			t.Errorf("%s: detail %q", name, got)
 		}
-	}
-}
-
-func TestConcurrentUploadsAreLimited(t *testing.T) {
-	s := startGateway(t, func(g *setup) { g.Config.MaxUploads = 1 })
-	first, feed := io.Pipe()
-	answered := make(chan int)
-	go func() {
-		req, _ := http.NewRequest("POST", s.url+"/upload", first)
-		req.Header.Set("Authorization", "Bearer "+s.token)
-		req.Header.Set("Content-Type", "video/mp4")
-		res, err := s.client.Do(req)
-		if err != nil {
-			t.Error(err)
-			answered <- 0
-			return
-		}
-		res.Body.Close()
-		answered <- res.StatusCode
-	}()
-	feed.Write(video)
-	waitUntil(t, "the first upload has begun", func() bool { return s.files(t, "videos") > 0 })
-
-	res, b := s.upload(t, form{file{"b.mp4", video}})
-	checkProblem(t, res, b, problem.Busy)
-	if seconds, err := strconv.Atoi(res.Header.Get("Retry-After")); err != nil || seconds < 1 {
-		t.Errorf("Retry-After %q", res.Header.Get("Retry-After"))
-	}
-	feed.Close()
-	if status := <-answered; status != http.StatusAccepted {
-		t.Errorf("the first upload got status %d", status)
-	}
-	if res, b := s.upload(t, form{file{"c.mp4", video}}); res.StatusCode != http.StatusAccepted {
-		t.Errorf("the third upload: %d %s", res.StatusCode, b)
 	}
 }
 

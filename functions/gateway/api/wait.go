@@ -13,8 +13,9 @@ import (
 const (
 	// maxWait is the longest wait, below the timeouts of common proxies.
 	maxWait = 240 * time.Second
-	// pollInterval is how often a waiting request reads the job.
-	pollInterval = 500 * time.Millisecond
+	// A waiting request reads the job at intervals of a tenth of the time that it has
+	// waited, within these limits.
+	minPollInterval, maxPollInterval = 500 * time.Millisecond, 2 * time.Second
 )
 
 // waitForJob is ownedJob with long polling: with the query parameter
@@ -29,16 +30,23 @@ func (g *Gateway) waitForJob(r *http.Request, user token.Claims, id string) (job
 	if err != nil || seconds < 0 {
 		return j, problem.BadRequest.WithDetail("wait must be a number of seconds.")
 	}
+	if seconds == 0 {
+		return j, nil
+	}
+	release, err := g.waits.acquire(r.Context(), user.Subject)
+	if err != nil {
+		return j, err
+	}
+	defer release()
+	begun := time.Now()
 	deadline := time.After(time.Duration(min(seconds, int(maxWait.Seconds()))) * time.Second)
-	ticker := time.NewTicker(pollInterval)
-	defer ticker.Stop()
 	for !j.State.Final() {
 		select {
 		case <-r.Context().Done():
 			return j, r.Context().Err()
 		case <-deadline:
 			return j, nil
-		case <-ticker.C:
+		case <-time.After(max(minPollInterval, min(time.Since(begun)/10, maxPollInterval))):
 			if j, err = g.ownedJob(r, user, id); err != nil {
 				return j, err
 			}

@@ -399,7 +399,7 @@ function finishUpload(upload, request, mine) {
   const e = requestError(request.status, request.responseText, request.getResponseHeader("Retry-After"));
   if (request.status === 401) {
     if (mine === session) handleUnauthorized(e);
-  } else if (e.code === "busy" && upload.tries++ < 10) {
+  } else if ((e.code === "busy" || e.code === "too_many_requests") && upload.tries++ < 10) {
     upload.state = "pausing";
     updateRow(upload.row, "waiting", "Waiting: the service is busy", null, ["Cancel", () => cancelUpload(upload)]);
     setTimeout(() => { if (uploads.has(upload)) { enqueue(upload); startUploads(); } }, 1000 * (e.after || 5));

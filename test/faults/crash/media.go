@@ -75,3 +75,5 @@ func (s mediaStore) Open(ctx context.Context, id string) (media.Object, io.ReadS
 func (s mediaStore) List(ctx context.Context, before time.Time, after string, limit int) ([]media.Object, error) {
 	return s.store.List(ctx, before, after, limit)
 }
+
+func (s mediaStore) Free(ctx context.Context) (int64, error) { return s.store.Free(ctx) }
