@@ -63,8 +63,9 @@ func (g *Gateway) handleDeleteJob(w http.ResponseWriter, r *http.Request, user t
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), storeTimeout)
-	defer cancel()
+	// Not interrupted when the client leaves. The stores limit the time of each of
+	// their operations; a limit for all of them would fail a slow store that works.
+	ctx := context.WithoutCancel(r.Context())
 	cancelled, err := g.Jobs.Update(ctx, j.ID, func(j *jobs.Job) error {
 		return j.Cancel(g.config.Policy, g.Jobs.Now())
 	})
