@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"mp3converter/shared/forwarded"
 	"mp3converter/shared/media"
 	"mp3converter/shared/problem"
 )
@@ -265,7 +266,7 @@ func TestSlowLoginDoesNotReachAuth(t *testing.T) {
 		fmt.Fprintf(w, "%d bytes, length %d", len(b), r.ContentLength)
 	}))
 	defer auth.Close()
-	proxy, err := AuthProxy(auth.URL)
+	proxy, err := AuthProxy(auth.URL, testKeys(t, 'x'), forwarded.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"mp3converter/shared/forwarded"
 	"mp3converter/shared/jobs"
 	"mp3converter/shared/problem"
 )
@@ -101,7 +102,7 @@ func TestAuthResponseHasOneRequestID(t *testing.T) {
 	defer auth.Close()
 	s := startGateway(t, func(g *setup) {
 		var err error
-		if g.Auth, err = AuthProxy(auth.URL); err != nil {
+		if g.Auth, err = AuthProxy(auth.URL, g.Keys, forwarded.Config{}); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -118,7 +119,7 @@ func TestAuthDoesNotAnswer(t *testing.T) {
 	defer close(hang)
 	s := startGateway(t, func(g *setup) {
 		var err error
-		if g.Auth, err = newAuthProxy(auth.URL, 200*time.Millisecond); err != nil {
+		if g.Auth, err = newAuthProxy(auth.URL, g.Keys, forwarded.Config{}, 200*time.Millisecond); err != nil {
 			t.Fatal(err)
 		}
 	})

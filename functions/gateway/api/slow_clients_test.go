@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"mp3converter/shared/forwarded"
 	"mp3converter/shared/media"
 )
 
@@ -108,7 +109,7 @@ func startAuth(t testing.TB) http.Handler {
 		io.WriteString(w, "token")
 	}))
 	t.Cleanup(auth.Close)
-	proxy, err := AuthProxy(auth.URL)
+	proxy, err := AuthProxy(auth.URL, testKeys(t, 'x'), forwarded.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
