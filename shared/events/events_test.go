@@ -67,6 +67,17 @@ func TestJobErrors(t *testing.T) {
 	}
 }
 
+// RabbitmqSource sends an event as headers, which may be missing one by one.
+func TestIncompleteHeaders(t *testing.T) {
+	for _, name := range []string{"Ce-Id", "Ce-Source", "Ce-Type", "Ce-Specversion"} {
+		r := binary(New(VideoUploaded, "t", id.New()))
+		r.Header.Del(name)
+		if job, err := JobID(httptest.NewRecorder(), r, VideoUploaded); err == nil {
+			t.Errorf("without %s: accepted as %q", name, job)
+		}
+	}
+}
+
 func TestJobLimit(t *testing.T) {
 	e := New(VideoUploaded, "t", id.New())
 	e.SetExtension("padding", strings.Repeat("x", MaxBytes))

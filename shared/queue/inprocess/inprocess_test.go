@@ -3,6 +3,7 @@ package inprocess
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -177,6 +178,24 @@ func TestSlotsAreFreed(t *testing.T) {
 	}
 }
 
+// As in an HTTP server, an informational status is not the final one.
+func TestInformationalStatus(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := New("test")
+		q.drop = func(_ context.Context, _ message, err error) { t.Errorf("dropped: %v", err) }
+		handle(q, func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusEarlyHints)
+			w.WriteHeader(http.StatusNoContent)
+		}, 1)
+		defer run(t, q)()
+		wake(t, q)
+		synctest.Wait()
+		if n := len(q.consumers[queue.Video.Name].slots); n != 0 {
+			t.Errorf("%d events are not acknowledged", n)
+		}
+	})
+}
+
 func TestConcurrentDeliveries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var now, most atomic.Int32
@@ -282,36 +301,83 @@ func TestShutdown(t *testing.T) {
 	})
 }
 
-// Publishers race with the end of Run. Every accepted event is delivered or lost
-// with the process, and nothing blocks.
+// Publishers race with the end of Run. Every accepted event has been delivered once or
+// is still in the queue, and nothing happens after the end.
 func TestWakeDuringShutdown(t *testing.T) {
+	const enough = 200 // deliveries before the end
 	q := New("test")
 	q.capacity = 50
-	var delivered atomic.Int64
-	handle(q, func(http.ResponseWriter, *http.Request) { delivered.Add(1) }, 4)
+	var mu sync.Mutex
+	delivered := map[string]int{}
+	running := make(chan struct{})
+	handle(q, func(_ http.ResponseWriter, r *http.Request) {
+		e, err := cloudevents.NewEventFromHTTPRequest(r)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		delivered[e.Subject()]++
+		if len(delivered) == enough && delivered[e.Subject()] == 1 {
+			close(running)
+		}
+	}, 4)
 	stop := run(t, q)
-	var wg sync.WaitGroup
-	var accepted atomic.Int64
+	var ended atomic.Bool
+	accepted := map[string]bool{}
+	publish := func() error {
+		jobID, late := id.New(), ended.Load()
+		err := q.Wake(t.Context(), queue.Video, jobID)
+		if err == nil {
+			mu.Lock()
+			accepted[jobID] = true
+			mu.Unlock()
+		}
+		if late && !errors.Is(err, ErrClosed) {
+			return fmt.Errorf("Wake after the end of Run: %v, want ErrClosed", err)
+		}
+		return err
+	}
+	var publishers sync.WaitGroup
 	for range 8 {
-		wg.Go(func() {
+		publishers.Go(func() {
 			for {
-				err := q.Wake(t.Context(), queue.Video, id.New())
-				switch {
-				case err == nil:
-					accepted.Add(1)
+				switch err := publish(); {
 				case errors.Is(err, ErrClosed):
 					return
-				case !errors.Is(err, ErrFull):
+				case err != nil && !errors.Is(err, ErrFull):
 					t.Error(err)
 					return
 				}
 			}
 		})
 	}
-	stop()
-	wg.Wait()
-	if d, a := delivered.Load(), accepted.Load(); d > a || a-d > int64(q.capacity) {
-		t.Errorf("%d events delivered of %d accepted, with a capacity of %d", d, a, q.capacity)
+	wait(t, "the first deliveries", running)
+	done, stopped := make(chan struct{}), make(chan struct{})
+	go func() { stop(); ended.Store(true); close(stopped) }()
+	go func() { publishers.Wait(); close(done) }()
+	wait(t, "the publishers", done)
+	wait(t, "Run", stopped)
+
+	mu.Lock()
+	defer mu.Unlock()
+	for jobID, n := range delivered {
+		if n != 1 || !accepted[jobID] {
+			t.Errorf("an event was delivered %d times, accepted: %v", n, accepted[jobID])
+		}
+	}
+	if left := len(q.consumers[queue.Video.Name].slots); len(accepted) != len(delivered)+left {
+		t.Errorf("%d events accepted, %d delivered and %d left in the queue", len(accepted), len(delivered), left)
+	}
+}
+
+func wait(t *testing.T, what string, done <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-done:
+	case <-time.After(time.Minute):
+		t.Fatalf("waiting for %s took more than a minute", what)
 	}
 }
 
