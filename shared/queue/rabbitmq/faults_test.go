@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"mp3converter/shared/events"
 	"mp3converter/shared/id"
 	"mp3converter/test/rabbitmqtest"
+	"mp3converter/test/toxic"
 )
 
 // newEvent returns an event like those of Wake.
@@ -31,6 +33,35 @@ func eventually(t *testing.T, what string, try func() error) {
 		}
 	}
 	t.Fatalf("%s: %v", what, err)
+}
+
+// patience is how long a publisher with a limit of a second may take to fail. It is
+// long because the machine may be slow.
+const patience = 30 * time.Second
+
+// within calls f and fails the test if it does not return.
+func within(t *testing.T, what string, f func() error) error {
+	t.Helper()
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(patience):
+		t.Fatalf("%s has not ended after %v", what, patience)
+		return nil
+	}
+}
+
+// newQuickPublisher returns a publisher with a limit of a second.
+func newQuickPublisher(t *testing.T, url string) *Publisher {
+	t.Helper()
+	p, err := New(Config{URL: url, Timeout: time.Second}, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	return p
 }
 
 // One broker for all faults, because each start takes seconds.
@@ -96,28 +127,68 @@ func TestFaults(t *testing.T) {
 		eventually(t, "publish", func() error { return publish(newEvent()) })
 	})
 
-	t.Run("a memory alarm", func(t *testing.T) {
-		quick, err := New(Config{URL: s.URL, Timeout: 2 * time.Second}, "test")
-		if err != nil {
+	t.Run("the queue is deleted", func(t *testing.T) {
+		const other = "deleted"
+		rabbitmqtest.Declare(t, s.URL, other)
+		if err := p.publish(t.Context(), other, newEvent()); err != nil {
 			t.Fatal(err)
 		}
-		defer quick.Close()
-		eventually(t, "publish before the alarm", func() error { return quick.publish(t.Context(), queue, newEvent()) })
-		s.Ctl(t, "set_vm_memory_high_watermark", "0.000001")
-		eventually(t, "publish during the alarm", func() error {
-			start := time.Now()
-			err := quick.publish(t.Context(), queue, newEvent())
-			if took := time.Since(start); took > 20*time.Second {
-				t.Errorf("Wake took %v, with a limit of 2s", took)
-			}
-			if err == nil {
-				return errors.New("no error")
-			}
-			return nil
-		})
-		s.Ctl(t, "set_vm_memory_high_watermark", "0.4")
-		eventually(t, "publish after the alarm", func() error { return quick.publish(t.Context(), queue, newEvent()) })
+		if _, err := rabbitmqtest.Channel(t, s.URL).QueueDelete(other, false, false, false); err != nil {
+			t.Fatal(err)
+		}
+		err := within(t, "publish", func() error { return p.publish(t.Context(), other, newEvent()) })
+		if !errors.Is(err, ErrNoQueue) {
+			t.Errorf("%v, want ErrNoQueue", err)
+		}
+		rabbitmqtest.Declare(t, s.URL, other)
+		eventually(t, "publish to the new queue", func() error { return p.publish(t.Context(), other, newEvent()) })
 	})
+
+	for _, alarm := range []struct {
+		name           string
+		raise, recover []string
+	}{
+		{"memory", []string{"set_vm_memory_high_watermark", "0.000001"}, []string{"set_vm_memory_high_watermark", "0.4"}},
+		{"disk", []string{"set_disk_free_limit", "1000000GB"}, []string{"set_disk_free_limit", "50MB"}},
+	} {
+		t.Run("out of "+alarm.name, func(t *testing.T) {
+			quick := newQuickPublisher(t, s.URL)
+			eventually(t, "publish before the alarm", func() error { return quick.publish(t.Context(), queue, newEvent()) })
+			s.Ctl(t, alarm.raise...)
+			// The first may be sent before the broker blocks the connection.
+			eventually(t, "publish during the alarm", func() error {
+				if err := within(t, "publish", func() error { return quick.publish(t.Context(), queue, newEvent()) }); err == nil {
+					return errors.New("no error")
+				}
+				return nil
+			})
+			s.Ctl(t, alarm.recover...)
+			eventually(t, "publish after the alarm", func() error { return quick.publish(t.Context(), queue, newEvent()) })
+		})
+	}
+
+	for _, fault := range toxic.Faults() {
+		t.Run("network/"+fault.Name, func(t *testing.T) {
+			broker, err := url.Parse(s.URL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			proxy := toxic.Start(t, broker.Host)
+			broker.Host = proxy.Addr
+			quick := newQuickPublisher(t, broker.String())
+			eventually(t, "publish before the fault", func() error { return quick.publish(t.Context(), queue, newEvent()) })
+			proxy.Apply(t, fault)
+			for i := range 3 { // over the open connection, and then over others
+				err := within(t, "publish", func() error { return quick.publish(t.Context(), queue, newEvent()) })
+				// Confirmations are short enough for the truncated connection.
+				if err == nil && fault.Name != "truncate response" {
+					t.Errorf("event %d was confirmed", i)
+				}
+			}
+			proxy.Heal(t)
+			eventually(t, "publish after the fault", func() error { return quick.publish(t.Context(), queue, newEvent()) })
+		})
+	}
 
 	t.Run("kill -9 while publishing", func(t *testing.T) {
 		ch := rabbitmqtest.Channel(t, s.URL)
