@@ -62,8 +62,8 @@ func run() error {
 
 // test runs the tests of a package, which save their rows in a directory.
 func test(pkg, rows string) error {
-	cmd := exec.Command("go", "test", "-count=1", "-v", "-timeout=40m", pkg)
-	cmd.Env = append(os.Environ(), "FAULTS=all", report.Variable+"="+rows)
+	cmd := exec.Command("go", "test", "-count=1", "-v", "-timeout=60m", pkg)
+	cmd.Env = append(os.Environ(), "FAULTS=all", report.Variable+"="+rows, "GOFLAGS="+os.Getenv("GOFLAGS")+" -buildvcs=false")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("%s: %w", pkg, err)

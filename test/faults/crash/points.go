@@ -52,7 +52,7 @@ func (c Control) Armed(point string) bool {
 	return err == nil
 }
 
-// Fail lets an effect such as "audio.Put" fail until Heal.
+// Fail lets audio.Put or videos.Put fail until Heal, or queue.Wake lose the wake-ups.
 func (c Control) Fail(effect string) error {
 	return os.WriteFile(filepath.Join(c.Dir, "fail-"+effect), nil, 0o600)
 }

@@ -17,8 +17,12 @@ var _ queue.Publisher = publisher{}
 // Queue wraps a publisher.
 func Queue(q queue.Publisher, c Control) queue.Publisher { return publisher{q, c} }
 
+// Wake loses the wake-up if queue.Wake is to fail.
 func (p publisher) Wake(ctx context.Context, q queue.Queue, jobID string) error {
-	err := p.queue.Wake(ctx, q, jobID)
+	var err error
+	if p.control.failed("queue.Wake") == nil {
+		err = p.queue.Wake(ctx, q, jobID)
+	}
 	if err == nil {
 		p.control.pass("queue.Wake " + q.Name)
 	}

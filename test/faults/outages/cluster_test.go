@@ -66,7 +66,7 @@ func serverFaults(t *testing.T, c *service.Cluster) []fault {
 		},
 		{
 			name: "cluster: RabbitMQ has no disk space", during: 10 * time.Second,
-			inject: func(t *testing.T) { c.Broker.Ctl(t, "set_disk_free_limit", "1000TB") },
+			inject: func(t *testing.T) { c.Broker.Ctl(t, "set_disk_free_limit", "1000000GB") },
 			heal:   func(t *testing.T) { c.Broker.Ctl(t, "set_disk_free_limit", "50MB") },
 		},
 		{

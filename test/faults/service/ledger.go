@@ -17,7 +17,7 @@ import (
 
 // settleTimeout is how long after a fault all jobs must have an outcome. The machine
 // may be slow; the table says how long it took.
-const settleTimeout = 4 * time.Minute
+const settleTimeout = 8 * time.Minute
 
 // leftoverTimeout is how long the janitor may take to remove what is old enough.
 const leftoverTimeout = 2 * time.Minute
@@ -73,10 +73,9 @@ func (l *Ledger) Settle(ctx context.Context) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.row.Accepted = len(l.jobs)
-	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
-	defer cancel()
+	deadline := time.Now().Add(settleTimeout)
 	for id, kind := range l.jobs {
-		j, err := l.await(ctx, id)
+		j, err := l.await(ctx, id, deadline)
 		if kind == Deleted && errors.Is(err, jobs.ErrNotFound) {
 			continue
 		}
@@ -100,17 +99,16 @@ func (l *Ledger) Settle(ctx context.Context) {
 }
 
 // await waits until a job is final and its user has been notified.
-func (l *Ledger) await(ctx context.Context, id string) (j jobs.Job, err error) {
+func (l *Ledger) await(ctx context.Context, id string, deadline time.Time) (jobs.Job, error) {
 	for {
-		j, err = l.service.Jobs.Get(ctx, id)
-		if errors.Is(err, jobs.ErrNotFound) || err == nil && j.State.Final() && !j.Notification.EndedAt.IsZero() {
+		j, err := l.service.Jobs.Get(ctx, id)
+		switch {
+		case errors.Is(err, jobs.ErrNotFound), err == nil && j.State.Final() && !j.Notification.EndedAt.IsZero():
 			return j, err
-		}
-		select {
-		case <-ctx.Done():
+		case time.Now().After(deadline), ctx.Err() != nil:
 			return j, errors.Join(errors.New("no outcome"), err)
-		case <-time.After(50 * time.Millisecond):
 		}
+		time.Sleep(50 * time.Millisecond)
 	}
 }
 

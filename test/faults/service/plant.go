@@ -69,8 +69,14 @@ func (u *User) plant(ctx context.Context, l *Ledger, s *Service, j jobs.Job, kin
 // PlantOrphans stores files that no record names.
 func (u *User) PlantOrphans(ctx context.Context, s *Service) error {
 	for _, store := range []media.Store{s.Videos, s.Audio} {
-		key := fmt.Sprintf("%.8s%s", id.Before(time.Now().Add(-old)), id.New()[8:])
-		if _, err := store.Put(ctx, media.Object{ID: key, Job: id.New(), Name: "orphan"}, bytes.NewReader(u.video)); err != nil {
+		var err error
+		for range 5 { // the janitor may take an unfinished write for an old one
+			key := fmt.Sprintf("%.8s%s", id.Before(time.Now().Add(-old)), id.New()[8:])
+			if _, err = store.Put(ctx, media.Object{ID: key, Job: id.New(), Name: "orphan"}, bytes.NewReader(u.video)); err == nil {
+				break
+			}
+		}
+		if err != nil {
 			return err
 		}
 	}
