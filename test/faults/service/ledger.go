@@ -75,17 +75,17 @@ func (l *Ledger) Settle(ctx context.Context) {
 	l.row.Accepted = len(l.jobs)
 	deadline := time.Now().Add(settleTimeout)
 	for id, kind := range l.jobs {
-		j, err := l.await(ctx, id, deadline)
+		j, err := l.await(ctx, id, kind, deadline)
 		if kind == Deleted && errors.Is(err, jobs.ErrNotFound) {
 			continue
 		}
 		switch {
 		case kind == Cancelled && errors.Is(err, jobs.ErrNotFound):
 			// A repeated request has deleted it.
+		case kind == Deleted:
+			l.problem(&l.row.LeftOver, "job %s is deleted, but %s: %v", id, j.State, err)
 		case err != nil:
 			l.problem(&l.row.Lost, "job %s: %v (%+v)", id, err, j)
-		case kind == Deleted:
-			l.problem(&l.row.LeftOver, "job %s is deleted, but %s", id, j.State)
 		default:
 			l.check(ctx, j, kind)
 		}
@@ -98,12 +98,14 @@ func (l *Ledger) Settle(ctx context.Context) {
 	}
 }
 
-// await waits until a job is final and its user has been notified.
-func (l *Ledger) await(ctx context.Context, id string, deadline time.Time) (jobs.Job, error) {
+// await waits until a job is final and its user has been notified, or until it is
+// deleted.
+func (l *Ledger) await(ctx context.Context, id string, kind Kind, deadline time.Time) (jobs.Job, error) {
 	for {
 		j, err := l.service.Jobs.Get(ctx, id)
+		ended := err == nil && j.State.Final() && !j.Notification.EndedAt.IsZero()
 		switch {
-		case errors.Is(err, jobs.ErrNotFound), err == nil && j.State.Final() && !j.Notification.EndedAt.IsZero():
+		case errors.Is(err, jobs.ErrNotFound), ended && kind != Deleted:
 			return j, err
 		case time.Now().After(deadline), ctx.Err() != nil:
 			return j, errors.Join(errors.New("no outcome"), err)
