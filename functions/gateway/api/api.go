@@ -41,6 +41,9 @@ type Config struct {
 	MinRate     int64         `envconfig:"MIN_TRANSFER_RATE" default:"4096"`
 	IdleTimeout time.Duration `envconfig:"STALL_TIMEOUT" default:"60s"`
 
+	// MinFree is how many bytes uploads leave free on the disk of the store.
+	MinFree int64 `envconfig:"MIN_FREE_BYTES" default:"1073741824"`
+
 	Quota  Quota
 	Policy jobs.Policy
 }
@@ -50,6 +53,8 @@ func (c Config) Validate() error {
 	switch {
 	case c.MaxUpload < 1:
 		return errors.New("MAX_UPLOAD_BYTES must be positive")
+	case c.MinFree < 0:
+		return errors.New("MIN_FREE_BYTES must be at least 0")
 	case c.TransferWait <= 0:
 		return errors.New("TRANSFER_WAIT must be positive")
 	case c.MinRate < 1:

@@ -12,6 +12,7 @@ func TestValidateNamesTheVariable(t *testing.T) {
 	for name, value := range map[string]string{
 		"MAX_UPLOAD_BYTES": "0", "MAX_UPLOADS": "0", "MAX_UPLOADS_PER_USER": "0", "MAX_DOWNLOADS": "0", "MAX_DOWNLOADS_PER_USER": "-1",
 		"MAX_WAITS": "0", "MAX_WAITS_PER_USER": "0", "TRANSFER_WAIT": "0s", "MIN_TRANSFER_RATE": "0", "STALL_TIMEOUT": "999ms",
+		"QUOTA_JOBS": "0", "QUOTA_BYTES": "0", "MIN_FREE_BYTES": "-1",
 	} {
 		t.Run(name, func(t *testing.T) {
 			var c Config

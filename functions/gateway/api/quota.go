@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"mp3converter/shared/problem"
@@ -40,6 +41,24 @@ func (g *Gateway) checkQuota(ctx context.Context, user string, size int64) error
 		return problem.TooManyJobs.WithDetail("The quota is %d jobs that are not finished.", q.Jobs).WithRetryAfter(time.Minute)
 	case used.Bytes+size > q.Bytes:
 		return problem.QuotaExceeded.WithDetail("The quota is %d bytes, of which %d are in use.", q.Bytes, used.Bytes)
+	}
+	return nil
+}
+
+// checkSpace returns an error if a video of this size would leave less than MinFree on
+// the disk of the store. MP3s, records and deletions need what is left. A store that
+// cannot tell is not limited.
+func (g *Gateway) checkSpace(ctx context.Context, size int64) error {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	free, err := g.Videos.Free(ctx)
+	switch {
+	case errors.Is(err, errors.ErrUnsupported):
+		return nil
+	case err != nil:
+		return problem.Unavailable.WithCause(err)
+	case free-size < g.config.MinFree:
+		return problem.NoSpace.WithCause(fmt.Errorf("%d bytes are free, and MIN_FREE_BYTES is %d", free, g.config.MinFree))
 	}
 	return nil
 }

@@ -2,11 +2,14 @@ package api
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"io"
 	"net/http"
 	"testing"
 
 	"mp3converter/shared/jobs"
+	"mp3converter/shared/media"
 	"mp3converter/shared/problem"
 )
 
@@ -52,5 +55,42 @@ func TestQuotaOfBytes(t *testing.T) {
 	j := s.mustUpload(t, "b.mp4")
 	if u, err := s.Jobs.Usage(t.Context(), j.Owner); err != nil || u != (jobs.Usage{Unfinished: 1, Bytes: size}) {
 		t.Errorf("usage %+v, %v", u, err)
+	}
+}
+
+// freeStore is a media store that reports its free space.
+type freeStore struct {
+	media.Store
+	free int64
+	err  error
+}
+
+func (f freeStore) Free(context.Context) (int64, error) { return f.free, f.err }
+
+func TestFreeSpace(t *testing.T) {
+	const minFree = 1000
+	size := int64(len(video))
+	for name, c := range map[string]struct {
+		store freeStore
+		want  *problem.Kind
+	}{
+		"enough":                {freeStore{free: minFree + size}, nil},
+		"a byte too few":        {freeStore{free: minFree + size - 1}, &problem.NoSpace},
+		"store cannot tell":     {freeStore{err: errors.ErrUnsupported}, nil},
+		"store does not answer": {freeStore{err: errBroken}, &problem.Unavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := startGateway(t, func(g *setup) {
+				c.store.Store = g.Videos
+				g.Config.MinFree, g.Videos = minFree, c.store
+			})
+			res, b := s.do(t, "POST", "/upload", bytes.NewReader(video), "Content-Type", "video/mp4")
+			if c.want != nil {
+				checkProblem(t, res, b, *c.want)
+				s.checkNothingLeft(t)
+			} else if res.StatusCode != http.StatusAccepted {
+				t.Errorf("%d %s", res.StatusCode, b)
+			}
+		})
 	}
 }

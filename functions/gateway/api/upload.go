@@ -36,7 +36,11 @@ func (g *Gateway) handleUpload(w http.ResponseWriter, r *http.Request, user toke
 	if r.ContentLength > g.config.MaxUpload+formOverhead {
 		return problem.TooLarge.WithDetail("The limit is %d bytes.", g.config.MaxUpload)
 	}
-	if err := g.checkQuota(r.Context(), user.Subject, max(r.ContentLength, 0)); err != nil {
+	size := max(r.ContentLength, 0) // if announced
+	if err := g.checkQuota(r.Context(), user.Subject, size); err != nil {
+		return err
+	}
+	if err := g.checkSpace(r.Context(), size); err != nil {
 		return err
 	}
 	// Until there is a place nothing of the body is read, so TCP makes the client wait.
