@@ -35,7 +35,11 @@ func (h *harness) testRights(t *testing.T) {
 
 	roles := mongotest.Roles(t)
 	for function, r := range h.recorders {
-		for _, err := range roles[function].Check(r.Commands(t)) {
+		commands := r.Commands(t)
+		for _, c := range rareCommands[function] {
+			commands[c] = true
+		}
+		for _, err := range roles[function].Check(commands) {
 			t.Errorf("%s: %v", function, err)
 		}
 		delete(roles, function)
@@ -43,6 +47,18 @@ func (h *harness) testRights(t *testing.T) {
 	for name := range roles {
 		t.Errorf("there is a role %s, but no such function", name)
 	}
+}
+
+// rareCommands are needed but not sent here.
+var rareCommands = map[string][]mongotest.Command{
+	// Storing a file that takes more than a minute ends with a look at its first chunk.
+	"gateway":   {{Name: "find", Database: "videos", Collection: "fs.chunks"}},
+	"converter": {{Name: "find", Database: "mp3", Collection: "fs.chunks"}},
+	// The remains of an interrupted upload are claimed before they are deleted.
+	"janitor": {
+		{Name: "insert", Database: "videos", Collection: "fs.files"},
+		{Name: "insert", Database: "mp3", Collection: "fs.files"},
+	},
 }
 
 // dropIndexes makes the next function that starts create the indexes: on an empty

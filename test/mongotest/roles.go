@@ -61,6 +61,7 @@ func Configuration(t testing.TB) map[string]string {
 var actions = map[string][]string{
 	"aggregate":     {"find"}, // with stages that read and write no other collection
 	"createIndexes": {"createIndex"},
+	"dbStats":       {"dbStats"},
 	"delete":        {"remove"},
 	"find":          {"find"},
 	"getMore":       {"find"},
