@@ -147,9 +147,9 @@ func (e *exitError) signal() syscall.Signal {
 }
 
 // killed reports whether the program was killed by another process or the kernel,
-// most likely because memory ran out.
+// most likely because memory ran out. ffmpeg handles SIGTERM and exits with 255.
 func (e *exitError) killed() bool {
-	return e.signal() == syscall.SIGKILL || e.signal() == syscall.SIGTERM
+	return e.signal() == syscall.SIGKILL || e.signal() == syscall.SIGTERM || e.ExitCode() == 255
 }
 
 // outOfMemory reports whether a program reached the limit on its memory, by the messages of

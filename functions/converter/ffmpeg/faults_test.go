@@ -3,7 +3,12 @@ package ffmpeg
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -31,6 +36,7 @@ func TestFaultyPrograms(t *testing.T) {
 		{"shot", theFFmpeg, conversion.Options{}, ErrKilled},
 		{"shot", theFFmpeg, plannedOptions, ErrKilled},
 		{"shot", theFFprobe, plannedOptions, ErrKilled},
+		{"terminated", theFFprobe, plannedOptions, ErrKilled},
 		{"idle", theFFmpeg, conversion.Options{}, conversion.Corrupt},
 		{"idle", theFFprobe, plannedOptions, conversion.Corrupt},
 		{"rubbish", theFFmpeg, conversion.Options{}, conversion.Corrupt},
@@ -62,6 +68,52 @@ func TestFaultyPrograms(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A service manager that stops the converter may send SIGTERM to all of its processes. Then
+// ffmpeg ends as after an error.
+func TestTerminatedFFmpeg(t *testing.T) {
+	r := newRun(t, newConverter(t), fileInput(t, makeSample(t, samples.Spec{Name: "short.mp4"})), plannedOptions)
+	cmd := r.command(r.FFmpeg, append(progressArgs("error"), "-re", "-f", "lavfi", "-i", "anullsrc", "-f", "null", "-"))
+	cmd.timeout = r.MaxTime
+	var terminate sync.Once
+	cmd.stdout = writerFunc(func(p []byte) (int, error) { // its progress: it is running
+		terminate.Do(func() {
+			for _, pid := range children(t, "ffmpeg") {
+				syscall.Kill(pid, syscall.SIGTERM)
+			}
+		})
+		return len(p), nil
+	})
+	var failure *conversion.Failure
+	if err := classifyError(cmd.run(t.Context())); !errors.Is(err, ErrKilled) || errors.As(err, &failure) {
+		t.Errorf("error %v, want ErrKilled", err)
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+// children returns the children of this process that execute a program of that name.
+func children(t *testing.T, name string) (pids []int) {
+	t.Helper()
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range stats {
+		var pid, parent int
+		var comm, state string
+		stat, err := os.ReadFile(path)
+		if err != nil {
+			continue // it has ended
+		}
+		if _, err := fmt.Sscan(string(stat), &pid, &comm, &state, &parent); err == nil && comm == "("+name+")" && parent == os.Getpid() {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
 }
 
 func theFFmpeg(cfg *Config) *string  { return &cfg.FFmpeg }

@@ -7,6 +7,7 @@ import (
 	"testing/iotest"
 	"time"
 
+	"mp3converter/functions/converter/mp3/mp3test"
 	"mp3converter/functions/converter/parallel"
 )
 
@@ -49,6 +50,20 @@ func TestFormats(t *testing.T) {
 			data, result := encodeParallel(t, cfg, p, iotest.HalfReader(bytes.NewReader(pcm)))
 			checkFile(t, data, result, 200_001)
 		})
+	}
+}
+
+// The Xing frame of a variable bitrate names the lowest: here silence follows noise.
+func TestLowestBitrate(t *testing.T) {
+	p := parallel.Params{SampleRate: 32000, Channels: 1, Format: "f32le", Quality: 2}
+	pcm := append(f32le(noise(p.SampleRate, 1, 200_000)), make([]byte, 4*200_000)...)
+	data, result := encodeParallel(t, parallel.Config{Workers: 2}.WithChunkFrames(parallel.PaddingPeriod), p, bytes.NewReader(pcm))
+	scan, err := mp3test.Scan(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if scan.MinBitrate >= scan.MaxBitrate || result.Xing.Bitrate != scan.MinBitrate {
+		t.Errorf("lowest bitrate is %d in the Xing frame; frames have %d to %d", result.Xing.Bitrate, scan.MinBitrate, scan.MaxBitrate)
 	}
 }
 

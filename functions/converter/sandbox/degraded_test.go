@@ -5,6 +5,7 @@ package sandbox_test
 import (
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -17,13 +18,7 @@ import (
 // Without Landlock and seccomp, as on an old kernel or under a container runtime that
 // blocks them, programs run, and the other restrictions hold.
 func TestWithoutLandlockAndSeccomp(t *testing.T) {
-	requireLayer(t, "system call filter") // the test blocks the system calls with it
-	if os.Getenv("SANDBOX_TEST_OLD_KERNEL") == "" {
-		child := exec.Command(os.Args[0], "-test.run", "^TestWithoutLandlockAndSeccomp$", "-test.v")
-		child.Env = append(os.Environ(), "SANDBOX_TEST_OLD_KERNEL=1")
-		if message, err := child.CombinedOutput(); err != nil {
-			t.Errorf("%v: %s", err, message)
-		}
+	if !isChild(t) {
 		return
 	}
 	e := newEnvironment(t)
@@ -49,13 +44,58 @@ func TestWithoutLandlockAndSeccomp(t *testing.T) {
 	}
 }
 
+// Landlock blocks what is also missing from the list of system calls.
+func TestWithoutSeccomp(t *testing.T) {
+	requireLayer(t, "Landlock")
+	if !isChild(t) {
+		return
+	}
+	e := newEnvironment(t)
+	hideCalls(t, "seccomp")
+	policy := sandbox.Policy{Dir: e.dir, Port: port(e.allowed)}
+	for _, args := range [][]string{
+		{"read", e.canary}, {"shell"}, {"exec"}, {"copy", e.dir + "/copy"}, {"symlink", e.dir + "/link"},
+		{"connect", e.forbidden.Addr().String()}, {"signal", strconv.Itoa(os.Getpid())},
+	} {
+		if exit, stderr := e.runProbe(t, policy, nil, args...); exit == nil {
+			t.Errorf("%v succeeded: %s", args, stderr)
+		}
+	}
+	for _, args := range [][]string{{"nothing"}, {"connect", e.allowed.Addr().String()}} {
+		if exit, stderr := e.runProbe(t, policy, nil, args...); exit != nil {
+			t.Errorf("%v: %v %s", args, exit, stderr)
+		}
+	}
+}
+
+// isChild runs the test again in another process, whose system calls it may hide, and
+// reports whether this is that process.
+func isChild(t *testing.T) bool {
+	t.Helper()
+	requireLayer(t, "system call filter") // which hides the system calls
+	if os.Getenv("SANDBOX_TEST_CHILD") != "" {
+		return true
+	}
+	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^"+t.Name()+"$", "-test.v")
+	child.Env = append(os.Environ(), "SANDBOX_TEST_CHILD=1")
+	if message, err := child.CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, message)
+	}
+	return false
+}
+
 // hideKernelLayers makes this process and its children believe that the kernel is old.
 func hideKernelLayers(t *testing.T) {
+	t.Helper()
+	hideCalls(t, "landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self", "seccomp")
+}
+
+func hideCalls(t *testing.T, names ...string) {
 	t.Helper()
 	err := seccomp.LoadFilter(seccomp.Filter{NoNewPrivs: true, Flag: seccomp.FilterFlagTSync, Policy: seccomp.Policy{
 		DefaultAction: seccomp.ActionAllow,
 		Syscalls: []seccomp.SyscallGroup{{
-			Names:  []string{"landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self", "seccomp"},
+			Names:  names,
 			Action: seccomp.ActionErrno | seccomp.Action(unix.ENOSYS),
 		}},
 	}})

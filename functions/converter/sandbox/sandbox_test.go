@@ -114,6 +114,7 @@ func TestBlocked(t *testing.T) {
 		{"any socket", filter, closed, []string{"socket", "2", "1"}},
 		{"connect without network", filter, closed, []string{"connect", e.allowed.Addr().String()}},
 		{"connect elsewhere", landlock, open, []string{"connect", e.forbidden.Addr().String()}},
+		{"connect by sending", filter, open, []string{"send", e.allowed.Addr().String()}},
 		{"listen", filter, open, []string{"listen"}},
 		{"datagrams", filter, open, []string{"socket", "2", "2"}},
 		{"IPv6", filter, open, []string{"socket", "10", "1"}},
@@ -127,6 +128,7 @@ func TestBlocked(t *testing.T) {
 		{"too much output", limits, closed, []string{"fill", "big"}},
 		{"too many files", limits, closed, []string{"files"}},
 		{"too much time", limits, closed, []string{"spin"}},
+		{"core dumps", limits, closed, []string{"core"}},
 		{"capabilities", "no capabilities", closed, []string{"capabilities"}},
 		{"ptrace", filter, closed, []string{"call", call("ptrace")}},
 		{"mount", filter, closed, []string{"call", call("mount")}},
@@ -189,7 +191,7 @@ func TestProbeWithoutSandbox(t *testing.T) {
 	for _, args := range [][]string{
 		{"read", e.canary}, {"list", "/"}, {"write", e.canary}, {"socket", "2", "1"}, {"socket", "2", "2"}, {"listen"},
 		{"connect", e.forbidden.Addr().String()}, {"shell"}, {"exec"}, {"signal", strconv.Itoa(os.Getpid())},
-		{"memory"}, {"remove", e.canary},
+		{"send", e.forbidden.Addr().String()}, {"symlink", e.dir + "/link"}, {"copy", e.dir + "/copy"}, {"memory"}, {"remove", e.canary},
 	} {
 		cmd := exec.Command(e.probe, args...)
 		if message, err := cmd.CombinedOutput(); err != nil {

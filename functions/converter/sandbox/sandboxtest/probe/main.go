@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -85,6 +86,19 @@ var actions = map[string]func(args []string) error{
 		}
 		return err
 	},
+	// Connects by sending the first data, without a call of connect.
+	"send": func(args []string) error {
+		address, err := netip.ParseAddrPort(args[0])
+		if err != nil {
+			return err
+		}
+		fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+		if err != nil {
+			return err
+		}
+		const fastOpen = 0x20000000
+		return syscall.Sendto(fd, []byte("x"), fastOpen, &syscall.SockaddrInet4{Port: int(address.Port()), Addr: address.Addr().As4()})
+	},
 	"listen": func([]string) error {
 		_, err := net.Listen("tcp4", "127.0.0.1:0")
 		return err
@@ -98,6 +112,28 @@ var actions = map[string]func(args []string) error{
 	"shell": func([]string) error { return exec.Command("/bin/sh", "-c", "exit 0").Run() },
 	"exec": func([]string) error {
 		return syscall.Exec("/bin/sh", []string{"sh", "-c", "exit 0"}, nil)
+	},
+	// Executes a copy of itself.
+	"copy": func(args []string) error {
+		b, err := os.ReadFile(os.Args[0])
+		if err == nil {
+			err = os.WriteFile(args[0], b, 0o700)
+		}
+		if err != nil {
+			return nil // not the action that is tested
+		}
+		return exec.Command(args[0], "nothing").Run()
+	},
+	"symlink": func(args []string) error { return os.Symlink("/etc/passwd", args[0]) },
+	"core": func([]string) error {
+		var limit syscall.Rlimit
+		if err := syscall.Getrlimit(syscall.RLIMIT_CORE, &limit); err != nil {
+			return err
+		}
+		if limit.Max == 0 {
+			return fmt.Errorf("no core dumps")
+		}
+		return nil
 	},
 	"signal": func(args []string) error {
 		pid, _ := strconv.Atoi(args[0])

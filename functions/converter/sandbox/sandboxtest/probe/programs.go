@@ -26,6 +26,11 @@ var programs = map[string]func(args []string) error{
 		time.Sleep(time.Hour)
 		return err
 	},
+	"terminated": func([]string) error {
+		err := syscall.Kill(os.Getpid(), syscall.SIGTERM)
+		time.Sleep(time.Hour)
+		return err
+	},
 	"spin": func([]string) error {
 		for start := time.Now(); time.Since(start) < time.Hour; {
 		}
