@@ -25,6 +25,8 @@ const (
 var packages = []string{
 	"./test/faults/crashes",
 	"./test/faults/outages",
+	"./test/faults/clients",
+	"./test/faults/soak",
 }
 
 func main() {
