@@ -227,10 +227,11 @@ func testDeadlock(t *testing.T, s *Users) {
 	}
 }
 
-// waitForLock waits until a transaction waits for a lock.
+// waitForLock waits until a transaction waits for a lock. InnoDB updates this table only
+// if nobody has read it for 100 ms.
 func waitForLock(t *testing.T, s *Users) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(150 * time.Millisecond) {
 		var n int
 		if err := s.db.QueryRow("SELECT count(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'").Scan(&n); err != nil {
 			t.Fatal(err)
@@ -245,7 +246,7 @@ func waitForLock(t *testing.T, s *Users) {
 // A database whose users were created by an earlier version lacks the table.
 func TestCreateThrottle(t *testing.T) {
 	server := mysqltest.Start(t)
-	root := openMySQL(t, server.DSN)
+	root := openMySQL(t, server.Root)
 	ctx := t.Context()
 	exec := func(query string) {
 		t.Helper()
@@ -253,14 +254,14 @@ func TestCreateThrottle(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	exec("CREATE USER auth IDENTIFIED BY 'secret'")
-	exec("GRANT SELECT, INSERT, UPDATE ON mp3converter.users TO auth")
-	exec("GRANT SELECT, INSERT, UPDATE, DELETE ON mp3converter.throttle TO auth")
-	cfg, err := mysql.ParseDSN(server.DSN)
+	exec("CREATE USER limited IDENTIFIED BY 'secret'")
+	exec("GRANT SELECT, INSERT, UPDATE ON mp3converter.users TO limited")
+	exec("GRANT SELECT, INSERT, UPDATE, DELETE ON mp3converter.throttle TO limited")
+	cfg, err := mysql.ParseDSN(server.Root)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.User, cfg.Passwd = "auth", "secret"
+	cfg.User, cfg.Passwd = "limited", "secret"
 	limited := openMySQL(t, cfg.FormatDSN())
 
 	t.Run("the user needs no right to create it", func(t *testing.T) {

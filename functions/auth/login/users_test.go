@@ -38,9 +38,9 @@ func TestUsers(t *testing.T) {
 	})
 	t.Run("MariaDB", func(t *testing.T) {
 		server := mysqltest.Start(t)
-		s := openMySQL(t, server.DSN)
+		s := openMySQL(t, server.Root)
 		contract(t, s)
-		attemptsContract(t, func() *Users { return openMySQL(t, server.DSN) })
+		attemptsContract(t, func() *Users { return openMySQL(t, server.Root) })
 		t.Run("deadlock", func(t *testing.T) { testDeadlock(t, s) })
 		t.Run("reconnects after the server was down", func(t *testing.T) {
 			server.Kill(t)
