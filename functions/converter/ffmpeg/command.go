@@ -78,6 +78,9 @@ func (c *command) run(ctx context.Context) error {
 	case err == nil && outOfMemory(stderr.String()):
 		// ffmpeg ends as at the end of the video.
 		return errOutOfMemory
+	case err == nil && strings.Contains(stderr.String(), noSpace):
+		// ffmpeg may exit with 0 if it cannot write the end of the file.
+		return fmt.Errorf("%s: %w", c.path, syscall.ENOSPC)
 	case err == nil:
 		return nil
 	case context.Cause(ctx) != nil:
@@ -102,6 +105,9 @@ func (c *command) policy() sandbox.Policy {
 // environment is that of every program: messages in English, and no address space for
 // allocations that threads make beside each other.
 func environment() []string { return []string{"LC_ALL=C", "MALLOC_ARENA_MAX=1"} }
+
+// noSpace is ffmpeg's message for a full disk.
+const noSpace = "No space left on device"
 
 // resolveProgram replaces a program's name with its path.
 func resolveProgram(program *string) error {

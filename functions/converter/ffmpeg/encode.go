@@ -105,7 +105,7 @@ func classifyError(err error) error {
 		return fmt.Errorf("%w: %w", conversion.TimeLimit, err)
 	case errors.Is(err, errOutOfMemory):
 		return fmt.Errorf("%w: %w", conversion.MemoryLimit, err)
-	case !errors.As(err, &exit), exit.mentions("No space left on device"), exit.killed():
+	case !errors.As(err, &exit), exit.mentions(noSpace), exit.killed():
 		return err
 	case exit.tooLarge():
 		return fmt.Errorf("%w: %w", conversion.TooLarge, err)

@@ -1,6 +1,7 @@
 package ffmpeg
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -39,12 +40,13 @@ func TestFaultyPrograms(t *testing.T) {
 		{"terminated", theFFprobe, plannedOptions, ErrKilled},
 		{"idle", theFFmpeg, conversion.Options{}, conversion.Corrupt},
 		{"idle", theFFprobe, plannedOptions, conversion.Corrupt},
-		{"rubbish", theFFmpeg, conversion.Options{}, conversion.Corrupt},
-		{"rubbish", theFFmpeg, plannedOptions, conversion.Corrupt},
+		{"rubbish", theFFmpeg, conversion.Options{}, ErrBadOutput},
+		{"rubbish", theFFmpeg, plannedOptions, ErrBadOutput},
 		{"rubbish", theFFprobe, plannedOptions, conversion.Corrupt},
-		{"frames", theFFmpeg, conversion.Options{}, conversion.Corrupt},
-		{"frames", theFFmpeg, plannedOptions, conversion.Corrupt},
+		{"frames", theFFmpeg, conversion.Options{}, ErrBadOutput},
+		{"frames", theFFmpeg, plannedOptions, ErrBadOutput},
 		{"verbose", theFFprobe, plannedOptions, conversion.Unsupported},
+		{"diskfull", theFFmpeg, plannedOptions, syscall.ENOSPC},
 		{"hungry", theFFmpeg, plannedOptions, conversion.MemoryLimit},
 		{"hungry", theFFprobe, plannedOptions, conversion.MemoryLimit},
 	} {
@@ -173,5 +175,27 @@ func TestCancelledConversion(t *testing.T) {
 	var failure *conversion.Failure
 	if !errors.Is(err, why) || errors.As(err, &failure) || errors.Is(err, ErrKilled) {
 		t.Errorf("error %v, want the cause of the cancellation", err)
+	}
+}
+
+// If the disk is full, ffmpeg may exit with 0 and leave an MP3 whose header claims more
+// than there is.
+func TestIncompleteMP3(t *testing.T) {
+	_, path, err := convertInput(t, newConverter(t), fileInput(t, makeSample(t, samples.Spec{Name: "short.mp4"})), conversion.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := verifyMP3(bytes.NewReader(result), 0, time.Hour); err != nil {
+		t.Fatalf("the whole MP3: %v", err)
+	}
+	for name, kept := range map[string]int{"empty": 0, "a tag": 20, "half": len(result) / 2, "all but the last byte": len(result) - 1} {
+		err := verifyMP3(bytes.NewReader(result[:kept]), 0, time.Hour)
+		if !errors.Is(err, ErrBadOutput) || !errors.Is(err, conversion.Corrupt) {
+			t.Errorf("%s: error %v, want %v and %v", name, err, ErrBadOutput, conversion.Corrupt)
+		}
 	}
 }

@@ -65,8 +65,9 @@ type Converter struct {
 	running atomic.Int64  // conversions in progress
 }
 
-// New returns a Converter, or an error if ffmpeg or ffprobe is not installed or TempDir
-// is not writable.
+// New returns a Converter, or an error if ffmpeg or ffprobe is not installed, TempDir is not
+// writable or the required sandbox is incomplete. It removes what killed processes left in
+// TempDir.
 func New(cfg Config) (*Converter, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err

@@ -20,7 +20,7 @@ import (
 const (
 	// hostileTime limits the conversion of one hostile file, on a busy machine.
 	hostileTime = 2 * time.Minute
-	// hostileMemory limits the address space of a program. The kernel enforces it.
+	// hostileMemory limits the private memory of a program. The kernel enforces it.
 	hostileMemory = 1 << 30
 	// hostileDisk limits the disk space of a job at any time: twice an MP3 of
 	// the maximum duration, plus space for tags.

@@ -26,17 +26,28 @@ func (r *conversionRun) verify() error {
 	return verifyMP3(f, r.plan.expected, r.MaxDuration)
 }
 
-// verifyMP3 checks that an MP3 has a Xing header and the expected duration. If
-// expected is 0, the duration is unknown.
+// ErrBadOutput means that ffmpeg reported success, but what it wrote is not a complete
+// MP3. Either the video has no sound or ffmpeg could not write, so the error wraps a
+// *conversion.Failure for the case that it happens again.
+var ErrBadOutput = errors.New("not a complete MP3")
+
+// verifyMP3 checks that an MP3 is complete and has the expected duration. If expected
+// is 0, the duration is unknown.
 func verifyMP3(f io.ReadSeeker, expected, maximum time.Duration) error {
 	info, err := mp3.Inspect(f)
-	switch {
-	case errors.Is(err, mp3.ErrNotMP3):
-		return fmt.Errorf("%w: %w", conversion.Corrupt, err)
-	case err != nil:
+	if err != nil && !errors.Is(err, mp3.ErrNotMP3) {
 		return fmt.Errorf("read MP3: %w", err)
+	}
+	size, seekErr := f.Seek(0, io.SeekEnd)
+	switch end := info.Offset + info.Xing.Bytes; {
+	case err != nil:
+		return fmt.Errorf("%w: %w: %w", ErrBadOutput, conversion.Corrupt, err)
 	case !info.HasXing || info.Samples() == 0:
-		return fmt.Errorf("%w: MP3 without a Xing header", conversion.Corrupt)
+		return fmt.Errorf("%w: %w: no Xing header", ErrBadOutput, conversion.Corrupt)
+	case seekErr != nil:
+		return fmt.Errorf("read MP3: %w", seekErr)
+	case size < end:
+		return fmt.Errorf("%w: %w: %d bytes of %d", ErrBadOutput, conversion.Corrupt, size, end)
 	case info.Duration() > maximum:
 		return conversion.TooLong
 	case expected > 0 && info.Duration() < expected-tolerance(expected):

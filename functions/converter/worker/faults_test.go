@@ -372,6 +372,7 @@ func TestAttemptsThatCount(t *testing.T) {
 		want    string
 	}{
 		"ffmpeg killed": {sandboxtest.Program(t, "shot"), func(*bench, jobs.Job) error { return nil }, "attempts_exhausted"},
+		"bad output":    {sandboxtest.Program(t, "rubbish"), func(*bench, jobs.Job) error { return nil }, "corrupt"},
 		"video missing": {"ffmpeg", func(b *bench, j jobs.Job) error { return b.videos.Delete(t.Context(), j.Video.ID) }, "video_missing"},
 	} {
 		t.Run(name, func(t *testing.T) {

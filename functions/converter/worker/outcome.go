@@ -66,6 +66,8 @@ func (a *attempt) outcome(audio jobs.File, info *conversion.MediaInfo, err error
 		return "lease_lost", nil
 	case errors.Is(err, errStopping):
 		return "released", func(j *jobs.Job) error { return j.Release(policy, a.holder, now) }
+	case errors.Is(err, ffmpeg.ErrBadOutput) && errors.As(err, &failure):
+		return "bad_output", retry(failure)
 	case errors.As(err, &failure):
 		return failure.Code, func(j *jobs.Job) error {
 			j.MediaInfo = info

@@ -58,6 +58,11 @@ var programs = map[string]func(args []string) error{
 		frame := append([]byte{0xff, 0xfb, 0x90, 0x00}, make([]byte, 413)...)
 		return output(args, bytes.Repeat(frame, 1000))
 	},
+	// Reports success after it could not write the end of its file, as ffmpeg does.
+	"diskfull": func(args []string) error {
+		fmt.Fprintln(os.Stderr, "Error writing trailer: No space left on device")
+		return output(args, nil)
+	},
 	// Answers as ffprobe does, in 8 MB.
 	"verbose": func([]string) error {
 		answer := `{"streams": [{"index": 0, "codec_type": "audio", "codec_name": "aac", "sample_rate": "44100", "channels": 2}],
