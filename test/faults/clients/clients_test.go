@@ -49,7 +49,7 @@ func sizeOfRun() size {
 func TestHostileClients(t *testing.T) {
 	z := sizeOfRun()
 	// The attackers' unfinished jobs leave one place for the user's conversion.
-	p := program.Start(t, fmt.Sprint("CONVERSIONS=", attackers+1), "LOGIN_ACCOUNT_BURST=1000", "LOGIN_CLIENT_BURST=1000")
+	p := program.Start(t, fmt.Sprint("CONVERSIONS=", attackers+1))
 	video := readSample(t, samples.Spec{Name: "user.mp4", Seconds: 10})
 	user := p.Login(t, "user@example.com")
 	var hostile []*client.Client

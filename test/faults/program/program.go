@@ -49,6 +49,8 @@ func Start(t testing.TB, env ...string) *Program {
 	log := filepath.Join(dir, "log")
 	process, err := testproc.Start(log, append([]string{
 		fmt.Sprint("PORT=", ports[0]), "METRICS_ADDR=" + p.metrics, "DATA_DIR=" + p.DataDir, "LOCAL_USER=first@example.com:" + Password,
+		// The tests log in more often than a user.
+		"LOGIN_ACCOUNT_CLIENT_BURST=1000", "LOGIN_ACCOUNT_BURST=1000", "LOGIN_CLIENT_BURST=1000",
 	}, env...), binary)
 	if err != nil {
 		t.Fatal(err)

@@ -36,7 +36,7 @@ func duration(t *testing.T) time.Duration {
 func TestSoak(t *testing.T) {
 	length := duration(t)
 	uploads := makeUploads(t)
-	p := program.Start(t, "LOGIN_ACCOUNT_BURST=1000", "LOGIN_CLIENT_BURST=1000")
+	p := program.Start(t)
 	l := &ledger{wrong: map[string]int{}}
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
