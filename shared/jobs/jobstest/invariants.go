@@ -46,7 +46,7 @@ func (w *world) check(c change) {
 	if !reflect.DeepEqual(a, r.job) {
 		w.broken(wellFormed, "the store returned %+v, want %+v", a, r.job)
 	}
-	if a.State.Final() && (b.State != a.State || b.Audio != a.Audio || b.Failure != a.Failure || b.FinishedAt != a.FinishedAt || b.ExpiresAt != a.ExpiresAt) {
+	if a.State.Final() && (b.State != a.State || b.Audio != a.Audio || !reflect.DeepEqual(b.Failure, a.Failure) || b.FinishedAt != a.FinishedAt || b.ExpiresAt != a.ExpiresAt) {
 		w.broken(oneOutcome, "%s: %+v became %+v", c.rule, a, b)
 	}
 	w.checkAttempt(c, r)
