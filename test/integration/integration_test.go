@@ -14,8 +14,9 @@ func TestService(t *testing.T) {
 	h := start(t)
 	t.Run("a session", h.testSession)
 	t.Run("jobs of other users", h.testOtherUser)
-	t.Run("a burst with crashes", h.testCrashes)
 	t.Run("rights", h.testRights)
+	// Last, because the converter that it restarts stops when it ends.
+	t.Run("a burst with crashes", h.testCrashes)
 }
 
 // testSession tests a session from registration to the download of the MP3. The webhook

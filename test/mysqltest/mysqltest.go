@@ -60,7 +60,8 @@ func Start(t testing.TB) *Server {
 		"--innodb-buffer-pool-size=32M",
 		"--innodb-log-file-size=8M",
 	}
-	install := []string{"--no-defaults", "--datadir=" + filepath.Join(dir, "data"), "--auth-root-authentication-method=normal", "--skip-test-db"}
+	// A server deletes the temporary tables of all others in its tmpdir when it starts.
+	install := []string{"--no-defaults", "--datadir=" + filepath.Join(dir, "data"), "--tmpdir=" + dir, "--auth-root-authentication-method=normal", "--skip-test-db"}
 	if os.Geteuid() == 0 {
 		s.args = append(s.args, "--user=root")
 		install = append(install, "--user=root")
