@@ -8,7 +8,6 @@ import (
 
 	"mp3converter/functions/gateway/api"
 	"mp3converter/shared/backends"
-	"mp3converter/shared/forwarded"
 	"mp3converter/shared/serve"
 	"mp3converter/shared/token"
 )
@@ -17,7 +16,6 @@ type config struct {
 	Serve    serve.Config
 	API      api.Config
 	Backends backends.Config
-	Clients  forwarded.Config
 	Keys     string `envconfig:"TOKEN_KEYS" required:"true"`
 	Auth     string `envconfig:"AUTH_URL" required:"true"`
 }
@@ -36,7 +34,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	auth, err := api.AuthProxy(cfg.Auth, keys, cfg.Clients)
+	auth, err := api.AuthProxy(cfg.Auth, keys, cfg.API.Clients)
 	if err != nil {
 		return err
 	}

@@ -270,7 +270,7 @@ func TestSlowLoginDoesNotReachAuth(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewUnstartedServer(lingeringClose(proxy, lingerTimeout))
+	srv := httptest.NewUnstartedServer(lingeringClose(proxy, lingerTimeout, forwarded.Config{}))
 	srv.Config.ReadTimeout = time.Second
 	srv.Start()
 	defer srv.Close()

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"mp3converter/functions/gateway/page"
+	"mp3converter/shared/forwarded"
 	"mp3converter/shared/jobs"
 	"mp3converter/shared/media"
 	"mp3converter/shared/problem"
@@ -44,8 +45,9 @@ type Config struct {
 	// MinFree is how many bytes uploads leave free on the disk of the store.
 	MinFree int64 `envconfig:"MIN_FREE_BYTES" default:"1073741824"`
 
-	Quota  Quota
-	Policy jobs.Policy
+	Clients forwarded.Config // finds their addresses
+	Quota   Quota
+	Policy  jobs.Policy
 }
 
 // Validate returns an error that names the invalid variable.
@@ -71,7 +73,7 @@ func (c Config) Validate() error {
 			return fmt.Errorf("%s must be positive", name)
 		}
 	}
-	return errors.Join(c.Quota.Validate(), c.Policy.Validate())
+	return errors.Join(c.Clients.Validate(), c.Quota.Validate(), c.Policy.Validate())
 }
 
 const (
@@ -127,7 +129,7 @@ func (g *Gateway) Handler() http.Handler {
 	for pattern, h := range page.Routes() {
 		mux.Handle(pattern, h)
 	}
-	return lingeringClose(problem.Mux(mux), lingerTimeout)
+	return lingeringClose(problem.Mux(mux), lingerTimeout, g.config.Clients)
 }
 
 func (g *Gateway) routes() map[string]http.Handler {

@@ -3,10 +3,11 @@ package api
 import (
 	"bytes"
 	"io"
-	"net"
 	"net/http"
 	"strconv"
 	"time"
+
+	"mp3converter/shared/forwarded"
 )
 
 const (
@@ -25,7 +26,7 @@ const (
 // the client may lose the response. So the response is sent at once and in full,
 // and the rest of the request is discarded for a while before the close. Clients
 // beyond the limits have their connection closed at once.
-func lingeringClose(h http.Handler, timeout time.Duration) http.Handler {
+func lingeringClose(h http.Handler, timeout time.Duration, clients forwarded.Config) http.Handler {
 	places := newPool(poolLimits{running: maxLinger, userRunning: maxClientLinger, wait: timeout})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// These have no body, and downloads must not be buffered.
@@ -46,7 +47,7 @@ func lingeringClose(h http.Handler, timeout time.Duration) http.Handler {
 			return
 		}
 		end := time.Now().Add(timeout)
-		release, err := places.acquire(r.Context(), clientAddress(r))
+		release, err := places.acquire(r.Context(), clients.Client(r))
 		if err == nil {
 			defer release()
 		}
@@ -70,16 +71,6 @@ func lingeringClose(h http.Handler, timeout time.Duration) http.Handler {
 		}
 		discard(control, body, end)
 	})
-}
-
-// clientAddress tells clients apart. A client may invent the header; the limit for all
-// clients holds nevertheless.
-func clientAddress(r *http.Request) string {
-	if forwarded := r.Header.Get("X-Forwarded-For"); forwarded != "" {
-		return forwarded
-	}
-	host, _, _ := net.SplitHostPort(r.RemoteAddr)
-	return host
 }
 
 // discard reads from body until its end, until the client pauses, or until the given time.

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"mp3converter/shared/forwarded"
 	"mp3converter/shared/problem"
 )
 
@@ -23,9 +24,10 @@ func TestLingeringCloseIsLimited(t *testing.T) {
 		header      func(i int) string
 		want        int64 // clients that may continue to send
 	}{
-		"of one client":  {3 * maxClientLinger, func(int) string { return "" }, maxClientLinger},
-		"behind a proxy": {3 * maxClientLinger, func(int) string { return "X-Forwarded-For: 10.0.0.1\r\n" }, maxClientLinger},
-		"in all":         {maxLinger + 20, func(i int) string { return fmt.Sprintf("X-Forwarded-For: 10.0.1.%d\r\n", i) }, maxLinger},
+		"of one client":          {3 * maxClientLinger, func(int) string { return "" }, maxClientLinger},
+		"behind a proxy":         {3 * maxClientLinger, func(int) string { return "X-Forwarded-For: 10.0.0.1\r\n" }, maxClientLinger},
+		"in all":                 {maxLinger + 20, func(i int) string { return fmt.Sprintf("X-Forwarded-For: 10.0.1.%d\r\n", i) }, maxLinger},
+		"that invents addresses": {3 * maxClientLinger, func(i int) string { return fmt.Sprintf("X-Forwarded-For: 10.0.1.%d, 10.0.0.1\r\n", i) }, maxClientLinger},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -33,7 +35,7 @@ func TestLingeringCloseIsLimited(t *testing.T) {
 			var ended, lingered atomic.Int64
 			refuse := lingeringClose(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				problem.Write(w, r, problem.NoToken)
-			}), timeout)
+			}), timeout, forwarded.Config{Hops: 1})
 			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				begun := time.Now()
 				refuse.ServeHTTP(w, r)

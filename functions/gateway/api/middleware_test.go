@@ -34,7 +34,7 @@ func TestUnwantedBodyIsNotAwaited(t *testing.T) {
 		body := &readRecorder{}
 		r := httptest.NewRequest("POST", "/upload", body)
 		r.Header.Set("Expect", expect)
-		lingeringClose(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { problem.Write(w, r, problem.NoToken) }), time.Minute).
+		lingeringClose(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { problem.Write(w, r, problem.NoToken) }), time.Minute, forwarded.Config{}).
 			ServeHTTP(connectionRecorder{httptest.NewRecorder()}, r)
 		if body.read != want {
 			t.Errorf("with Expect %q the body was read: %v, want %v", expect, body.read, want)
@@ -51,7 +51,7 @@ func TestDownloadIsNotBuffered(t *testing.T) {
 			if got := w.Body.String(); got != "part" {
 				t.Errorf("%s: %q was sent when the handler had written a part", method, got)
 			}
-		}), time.Minute).ServeHTTP(w, httptest.NewRequest(method, "/download", struct{ io.Reader }{strings.NewReader("a body")}))
+		}), time.Minute, forwarded.Config{}).ServeHTTP(w, httptest.NewRequest(method, "/download", struct{ io.Reader }{strings.NewReader("a body")}))
 	}
 }
 

@@ -24,7 +24,7 @@ import (
 // response that it receives while it sends the body.
 func TestErrorBehindProxyFollowsBody(t *testing.T) {
 	refuse := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { problem.Write(w, r, problem.NoToken) })
-	srv := httptest.NewServer(lingeringClose(refuse, time.Minute))
+	srv := httptest.NewServer(lingeringClose(refuse, time.Minute, forwarded.Config{}))
 	defer srv.Close()
 	conn, err := net.Dial("tcp", srv.Listener.Addr().String())
 	if err != nil {
