@@ -234,6 +234,16 @@ func (j *Job) WakeSent(p Policy, now time.Time) error {
 	return nil
 }
 
+// Defer makes a due job due later. Due returns the earliest jobs first, so jobs that
+// cannot be processed would hide all others.
+func (j *Job) Defer(delay time.Duration, now time.Time) error {
+	if j.DueAt.After(now) {
+		return ErrNotDue
+	}
+	j.DueAt = Truncate(now.Add(delay))
+	return nil
+}
+
 // ClaimNotification leases the notification to one notifier. ErrLeased means that
 // another notifier holds it, or that the delay after a failed attempt is not over.
 func (j *Job) ClaimNotification(p Policy, holder string, now time.Time) error {

@@ -255,6 +255,17 @@ func TestWhatRulesRecord(t *testing.T) {
 	if j.Attempts != 0 || j.Deaths != 1 || j.Progress != 0 || j.Lease != (Lease{}) || !j.DueAt.Equal(now.Add(policy.Wake)) {
 		t.Errorf("ReleaseDead: %+v", j)
 	}
+	for due, want := range map[time.Time]error{now.Add(time.Millisecond): ErrNotDue, now: nil} {
+		j = at("done", func(j *Job) {
+			j.DueAt = due
+			if err := j.Defer(time.Hour, now); err != want {
+				t.Errorf("Defer of a job that is due in %v: %v, want %v", due.Sub(now), err, want)
+			}
+		})
+		if want == nil && j.DueAt != now.Add(time.Hour) {
+			t.Errorf("Defer: due at %v", j.DueAt)
+		}
+	}
 	j = at("theirs, expired", func(j *Job) { ok(j.WakeSent(policy, now)) })
 	if j.State != Queued || j.Attempts != 0 || j.Deaths != 1 || j.Lease != (Lease{}) || !j.DueAt.Equal(now.Add(2*policy.Wake)) {
 		t.Errorf("WakeSent after a death: %+v", j)

@@ -26,9 +26,9 @@ const (
 // pause before the next attempt, so the message is done with, unless the worker stops.
 func (a *attempt) recordOutcome(ctx context.Context, audio jobs.File, info *conversion.MediaInfo, err error) error {
 	outcome, change := a.outcome(audio, info, err)
-	attempts.WithLabelValues(outcome).Observe(a.worker.jobs.Now().Sub(a.job.StartedAt).Seconds())
-	slog.InfoContext(ctx, "attempt ended", "outcome", outcome, "error", err,
-		"ms", a.worker.jobs.Now().Sub(a.job.StartedAt).Milliseconds(), "mp3_bytes", audio.Size)
+	took := a.worker.jobs.Now().Sub(a.job.StartedAt)
+	attempts.WithLabelValues(outcome).Observe(took.Seconds())
+	slog.InfoContext(ctx, "attempt ended", "outcome", outcome, "error", err, "ms", took.Milliseconds(), "mp3_bytes", audio.Size)
 	if change == nil {
 		return nil // another worker has the job, or it was cancelled or deleted
 	}

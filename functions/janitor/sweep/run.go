@@ -98,17 +98,9 @@ func (r *run) wakeAgain(ctx context.Context, j jobs.Job, q queue.Queue, b *break
 	_ = r.update(ctx, j, func(j *jobs.Job) error { return j.WakeSent(r.config.Policy, r.jobs.Now()) })
 }
 
-// postpone makes a job due later. Due returns the earliest jobs first, so jobs that
-// remain due would hide all others.
+// postpone lets a later run process a job.
 func (r *run) postpone(ctx context.Context, j jobs.Job, delay time.Duration) {
-	_ = r.update(ctx, j, func(j *jobs.Job) error {
-		now := r.jobs.Now()
-		if j.DueAt.After(now) {
-			return jobs.ErrNotDue
-		}
-		j.DueAt = jobs.Truncate(now.Add(delay))
-		return nil
-	})
+	_ = r.update(ctx, j, func(j *jobs.Job) error { return j.Defer(delay, r.jobs.Now()) })
 }
 
 // update applies a rule to a job's record. The breaker reports errors.
