@@ -21,11 +21,7 @@ func TestUsersTakeTurns(t *testing.T) {
 		queued = 1000
 	}
 	url := startService(t, "CONVERSIONS", strconv.Itoa(converters))
-	path, err := samples.Spec{Name: "short.mp4", Seconds: 20}.Path(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	video, err := os.ReadFile(path)
+	video, err := samples.Spec{Name: "short.mp4", Seconds: 20}.Read(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

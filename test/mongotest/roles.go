@@ -3,13 +3,8 @@ package mongotest
 import (
 	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
-
-	"sigs.k8s.io/yaml"
 
 	"mp3converter/test/testproc"
 )
@@ -36,24 +31,7 @@ func Roles(t testing.TB) map[string]Role {
 // Configuration returns the files in the ConfigMap of the cluster's MongoDB.
 func Configuration(t testing.TB) map[string]string {
 	t.Helper()
-	const path = "databases/010-mongodb.yaml"
-	file, err := os.ReadFile(filepath.Join(testproc.Root(t), path))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for document := range strings.SplitSeq(string(file), "\n---\n") {
-		var config struct {
-			Data map[string]string `json:"data"`
-		}
-		if err := yaml.Unmarshal([]byte(document), &config); err != nil {
-			t.Fatalf("%s: %v", path, err)
-		}
-		if config.Data != nil {
-			return config.Data
-		}
-	}
-	t.Fatalf("%s has no ConfigMap", path)
-	return nil
+	return testproc.ConfigMap(t, "databases/010-mongodb.yaml")
 }
 
 // actions are the actions that MongoDB requires for a command, in its documentation

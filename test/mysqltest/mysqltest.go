@@ -11,12 +11,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
-	"sigs.k8s.io/yaml"
 
 	"mp3converter/test/testproc"
 )
@@ -92,7 +90,7 @@ const password = "test"
 func (s *Server) createUsers(t testing.TB, socket string) {
 	t.Helper()
 	script := filepath.Join(s.dir, "users.sh")
-	if err := os.WriteFile(script, []byte(readScript(t)), 0o600); err != nil {
+	if err := os.WriteFile(script, []byte(testproc.ConfigMap(t, "databases/020-mysql.yaml")["users.sh"]), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	connect := []string{"--no-defaults", "--socket=" + socket}
@@ -110,29 +108,6 @@ func (s *Server) createUsers(t testing.TB, socket string) {
 	for range 2 {
 		run("sh", append([]string{script}, connect...)...)
 	}
-}
-
-// readScript returns users.sh of the cluster's ConfigMap.
-func readScript(t testing.TB) string {
-	t.Helper()
-	const path = "databases/020-mysql.yaml"
-	file, err := os.ReadFile(filepath.Join(testproc.Root(t), path))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for document := range strings.SplitSeq(string(file), "\n---\n") {
-		var config struct {
-			Data map[string]string `json:"data"`
-		}
-		if err := yaml.Unmarshal([]byte(document), &config); err != nil {
-			t.Fatalf("%s: %v", path, err)
-		}
-		if script := config.Data["users.sh"]; script != "" {
-			return script
-		}
-	}
-	t.Fatalf("%s has no users.sh", path)
-	return ""
 }
 
 // Kill kills the server with SIGKILL.

@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"sigs.k8s.io/yaml"
-
 	"mp3converter/test/testproc"
 )
 
@@ -45,7 +43,7 @@ type user struct {
 // with the password of the tests and the test user.
 func writeDefinitions(t testing.TB, dir string) {
 	t.Helper()
-	config := readConfigMap(t)
+	config := testproc.ConfigMap(t, "rabbitmq/010-configuration.yaml")
 	var p permissions
 	if err := json.Unmarshal([]byte(config["permissions.json"]), &p); err != nil {
 		t.Fatalf("permissions.json: %v", err)
@@ -76,23 +74,6 @@ func newUser(name string) user {
 		u.Tags = []string{"administrator"}
 	}
 	return u
-}
-
-// readConfigMap returns the files in the ConfigMap of the cluster's broker.
-func readConfigMap(t testing.TB) map[string]string {
-	t.Helper()
-	const path = "rabbitmq/010-configuration.yaml"
-	file, err := os.ReadFile(filepath.Join(testproc.Root(t), path))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var config struct {
-		Data map[string]string `json:"data"`
-	}
-	if err := yaml.Unmarshal(file, &config); err != nil {
-		t.Fatalf("%s: %v", path, err)
-	}
-	return config.Data
 }
 
 func toJSON(t testing.TB, v any) string {

@@ -50,6 +50,15 @@ func (s Spec) Path(dir string) (string, error) {
 	return out, os.Symlink(cached, out)
 }
 
+// Read returns the content of the video, which it puts into dir.
+func (s Spec) Read(dir string) ([]byte, error) {
+	path, err := s.Path(dir)
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+}
+
 // generate writes to a temporary file first, because tests of several packages may
 // generate the same sample at the same time.
 func generate(args []string, path string) error {

@@ -126,3 +126,21 @@ func (p *Proxy) start(t testing.TB) {
 		t.Fatal(err)
 	}
 }
+
+// Patience is how long Within waits. It is long because the machine may be slow.
+const Patience = 30 * time.Second
+
+// Within calls f and fails the test if it does not return. A client that has a time
+// limit returns under every fault.
+func Within(t testing.TB, what string, f func() error) error {
+	t.Helper()
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(Patience):
+		t.Fatalf("%s has not ended after %v", what, Patience)
+		return nil
+	}
+}

@@ -14,6 +14,7 @@ import (
 	"mp3converter/shared/queue/queuetest"
 	"mp3converter/shared/queue/rabbitmq"
 	"mp3converter/test/rabbitmqtest"
+	"mp3converter/test/toxic"
 )
 
 // Every message arrives twice, from a real broker and with as many concurrent
@@ -50,7 +51,7 @@ func TestDoubledMessages(t *testing.T) {
 			}
 		}
 	}
-	within(t, "the delivery of all messages", func() error { handled.Wait(); return nil })
+	toxic.Within(t, "the delivery of all messages", func() error { handled.Wait(); return nil })
 	all := strings.Join(box.all(), "\n")
 	for _, j := range finishedJobs {
 		if n := strings.Count(all, "Message-ID: <job-"+j); n != 1 {

@@ -12,25 +12,8 @@ import (
 	"time"
 
 	"mp3converter/shared/jobs"
+	"mp3converter/test/toxic"
 )
-
-// patience is how long a test waits for what must happen at once. It is long because
-// the machine may be slow.
-const patience = 30 * time.Second
-
-// within calls f and fails the test if it does not return.
-func within(t *testing.T, what string, f func() error) error {
-	t.Helper()
-	done := make(chan error, 1)
-	go func() { done <- f() }()
-	select {
-	case err := <-done:
-		return err
-	case <-time.After(patience):
-		t.Fatalf("%s has not ended after %v", what, patience)
-		return nil
-	}
-}
 
 // channelFunc is a Channel.
 type channelFunc func(ctx context.Context, j jobs.Job) error
@@ -78,7 +61,7 @@ func TestNotifyingEndsWithTheLease(t *testing.T) {
 		return ctx.Err()
 	}), second}}
 	j := finished(t, s, nil)
-	if err := within(t, "Notify, with a lease of 100ms,", func() error { return n.Notify(t.Context(), j.ID) }); err == nil {
+	if err := toxic.Within(t, "Notify, with a lease of 100ms,", func() error { return n.Notify(t.Context(), j.ID) }); err == nil {
 		t.Error("no error, so the rest would not be sent later")
 	}
 	if second.sent > 0 {
@@ -105,7 +88,7 @@ func TestWebhookTimeout(t *testing.T) {
 	defer close(end)
 	hook := newWebhook(t, WebhookConfig{URL: srv.URL, Timeout: 200 * time.Millisecond})
 	j := finished(t, newStore(t), nil)
-	if err := within(t, "a request with a limit of 200ms", func() error { return hook.Notify(t.Context(), j) }); err == nil {
+	if err := toxic.Within(t, "a request with a limit of 200ms", func() error { return hook.Notify(t.Context(), j) }); err == nil {
 		t.Error("no error without an answer")
 	}
 }
@@ -121,9 +104,9 @@ func TestWebhookWithEndlessAnswer(t *testing.T) {
 	}))
 	defer srv.Close()
 	defer srv.CloseClientConnections()
-	hook := newWebhook(t, WebhookConfig{URL: srv.URL, Timeout: 10 * patience})
+	hook := newWebhook(t, WebhookConfig{URL: srv.URL, Timeout: 10 * toxic.Patience})
 	j := finished(t, newStore(t), nil)
-	if err := within(t, "a request with an endless answer", func() error { return hook.Notify(t.Context(), j) }); err != nil {
+	if err := toxic.Within(t, "a request with an endless answer", func() error { return hook.Notify(t.Context(), j) }); err != nil {
 		t.Errorf("error %v, want none after status 200", err)
 	}
 }
@@ -134,7 +117,7 @@ func TestMailTimeout(t *testing.T) {
 	cfg.Timeout = 200 * time.Millisecond
 	m := newMail(t, cfg)
 	j := finished(t, newStore(t), nil)
-	if err := within(t, "a message with a limit of 200ms", func() error { return m.Notify(t.Context(), j) }); err == nil {
+	if err := toxic.Within(t, "a message with a limit of 200ms", func() error { return m.Notify(t.Context(), j) }); err == nil {
 		t.Error("no error without a greeting")
 	}
 }
@@ -150,7 +133,7 @@ func TestMailEndsWithTheContext(t *testing.T) {
 		for lines := bufio.NewScanner(c); lines.Scan(); {
 			if strings.HasPrefix(lines.Text(), "NOOP") { // sent after the handshake
 				cancel()
-				c.SetReadDeadline(time.Now().Add(patience))
+				c.SetReadDeadline(time.Now().Add(toxic.Patience))
 				_, err := c.Read(make([]byte, 1))
 				closed <- err
 				return
@@ -158,10 +141,10 @@ func TestMailEndsWithTheContext(t *testing.T) {
 			fmt.Fprint(c, "250 OK\r\n")
 		}
 	})
-	cfg.Timeout = 10 * patience
+	cfg.Timeout = 10 * toxic.Patience
 	m := newMail(t, cfg)
 	j := finished(t, newStore(t), nil)
-	if err := within(t, "a message whose context has ended", func() error { return m.Notify(ctx, j) }); err == nil {
+	if err := toxic.Within(t, "a message whose context has ended", func() error { return m.Notify(ctx, j) }); err == nil {
 		t.Error("no error")
 	}
 	if err, ok := (<-closed).(net.Error); ok && err.Timeout() {
@@ -188,5 +171,5 @@ func rawServer(t *testing.T, serve func(net.Conn)) MailConfig {
 		<-end
 	}()
 	return MailConfig{Host: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port, TLS: "none",
-		From: "mp3@example.com", Timeout: patience, PublicURL: "http://mp3converter.com"}
+		From: "mp3@example.com", Timeout: toxic.Patience, PublicURL: "http://mp3converter.com"}
 }

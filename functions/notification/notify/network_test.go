@@ -48,7 +48,7 @@ func TestNetworkFaults(t *testing.T) {
 				j := finished(t, s, nil)
 
 				proxy.Apply(t, fault)
-				first := within(t, "Notify", func() error { return n.Notify(t.Context(), j.ID) })
+				first := toxic.Within(t, "Notify", func() error { return n.Notify(t.Context(), j.ID) })
 				outcome := outcomeOf(t, s, j.ID)
 				if (first == nil) != (outcome == "sent") {
 					t.Errorf("under the fault: outcome %q, error %v", outcome, first)

@@ -35,24 +35,6 @@ func eventually(t *testing.T, what string, try func() error) {
 	t.Fatalf("%s: %v", what, err)
 }
 
-// patience is how long a publisher with a limit of a second may take to fail. It is
-// long because the machine may be slow.
-const patience = 30 * time.Second
-
-// within calls f and fails the test if it does not return.
-func within(t *testing.T, what string, f func() error) error {
-	t.Helper()
-	done := make(chan error, 1)
-	go func() { done <- f() }()
-	select {
-	case err := <-done:
-		return err
-	case <-time.After(patience):
-		t.Fatalf("%s has not ended after %v", what, patience)
-		return nil
-	}
-}
-
 // newQuickPublisher returns a publisher with a limit of a second.
 func newQuickPublisher(t *testing.T, url string) *Publisher {
 	t.Helper()
@@ -136,7 +118,7 @@ func TestFaults(t *testing.T) {
 		if _, err := rabbitmqtest.Channel(t, s.URL).QueueDelete(other, false, false, false); err != nil {
 			t.Fatal(err)
 		}
-		err := within(t, "publish", func() error { return p.publish(t.Context(), other, newEvent()) })
+		err := toxic.Within(t, "publish", func() error { return p.publish(t.Context(), other, newEvent()) })
 		if !errors.Is(err, ErrNoQueue) {
 			t.Errorf("%v, want ErrNoQueue", err)
 		}
@@ -157,7 +139,7 @@ func TestFaults(t *testing.T) {
 			s.Ctl(t, alarm.raise...)
 			// The first may be sent before the broker blocks the connection.
 			eventually(t, "publish during the alarm", func() error {
-				if err := within(t, "publish", func() error { return quick.publish(t.Context(), queue, newEvent()) }); err == nil {
+				if err := toxic.Within(t, "publish", func() error { return quick.publish(t.Context(), queue, newEvent()) }); err == nil {
 					return errors.New("no error")
 				}
 				return nil
@@ -179,7 +161,7 @@ func TestFaults(t *testing.T) {
 			eventually(t, "publish before the fault", func() error { return quick.publish(t.Context(), queue, newEvent()) })
 			proxy.Apply(t, fault)
 			for i := range 3 { // over the open connection, and then over others
-				err := within(t, "publish", func() error { return quick.publish(t.Context(), queue, newEvent()) })
+				err := toxic.Within(t, "publish", func() error { return quick.publish(t.Context(), queue, newEvent()) })
 				// Confirmations are short enough for the truncated connection.
 				if err == nil && fault.Name != "truncate response" {
 					t.Errorf("event %d was confirmed", i)
@@ -276,7 +258,7 @@ func TestUnresponsiveBroker(t *testing.T) {
 	}
 	p := newQuickPublisher(t, "amqp://u:p@"+l.Addr().String()+"/")
 	defer l.Close() // before p.Close, which waits for the handshake
-	if err := within(t, "publish", func() error { return p.publish(t.Context(), "q", newEvent()) }); err == nil {
+	if err := toxic.Within(t, "publish", func() error { return p.publish(t.Context(), "q", newEvent()) }); err == nil {
 		t.Error("published")
 	}
 }

@@ -205,11 +205,7 @@ func repeatedSample(t *testing.T, times int) []byte {
 
 func readSample(t *testing.T, spec samples.Spec) []byte {
 	t.Helper()
-	path, err := spec.Path(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := os.ReadFile(path)
+	b, err := spec.Read(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

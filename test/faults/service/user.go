@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -45,11 +44,7 @@ const VideoSeconds = 1.5
 
 func sample(t testing.TB, spec samples.Spec) []byte {
 	t.Helper()
-	path, err := spec.Path(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	video, err := os.ReadFile(path)
+	video, err := spec.Read(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -169,11 +169,7 @@ func makeUploads(t *testing.T) []upload {
 		{samples.Spec{Name: "silent.mp4", Seconds: 2, Audio: "none"}, 1, "no_audio"},
 		{samples.Spec{Name: "cut.mp4", Seconds: 5}, 0.5, "corrupt"},
 	} {
-		path, err := u.spec.Path(t.TempDir())
-		if err != nil {
-			t.Fatal(err)
-		}
-		body, err := os.ReadFile(path)
+		body, err := u.spec.Read(t.TempDir())
 		if err != nil {
 			t.Fatal(err)
 		}
