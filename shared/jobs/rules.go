@@ -19,7 +19,7 @@ var (
 	// was cancelled, finished or claimed by another worker.
 	ErrLeaseLost = errors.New("jobs: lease lost")
 	// ErrExhausted means that the job has used up its attempts, or that too many
-	// workers have died of it.
+	// workers have died during them.
 	ErrExhausted = errors.New("jobs: attempts exhausted")
 	// ErrNotDue means that the job changed after it was found to be due.
 	ErrNotDue = errors.New("jobs: not due")
@@ -149,8 +149,8 @@ func (j *Job) Fail(p Policy, holder string, f *conversion.Failure, now time.Time
 	return nil
 }
 
-// FailExhausted fails a job that has used up its attempts, or that too many workers
-// have died of, and that no worker holds.
+// FailExhausted fails a job that no worker holds and that has used up its attempts, or
+// during whose attempts too many workers have died.
 func (j *Job) FailExhausted(p Policy, now time.Time) error {
 	now = Truncate(now)
 	switch {

@@ -20,14 +20,14 @@ const (
 	end   = "<!-- end of the table of make faults -->\n"
 )
 
-// packages have the fault tests, in the order of the table. Each saves its rows with
-// report.Save.
-var packages = []string{
-	"./test/faults/crashes",
-	"./test/faults/outages",
-	"./test/faults/clients",
-	"./test/faults/soak",
-}
+// The packages with fault tests. Each saves its rows with report.Save. Those of faults
+// run beside the soak, whose load is light. The hostile clients run alone, because they
+// measure times.
+var (
+	faults = []string{"./test/faults/crashes", "./test/faults/outages"}
+	soak   = "./test/faults/soak"
+	alone  = "./test/faults/clients"
+)
 
 func main() {
 	log.SetFlags(0)
@@ -42,10 +42,13 @@ func run() error {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	soaked := make(chan error, 1)
+	go func() { soaked <- test(soak, dir) }()
 	var failed error
-	for _, pkg := range packages {
+	for _, pkg := range faults {
 		failed = errors.Join(failed, test(pkg, dir))
 	}
+	failed = errors.Join(failed, <-soaked, test(alone, dir))
 	rows, err := report.Load(dir)
 	if err != nil {
 		return err
@@ -66,8 +69,9 @@ func run() error {
 func test(pkg, rows string) error {
 	cmd := exec.Command("go", "test", "-count=1", "-v", "-timeout=60m", pkg)
 	cmd.Env = append(os.Environ(), "FAULTS=all", report.Variable+"="+rows, "GOFLAGS="+os.Getenv("GOFLAGS")+" -buildvcs=false")
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	if err := cmd.Run(); err != nil {
+	output, err := cmd.CombinedOutput()
+	os.Stdout.Write(output)
+	if err != nil {
 		return fmt.Errorf("%s: %w", pkg, err)
 	}
 	return nil
