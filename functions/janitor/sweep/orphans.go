@@ -11,9 +11,9 @@ import (
 	"mp3converter/shared/media"
 )
 
-// minAge is how old a file must be to be looked at. It exceeds the time between
-// storing a file and recording it, which timeouts limit to about a minute, and the
-// differences between clocks.
+// minAge is how old a file must be to be looked at, unless ORPHAN_AGE is less. It
+// exceeds the time between storing a file and recording it, which timeouts limit to
+// about a minute, and the differences between clocks.
 const minAge = 10 * time.Minute
 
 // RemoveOrphans removes files that no job needs: MP3s of a converter that died between
@@ -44,7 +44,7 @@ func (s *Janitor) RemoveOrphans(ctx context.Context) (Report, error) {
 			return j.State != jobs.Converting && j.Audio.ID != o.ID
 		}},
 	} {
-		n, err := s.removeOrphans(ctx, store.media, store.orphan, now.Add(-minAge))
+		n, err := s.removeOrphans(ctx, store.media, store.orphan, now.Add(-min(minAge, s.config.OrphanAge)))
 		report.Orphans += n
 		if err != nil {
 			failed = append(failed, fmt.Errorf("%s: %w", store.name, err))

@@ -34,8 +34,8 @@ type Config struct {
 
 // Validate returns an error that names the invalid variable.
 func (c Config) Validate() error {
-	if c.OrphanAge < minAge {
-		return fmt.Errorf("ORPHAN_AGE must be at least %v", minAge)
+	if c.OrphanAge < media.MinSweepAge {
+		return fmt.Errorf("ORPHAN_AGE must be at least %v", media.MinSweepAge)
 	}
 	return c.Policy.Validate()
 }

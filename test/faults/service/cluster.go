@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"mp3converter/shared/backends"
+	"mp3converter/shared/media"
 	"mp3converter/shared/queue"
 	"mp3converter/shared/queue/queuetest"
 	"mp3converter/shared/queue/rabbitmq"
@@ -103,6 +104,14 @@ func (c *Cluster) openStores(t testing.TB) {
 	}
 	t.Cleanup(func() { b.Close() })
 	c.Jobs, c.Videos, c.Audio = b.Jobs, b.Videos, b.Audio
+	client := mongotest.Client(t, c.Database.URI)
+	c.backdate = func(ctx context.Context, store media.Store, o media.Object) error {
+		database := "videos"
+		if store == media.Store(b.Audio) {
+			database = "mp3"
+		}
+		return mongotest.SetUploadDate(ctx, client.Database(database), o.ID, o.CreatedAt)
+	}
 	c.queued = func() (int, error) { return rabbitmqtest.Count(c.Broker.URL, queue.Video.Name, queue.MP3.Name) }
 	c.removeOrphans = func(context.Context) error { return nil } // it runs all the time
 }

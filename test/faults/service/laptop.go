@@ -2,12 +2,15 @@ package service
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"mp3converter/shared/jobs/sqlite"
+	"mp3converter/shared/media"
 	"mp3converter/shared/media/disk"
 	"mp3converter/test/testproc"
 )
@@ -57,6 +60,17 @@ func StartLaptop(t testing.TB, p Programs, cfg Laptop) *Service {
 		t.Fatal(err)
 	}
 	s.Videos, s.Audio = videos, audio
+	s.backdate = func(_ context.Context, store media.Store, o media.Object) error {
+		dir := "videos"
+		if store == media.Store(audio) {
+			dir = "mp3"
+		}
+		description, err := json.Marshal(o)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(cfg.DataDir, dir, o.ID+".json"), description, 0o600)
+	}
 	s.queued = func() (int, error) { return 0, nil } // in the memory of the process
 	s.removeOrphans = func(ctx context.Context) error {
 		main.Kill() // the janitor removes orphans at every start

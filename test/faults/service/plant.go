@@ -3,7 +3,6 @@ package service
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"time"
 
 	"mp3converter/shared/conversion"
@@ -66,17 +65,15 @@ func (u *User) plant(ctx context.Context, l *Ledger, s *Service, j jobs.Job, kin
 	return nil
 }
 
-// PlantOrphans stores files that no record names.
+// PlantOrphans stores files that no record names, and that are old.
 func (u *User) PlantOrphans(ctx context.Context, s *Service) error {
 	for _, store := range []media.Store{s.Videos, s.Audio} {
-		var err error
-		for range 5 { // the janitor may take an unfinished write for an old one
-			key := fmt.Sprintf("%.8s%s", id.Before(time.Now().Add(-old)), id.New()[8:])
-			if _, err = store.Put(ctx, media.Object{ID: key, Job: id.New(), Name: "orphan"}, bytes.NewReader(u.video)); err == nil {
-				break
-			}
-		}
+		o, err := store.Put(ctx, media.Object{ID: id.New(), Job: id.New(), Name: "orphan"}, bytes.NewReader(u.video))
 		if err != nil {
+			return err
+		}
+		o.CreatedAt = time.Now().Add(-old).UTC().Truncate(time.Millisecond)
+		if err := s.backdate(ctx, store, o); err != nil {
 			return err
 		}
 	}

@@ -33,6 +33,8 @@ type Service struct {
 
 	hook   *webhook
 	queued func() (int, error) // messages that wait
+	// backdate changes when a stored object was completed.
+	backdate func(context.Context, media.Store, media.Object) error
 	// removeOrphans lets the janitor remove files that are older than orphanAge.
 	removeOrphans func(context.Context) error
 }
