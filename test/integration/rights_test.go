@@ -54,7 +54,8 @@ func (h *harness) testRights(t *testing.T) {
 // rareCommands are needed but not sent here.
 var rareCommands = map[string][]mongotest.Command{
 	// Storing a file that takes more than a minute ends with a look at its first chunk.
-	"gateway":   {{Name: "find", Database: "videos", Collection: "fs.chunks"}},
+	// dbStats is not sent to FerretDB.
+	"gateway":   {{Name: "find", Database: "videos", Collection: "fs.chunks"}, {Name: "dbStats", Database: "videos"}},
 	"converter": {{Name: "find", Database: "mp3", Collection: "fs.chunks"}},
 	// The remains of an interrupted upload are claimed before they are deleted.
 	"janitor": {

@@ -51,7 +51,7 @@ var actions = map[string][]string{
 
 // free are the commands that every user may send. killCursors is one for the cursors
 // of the same user.
-var free = []string{"hello", "isMaster", "ping", "endSessions", "killCursors", "saslStart", "saslContinue"}
+var free = []string{"buildInfo", "hello", "isMaster", "ping", "endSessions", "killCursors", "saslStart", "saslContinue"}
 
 // Check compares a role with commands. It returns an error for each command that the
 // role does not allow, and for each action that it allows and no command needs.

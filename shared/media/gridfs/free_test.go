@@ -5,6 +5,9 @@ import (
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/event"
+
+	"mp3converter/test/mongotest"
 )
 
 // The replies are those that the manual of MongoDB describes, and that of FerretDB.
@@ -33,5 +36,25 @@ func TestFree(t *testing.T) {
 				t.Errorf("%d, %v; want %d, %v", got, err, c.want, c.err)
 			}
 		})
+	}
+}
+
+// FerretDB locks its database against writes and reads all of it to answer dbStats, in the
+// end without the file system.
+func TestFreeOfFerretDB(t *testing.T) {
+	s := openMonitored(t, mongotest.URI(t), mongotest.Database(t), func(e *event.CommandStartedEvent) {
+		if e.CommandName == "dbStats" {
+			t.Error("dbStats was sent")
+		}
+	})
+	var build bson.M
+	if err := s.files.Database().RunCommand(t.Context(), bson.D{{Key: "buildInfo", Value: 1}}).Decode(&build); err != nil {
+		t.Fatal(err)
+	}
+	if build["ferretdbVersion"] == nil {
+		t.Skip("not FerretDB")
+	}
+	if _, err := s.Free(t.Context()); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("Free: %v, want errors.ErrUnsupported", err)
 	}
 }
