@@ -30,6 +30,7 @@ type Job struct {
 		Name, URL string // URL is a path
 		Bytes     int64
 	}
+	FinishedAt time.Time
 }
 
 // StatusError is a response with an unexpected status code.

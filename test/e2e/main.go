@@ -27,6 +27,8 @@ type config struct {
 	rounds  int
 	burst   int
 	seconds float64
+	// deletions is how long pods are deleted at random.
+	deletions time.Duration
 	// timeoutFactor extends the timeouts of the steps on a busy machine.
 	timeoutFactor float64
 }
@@ -40,6 +42,7 @@ func main() {
 	flag.IntVar(&cfg.rounds, "rounds", 10, "number of cold starts to measure")
 	flag.IntVar(&cfg.burst, "burst", 60, "number of uploads in the burst")
 	flag.Float64Var(&cfg.seconds, "seconds", 300, "duration of the burst's videos")
+	flag.DurationVar(&cfg.deletions, "deletions", 2*time.Minute, "how long pods are deleted at random")
 	flag.Float64Var(&cfg.timeoutFactor, "timeout-factor", 1, "factor for the timeout of each step, for a busy machine")
 	flag.Parse()
 
@@ -70,6 +73,8 @@ var steps = []step{
 	{"turns", "a user's first video does not wait for another user's queue", runTurns, 10 * time.Minute},
 	{"rollout", "a new revision of the converter during a burst loses no job", runRollout, 10 * time.Minute},
 	{"broker", "deleting RabbitMQ's pod during a burst loses no job", runBrokerFailure, 12 * time.Minute},
+	{"deletions", "deleting pods of every kind at random loses no accepted job", runDeletions, 25 * time.Minute},
+	{"drain", "draining the node loses no accepted job", runDrain, 12 * time.Minute},
 	{"large", "uploads of 1 GB and at 1 MB/s succeed, and a refusal reaches the client", runUploads, 10 * time.Minute},
 	{"idle", "all functions scale to zero; memory of the idle cluster", measureIdle, 5 * time.Minute},
 }
