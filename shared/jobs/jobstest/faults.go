@@ -135,11 +135,7 @@ func (w *world) remove(id string) error {
 			w.broken(wellFormed, "Delete: %v", err)
 		}
 		w.logf("job %s deleted", short(id))
-		r := w.records[id]
-		r.gone = true
-		for _, passed := range w.passed { // Next knows only of attempts that have a record
-			delete(passed, r.job.Owner)
-		}
+		w.records[id].gone = true
 	}
 	switch f {
 	case lost:

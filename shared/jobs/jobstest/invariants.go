@@ -120,7 +120,7 @@ func (w *world) checkFailure(c change, r *record) {
 // has started.
 func (w *world) countTurn(owner string, late bool) {
 	delete(w.passed, owner)
-	for _, other := range owners {
+	for _, other := range w.owners {
 		if late || other == owner || !w.waits(other) {
 			continue
 		}

@@ -78,7 +78,7 @@ func (w *world) clear() {
 // report fails the test if an invariant is broken.
 func (w *world) report() {
 	w.checkFiles()
-	for _, owner := range owners {
+	for _, owner := range w.owners {
 		if !w.waits(owner) {
 			delete(w.passed, owner)
 		}
@@ -111,7 +111,7 @@ func (w *world) complete(p *process) {
 }
 
 func (w *world) startUpload() {
-	owner := draw(w, "owner", owners...)
+	owner := draw(w, "owner", w.owners...)
 	k := draw(w, "kind", good, good, corrupt, deadly)
 	for range draw(w, "uploads", 1, 1, 1, 1, 1, 1, 5) {
 		w.start("upload", func(p *process) { p.upload(owner, k) })

@@ -40,6 +40,11 @@ func testNext(t *testing.T, s jobs.Store) {
 		if owner == "bob" { // whether an attempt has ended makes no difference
 			update(t, s, j.ID, func(j *jobs.Job) error { return j.Complete(Policy, "worker", jobs.File{ID: "mp3", Size: 1}, at) })
 		}
+		if owner == "cy" { // nor whether its job is deleted
+			if err := s.Delete(t.Context(), j.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 	for range 2 {
 		claim("ann")

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"pgregory.net/rapid"
@@ -25,8 +26,6 @@ const (
 	// horizon is later than anything in the model.
 	horizon = 100 * 365 * 24 * time.Hour
 )
-
-var owners = []string{"ann", "bob", "cy"}
 
 // policy has small numbers, so that jobs reach them.
 var policy = jobs.Policy{
@@ -82,6 +81,7 @@ type world struct {
 	now     time.Time // by the store's clock
 	faults  bool      // stores and queues fail at random
 	serial  int
+	owners  []string
 	records map[string]*record
 	order   []string // of the records' creation
 	videos  map[string]*object
@@ -94,13 +94,19 @@ type world struct {
 	failure string
 }
 
+// newWorld returns a world with owners of its own: the store remembers their turns after
+// all records are deleted.
 func newWorld(t *rapid.T, s jobs.Store) *world {
+	n := worlds.Add(1)
 	return &world{
 		t: t, store: s, now: now, faults: true,
+		owners:  []string{fmt.Sprint("ann", n), fmt.Sprint("bob", n), fmt.Sprint("cy", n)},
 		records: map[string]*record{}, videos: map[string]*object{}, audio: map[string]*object{},
 		passed: map[string]map[string]int{},
 	}
 }
+
+var worlds atomic.Int64
 
 // broken records that an invariant does not hold. The first one counts.
 func (w *world) broken(invariant, format string, args ...any) {

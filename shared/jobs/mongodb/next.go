@@ -2,10 +2,12 @@ package mongodb
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"mp3converter/shared/jobs"
@@ -62,23 +64,75 @@ func (s *Store) Next(ctx context.Context, now time.Time) (jobs.Job, error) {
 // longestWaiting returns those owners that have no recent attempt, or else the one
 // whose latest attempt began the longest ago.
 func (s *Store) longestWaiting(ctx context.Context, owners []string) ([]string, error) {
-	cursor, err := s.jobs.Find(ctx, bson.D{{Key: "startedAt", Value: bson.D{{Key: "$gt", Value: time.Time{}}}}},
+	latest, err := s.latestStarts(ctx, owners)
+	if err != nil {
+		return nil, err
+	}
+	first := slices.MinFunc(owners, func(a, b string) int { return latest[a].Compare(latest[b]) })
+	return slices.DeleteFunc(owners, func(o string) bool { return !latest[o].Equal(latest[first]) }), nil
+}
+
+// latestStarts returns when the latest attempt of each owner began, if it is recent.
+func (s *Store) latestStarts(ctx context.Context, owners []string) (map[string]time.Time, error) {
+	recent, err := s.jobs.Find(ctx, bson.D{{Key: "startedAt", Value: bson.D{{Key: "$gt", Value: time.Time{}}}}},
 		options.Find().
 			SetSort(bson.D{{Key: "startedAt", Value: -1}}).
 			SetLimit(recentStarts).
-			SetProjection(bson.D{{Key: "_id", Value: 0}, {Key: "owner", Value: 1}}))
+			SetProjection(bson.D{{Key: "_id", Value: 0}, {Key: "owner", Value: 1}, {Key: "startedAt", Value: 1}}))
 	if err != nil {
 		return nil, err
 	}
-	recent, err := mongodb.ReadAll[struct{ Owner string }](ctx, cursor)
+	ofJobs, err := mongodb.ReadAll[start](ctx, recent)
 	if err != nil {
 		return nil, err
 	}
-	for _, r := range recent {
-		if len(owners) == 1 {
-			break
+	deleted, err := s.turns.Find(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: owners}}}})
+	if err != nil {
+		return nil, err
+	}
+	ofDeleted, err := mongodb.ReadAll[turn](ctx, deleted)
+	if err != nil {
+		return nil, err
+	}
+	latest := map[string]time.Time{}
+	for _, r := range ofJobs {
+		if r.StartedAt.After(latest[r.Owner]) {
+			latest[r.Owner] = r.StartedAt
 		}
-		owners = slices.DeleteFunc(owners, func(o string) bool { return o == r.Owner })
 	}
-	return owners, nil
+	for _, d := range ofDeleted {
+		if d.StartedAt.After(latest[d.Owner]) {
+			latest[d.Owner] = d.StartedAt
+		}
+	}
+	return latest, nil
+}
+
+// start is the part of a job that says whose turn it was.
+type start struct {
+	Owner     string    `bson:"owner"`
+	StartedAt time.Time `bson:"startedAt"`
+}
+
+// turn is a document of the collection turns.
+type turn struct {
+	Owner     string    `bson:"_id"`
+	StartedAt time.Time `bson:"startedAt"`
+}
+
+// keepTurn records when the latest attempt of a job began that is about to be deleted.
+// Otherwise an owner who deletes finished jobs would always be the next in turn.
+func (s *Store) keepTurn(ctx context.Context, id string) error {
+	var j start
+	err := s.jobs.FindOne(ctx, bson.D{{Key: "_id", Value: id}},
+		options.FindOne().SetProjection(bson.D{{Key: "owner", Value: 1}, {Key: "startedAt", Value: 1}})).Decode(&j)
+	switch {
+	case errors.Is(err, mongo.ErrNoDocuments):
+		return nil
+	case err != nil || j.StartedAt.IsZero():
+		return err
+	}
+	_, err = s.turns.UpdateOne(ctx, bson.D{{Key: "_id", Value: j.Owner}},
+		bson.D{{Key: "$max", Value: bson.D{{Key: "startedAt", Value: j.StartedAt}}}}, options.UpdateOne().SetUpsert(true))
+	return err
 }

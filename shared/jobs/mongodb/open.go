@@ -19,10 +19,13 @@ import (
 // Collection is the name of the collection.
 const Collection = "jobs"
 
+// turnsCollection holds, by owner, when the latest attempt began whose job is deleted.
+const turnsCollection = "turns"
+
 // Store is a jobs.Store in a MongoDB collection.
 type Store struct {
-	jobs  *mongo.Collection
-	clock clock
+	jobs, turns *mongo.Collection
+	clock       clock
 }
 
 var _ jobs.Store = (*Store)(nil)
@@ -31,7 +34,7 @@ var _ jobs.Store = (*Store)(nil)
 // lacks. It fails within seconds when no server can be reached. The caller
 // closes db's client.
 func Open(ctx context.Context, db *mongo.Database) (*Store, error) {
-	s := &Store{jobs: db.Collection(Collection)}
+	s := &Store{jobs: db.Collection(Collection), turns: db.Collection(turnsCollection)}
 	err := mongodb.EnsureIndexes(ctx, s.jobs,
 		mongodb.Index{Keys: bson.D{{Key: "owner", Value: 1}, {Key: "_id", Value: -1}}},
 		mongodb.Index{Keys: bson.D{{Key: "dueAt", Value: 1}}},

@@ -95,6 +95,9 @@ func backOff(ctx context.Context, n int) error {
 
 // Delete deletes a job. Deleting one that does not exist is no error.
 func (s *Store) Delete(ctx context.Context, id string) error {
+	if err := s.keepTurn(ctx, id); err != nil {
+		return store.Error(ctx, "jobs: delete", err)
+	}
 	if _, err := s.jobs.DeleteOne(ctx, bson.D{{Key: "_id", Value: id}}); err != nil {
 		return store.Error(ctx, "jobs: delete", err)
 	}

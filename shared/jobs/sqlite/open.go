@@ -42,6 +42,19 @@ CREATE INDEX IF NOT EXISTS jobs_started ON jobs (owner, started_at);
 CREATE INDEX IF NOT EXISTS jobs_usage ON jobs (owner, state, bytes);
 `
 
+// turns keeps when an owner's latest attempt began if its job is deleted. Otherwise an
+// owner who deletes finished jobs would always be the next in turn.
+const turns = `
+CREATE TABLE IF NOT EXISTS turns (
+	owner      TEXT PRIMARY KEY,
+	started_at INTEGER NOT NULL
+) STRICT;
+CREATE TRIGGER IF NOT EXISTS jobs_turn BEFORE DELETE ON jobs WHEN OLD.started_at > 0 BEGIN
+	INSERT INTO turns VALUES (OLD.owner, OLD.started_at)
+	ON CONFLICT (owner) DO UPDATE SET started_at = max(started_at, excluded.started_at);
+END;
+`
+
 // The read queries. Each one reads an index.
 const (
 	byID    = `SELECT document FROM jobs WHERE id = ?`
@@ -50,7 +63,8 @@ const (
 	nextJob = `SELECT document FROM jobs WHERE id = (
 		SELECT min(q.id) FROM jobs q WHERE q.state = 'queued' AND q.not_before <= ?
 		GROUP BY q.owner
-		ORDER BY (SELECT max(started_at) FROM jobs s WHERE s.owner = q.owner), min(q.id) LIMIT 1)`
+		ORDER BY max((SELECT max(started_at) FROM jobs s WHERE s.owner = q.owner),
+			coalesce((SELECT started_at FROM turns WHERE turns.owner = q.owner), 0)), min(q.id) LIMIT 1)`
 	usageOf = `SELECT count(*) FILTER (WHERE state IN ('queued', 'converting')), coalesce(sum(bytes), 0) FROM jobs WHERE owner = ?`
 )
 
@@ -65,7 +79,7 @@ type Store struct {
 
 var _ jobs.Store = (*Store)(nil)
 
-// Open opens the file at path and creates the file, the table and its indexes if
+// Open opens the file at path and creates the file, the tables and their indexes if
 // missing. Other stores may have tables in the same file.
 func Open(path string) (_ *Store, err error) {
 	s := new(Store)
@@ -108,7 +122,7 @@ func createTable(db *sql.DB) error {
 			}
 		}
 	}
-	if _, err := tx.Exec(generatedIndexes); err != nil {
+	if _, err := tx.Exec(generatedIndexes + turns); err != nil {
 		return err
 	}
 	return tx.Commit()
