@@ -21,6 +21,12 @@ const (
 	// is long because in a burst many uploads wait for one disk. For a cursor
 	// it applies to each batch, so a slow reader can keep a cursor for longer.
 	operationTimeout = 40 * time.Second
+
+	// maxConnections is how many operations of a client run at a time, unless uri has
+	// maxPoolSize. The others wait for ConnectTimeout at most, so they must not be many;
+	// but a server takes longer to authenticate a new connection than for most
+	// operations, so in a burst a hundred connections would keep them waiting longer.
+	maxConnections = 16
 )
 
 // Connect returns a client for the server or replica set at uri. It connects at
@@ -28,17 +34,22 @@ const (
 // by the majority of a replica set and reads go to the primary, whatever uri
 // says. The client is safe for concurrent use; one is enough for a process.
 func Connect(uri string) (*mongo.Client, error) {
-	client, err := mongo.Connect(options.Client().
+	client, err := mongo.Connect(clientOptions(uri))
+	if err != nil {
+		return nil, fmt.Errorf("mongodb: %w", err)
+	}
+	return client, nil
+}
+
+func clientOptions(uri string) *options.ClientOptions {
+	return options.Client().
+		SetMaxPoolSize(maxConnections).
 		ApplyURI(uri).
 		SetServerSelectionTimeout(ConnectTimeout).
 		SetConnectTimeout(ConnectTimeout).
 		SetTimeout(operationTimeout).
 		SetWriteConcern(writeconcern.Majority()).
-		SetReadPreference(readpref.Primary()))
-	if err != nil {
-		return nil, fmt.Errorf("mongodb: %w", err)
-	}
-	return client, nil
+		SetReadPreference(readpref.Primary())
 }
 
 // Close closes the connections of a client. Operations in progress fail.

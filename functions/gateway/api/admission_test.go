@@ -17,37 +17,58 @@ import (
 	"time"
 
 	"mp3converter/shared/forwarded"
+	"mp3converter/shared/jobs"
 	"mp3converter/shared/media"
 	"mp3converter/shared/problem"
 )
 
 // Tests of uploads that wait for a place, and of the pace of those that have one.
 
+// counter counts the calls that are in progress.
+type counter struct{ running, most atomic.Int64 }
+
+func (c *counter) call() (end func()) {
+	n := c.running.Add(1)
+	for most := c.most.Load(); n > most && !c.most.CompareAndSwap(most, n); most = c.most.Load() {
+	}
+	return func() { c.running.Add(-1) }
+}
+
 // putCounter is a media store that counts the uploads that it is reading.
 type putCounter struct {
 	media.Store
-	running, most atomic.Int64
-	hold          chan struct{} // if not nil, Put waits until it is closed
+	counter
+	hold chan struct{} // if not nil, Put waits until it is closed
 }
 
 func (p *putCounter) Put(ctx context.Context, o media.Object, r io.Reader) (media.Object, error) {
-	n := p.running.Add(1)
-	defer p.running.Add(-1)
-	for most := p.most.Load(); n > most && !p.most.CompareAndSwap(most, n); most = p.most.Load() {
-	}
+	defer p.call()()
 	if p.hold != nil {
 		<-p.hold
 	}
 	return p.Store.Put(ctx, o, r)
 }
 
-// A burst of one user is accepted in full; the store gets a few uploads at a time.
+// usageCounter is a slow store of records that counts the queries of a user's quota.
+type usageCounter struct {
+	jobs.Store
+	counter
+}
+
+func (u *usageCounter) Usage(ctx context.Context, owner string) (jobs.Usage, error) {
+	defer u.call()()
+	time.Sleep(10 * time.Millisecond)
+	return u.Store.Usage(ctx, owner)
+}
+
+// A burst of one user is accepted in full; the stores get a few uploads at a time.
 func TestBurstOfOneUserIsAccepted(t *testing.T) {
 	t.Parallel()
 	var videos *putCounter
+	var records *usageCounter
 	s := startGateway(t, func(g *setup) {
-		videos = &putCounter{Store: g.Videos}
-		g.Videos = videos
+		videos, records = &putCounter{Store: g.Videos}, &usageCounter{Store: g.Jobs}
+		g.Videos, g.Jobs = videos, records
 		g.Config.TransferWait = time.Minute
 	})
 	const burst = 60
@@ -69,6 +90,9 @@ func TestBurstOfOneUserIsAccepted(t *testing.T) {
 	}
 	if most := videos.most.Load(); most > s.config.MaxUserUploads {
 		t.Errorf("%d uploads of one user ran at a time, want at most %d", most, s.config.MaxUserUploads)
+	}
+	if most := records.most.Load(); most > s.config.MaxUserUploads {
+		t.Errorf("%d queries for uploads of one user ran at a time, want at most %d", most, s.config.MaxUserUploads)
 	}
 	if n := s.uploads.count(); n != 0 {
 		t.Errorf("%d places are still taken", n)

@@ -36,6 +36,14 @@ func (g *Gateway) handleUpload(w http.ResponseWriter, r *http.Request, user toke
 	if r.ContentLength > g.config.MaxUpload+formOverhead {
 		return problem.TooLarge.WithDetail("The limit is %d bytes.", g.config.MaxUpload)
 	}
+	// Until there is a place no store is asked and nothing of the body is read, so TCP
+	// makes the client wait.
+	release, err := g.uploads.acquire(r.Context(), user.Subject)
+	if err != nil {
+		return err
+	}
+	defer release()
+
 	size := max(r.ContentLength, 0) // if announced
 	if err := g.checkQuota(r.Context(), user.Subject, size); err != nil {
 		return err
@@ -43,13 +51,6 @@ func (g *Gateway) handleUpload(w http.ResponseWriter, r *http.Request, user toke
 	if err := g.checkSpace(r.Context(), size); err != nil {
 		return err
 	}
-	// Until there is a place nothing of the body is read, so TCP makes the client wait.
-	release, err := g.uploads.acquire(r.Context(), user.Subject)
-	if err != nil {
-		return err
-	}
-	defer release()
-
 	job := jobs.Job{ID: id.New(), Owner: user.Subject, Email: user.Email}
 	ctx := logs.With(r.Context(), slog.String("job", job.ID))
 
