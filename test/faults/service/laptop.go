@@ -74,7 +74,16 @@ func StartLaptop(t testing.TB, p Programs, cfg Laptop) *Service {
 	s.queued = func() (int, error) { return 0, nil } // in the memory of the process
 	s.removeOrphans = func(ctx context.Context) error {
 		main.Kill() // the janitor removes orphans at every start
-		return main.waitReady(ctx)
+		if err := main.waitReady(ctx); err != nil {
+			return err
+		}
+		for deadline := time.Now().Add(leftoverTimeout); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+			parts, err := filepath.Glob(filepath.Join(cfg.DataDir, "*", "*.part"))
+			if err != nil || len(parts) == 0 {
+				return err
+			}
+		}
+		return nil // they are counted as left over
 	}
 	return s
 }
