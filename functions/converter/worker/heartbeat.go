@@ -35,7 +35,9 @@ func (a *attempt) heartbeat(ctx context.Context, cancelAttempt context.CancelCau
 		renewCtx, cancel := context.WithDeadline(ctx, leasedUntil)
 		_, err := a.worker.jobs.Update(renewCtx, a.job.ID, func(j *jobs.Job) error {
 			if drain == nil {
-				j.Drain(a.holder)
+				if err := j.Drain(a.holder); err != nil {
+					return err
+				}
 			}
 			return j.Renew(policy, a.holder, int(a.progress.Load()), a.worker.jobs.Now())
 		})

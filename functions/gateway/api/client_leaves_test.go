@@ -36,33 +36,33 @@ type hookedJobs struct {
 }
 
 func (h *hookedJobs) Create(ctx context.Context, j jobs.Job) error {
-	call(h.beforeCreate, ctx)
+	call(ctx, h.beforeCreate)
 	return h.Store.Create(ctx, j)
 }
 
 func (h *hookedJobs) Get(ctx context.Context, id string) (jobs.Job, error) {
-	call(h.beforeGet, ctx)
+	call(ctx, h.beforeGet)
 	return h.Store.Get(ctx, id)
 }
 
 func (h *hookedJobs) Update(ctx context.Context, id string, change func(*jobs.Job) error) (jobs.Job, error) {
-	call(h.beforeUpdate, ctx)
+	call(ctx, h.beforeUpdate)
 	return h.Store.Update(ctx, id, change)
 }
 
 func (h *hookedJobs) Delete(ctx context.Context, id string) error {
-	call(h.beforeDelete, ctx)
+	call(ctx, h.beforeDelete)
 	return h.Store.Delete(ctx, id)
 }
 
-func call(hook func(context.Context), ctx context.Context) {
+func call(ctx context.Context, hook func(context.Context)) {
 	if hook != nil {
 		hook(ctx)
 	}
 }
 
 // waitDone waits until the server has noticed that the client of a request is gone.
-func waitDone(t *testing.T, request context.Context) {
+func waitDone(request context.Context, t *testing.T) {
 	select {
 	case <-request.Done():
 	case <-time.After(20 * time.Second):
@@ -78,7 +78,7 @@ func TestClientLeavesWhileJobIsCreated(t *testing.T) {
 		g.Videos = contextStore{g.Videos, puts}
 		g.Jobs = &hookedJobs{Store: g.Jobs, beforeCreate: func(context.Context) {
 			close(creating)
-			waitDone(t, <-puts)
+			waitDone(<-puts, t)
 		}}
 	})
 	c := s.dial(t, s.authorizationHeader(), fmt.Sprintf("Content-Length: %d", len(video)))
@@ -126,7 +126,7 @@ func TestClientLeavesWhileJobIsDeleted(t *testing.T) {
 			c.hook(store, func(context.Context) {
 				store.beforeGet = nil
 				close(deleting)
-				waitDone(t, <-requests)
+				waitDone(<-requests, t)
 			})
 			conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
 			if err != nil {

@@ -17,5 +17,5 @@ func (s *Store) Free(ctx context.Context) (int64, error) {
 	if err := syscall.Statfs(s.dir, &fs); err != nil {
 		return 0, fmt.Errorf("media: free space: %w", err)
 	}
-	return int64(fs.Bavail) * int64(fs.Bsize), nil
+	return int64(fs.Bavail) * int64(fs.Bsize), nil //nolint:unconvert // its type depends on the system
 }
