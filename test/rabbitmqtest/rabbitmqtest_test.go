@@ -62,6 +62,11 @@ func TestBroker(t *testing.T) {
 	if out := s.Ctl(t, "list_queues", "name"); !strings.Contains(out, queue+".dead") {
 		t.Errorf("rabbitmqctl list_queues: %s", out)
 	}
+	s.Ctl(t, "delete_queue", "video")
+	s.Redefine(t)
+	if out := s.Ctl(t, "list_queues", "name"); !strings.Contains(out, "video\n") {
+		t.Errorf("rabbitmqctl list_queues after Redefine: %s", out)
+	}
 	s.Stop(t)
 	s.Restart(t)
 }

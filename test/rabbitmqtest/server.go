@@ -180,7 +180,7 @@ func (s *Server) Ctl(t testing.TB, args ...string) string {
 // Redefine creates the queues that were deleted, from the definitions of the boot.
 func (s *Server) Redefine(t testing.TB) {
 	t.Helper()
-	s.Ctl(t, "import_definitions", filepath.Join(s.dir, "definitions.json"))
+	s.Ctl(t, "import_definitions", filepath.Join(s.dir, "definitions", "10-queues.json"))
 }
 
 // logTail returns the end of the broker's logs.
