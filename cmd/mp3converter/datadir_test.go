@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -249,4 +250,26 @@ func logIn(t *testing.T, users *login.Users, credentials string) int {
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	return w.Code
+}
+
+// The content is on the disk before the file gets its name, and the name before writeFile
+// returns.
+func TestWriteSurvivesPowerFailure(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "file")
+	var synced []string
+	fsync = func(f *os.File) error {
+		synced = append(synced, f.Name())
+		if _, err := os.Stat(path); (err == nil) != (f.Name() == dir) {
+			t.Errorf("sync of %s: the file is in place: %v", f.Name(), err == nil)
+		}
+		return nil
+	}
+	defer func() { fsync = (*os.File).Sync }()
+	if err := writeFile(path, []byte("text")); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{path + ".tmp", dir}; !slices.Equal(synced, want) {
+		t.Errorf("synced %v, want %v", synced, want)
+	}
 }

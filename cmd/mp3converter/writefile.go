@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 )
 
+var fsync = (*os.File).Sync // replaced by tests
+
 // writeFile creates or replaces a file that only this user can read. If the process
 // dies meanwhile, the old file, or none, is still in place. Once writeFile has returned,
 // the new one survives a power failure.
@@ -34,7 +36,7 @@ func writeSynced(path string, content []byte) error {
 		return err
 	}
 	_, err = f.Write(content)
-	return errors.Join(err, f.Sync(), f.Close())
+	return errors.Join(err, fsync(f), f.Close())
 }
 
 // syncDir makes the names of the files in a directory durable.
@@ -43,5 +45,5 @@ func syncDir(dir string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(d.Sync(), d.Close())
+	return errors.Join(fsync(d), d.Close())
 }

@@ -156,6 +156,22 @@ func TestServerKilled(t *testing.T) {
 	}
 }
 
+// Now is the server's clock, by the measured offset.
+func TestNow(t *testing.T) {
+	s := open(t, mongotest.URI(t), mongotest.Database(t))
+	s.clock.offset.Store(int64(-time.Hour))
+	if ahead := time.Until(s.Now()); ahead > -59*time.Minute || ahead < -61*time.Minute {
+		t.Errorf("Now is %v ahead of this machine's clock, want an hour behind, as the server's", ahead)
+	}
+	// The offset is measured again, here with a server on the same machine.
+	if err := s.clock.measure(t.Context(), s.jobs.Database()); err != nil {
+		t.Fatal(err)
+	}
+	if skew := time.Until(s.Now()).Abs(); skew > 10*time.Second {
+		t.Errorf("after the measurement Now differs by %v from the clock of the machine", skew)
+	}
+}
+
 func open(t *testing.T, uri, database string) *Store {
 	t.Helper()
 	client, err := mongodb.Connect(uri)
