@@ -39,7 +39,7 @@ func openInput(ctx context.Context, store *storeReads) (*input, error) {
 	}
 	defer r.Close()
 	n, err := io.ReadFull(r, in.head)
-	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+	if err != nil && err != io.ErrUnexpectedEOF && err != io.EOF {
 		return nil, fmt.Errorf("read video: %w", err)
 	}
 	in.head = in.head[:n]

@@ -3,6 +3,7 @@ package ffmpeg
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"testing"
 
@@ -10,7 +11,8 @@ import (
 	"mp3converter/test/samples"
 )
 
-var errStore = errors.New("database is unreachable")
+// errStore wraps io.EOF, as MongoDB's error of a lost connection does.
+var errStore = fmt.Errorf("database is unreachable: %w", io.EOF)
 
 // failingReader fails at an offset.
 type failingReader struct {
@@ -37,7 +39,7 @@ func TestReadErrorIsNotCorruptVideo(t *testing.T) {
 	} {
 		in := fileInput(t, makeSample(t, spec))
 		open := in.Open
-		for _, offset := range []int64{4096, in.Size / 2} {
+		for _, offset := range []int64{0, 100, 4096, in.Size / 2} {
 			in.Open = func(ctx context.Context) (io.ReadSeekCloser, error) {
 				r, err := open(ctx)
 				return failingReader{r, offset}, err

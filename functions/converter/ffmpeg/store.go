@@ -70,7 +70,8 @@ func (s *storeReads) wait(ctx context.Context, call func() error) error {
 	if !timer.Stop() && err != nil {
 		return stalled
 	}
-	if err != nil && !errors.Is(err, io.EOF) && ctx.Err() == nil {
+	// Not errors.Is: the error of a lost connection wraps io.EOF.
+	if err != nil && err != io.EOF && ctx.Err() == nil {
 		s.cancel(fmt.Errorf("read video: %w", err))
 	}
 	return err

@@ -68,7 +68,7 @@ func TestFullDisks(t *testing.T) {
 	for _, d := range disks {
 		mount(t, d.path)
 	}
-	s := service.StartLaptop(t, service.Build(t), service.Laptop{DataDir: dir, Env: []string{"TEMP_DIR=" + temp}})
+	s := service.StartLaptop(t, service.Build(t), service.Laptop{DataDir: dir, Env: []string{"TEMP_DIR=" + temp, "MIN_FREE_BYTES=0"}})
 	s.TempDir = temp
 	u := join(t, s)
 	var ledgers []*service.Ledger
