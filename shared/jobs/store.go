@@ -44,7 +44,7 @@ type Store interface {
 	// Next returns the queued job that should be converted next, or ErrNotFound.
 	// It is the oldest job that is not paused, of the owner whose latest
 	// attempt began the longest ago: owners take turns, however many jobs each
-	// of them has queued.
+	// of them has queued. Attempts at jobs that have been deleted count too.
 	Next(ctx context.Context, now time.Time) (Job, error)
 
 	// Usage returns what an owner's jobs occupy.

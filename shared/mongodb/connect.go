@@ -22,10 +22,10 @@ const (
 	// it applies to each batch, so a slow reader can keep a cursor for longer.
 	operationTimeout = 40 * time.Second
 
-	// maxConnections is how many operations of a client run at a time, unless uri has
-	// maxPoolSize. The others wait for ConnectTimeout at most, so they must not be many;
-	// but a server takes longer to authenticate a new connection than for most
-	// operations, so in a burst a hundred connections would keep them waiting longer.
+	// maxConnections bounds the connections of a client, unless uri has maxPoolSize.
+	// An operation waits for a connection for up to ConnectTimeout. A server takes
+	// longer to authenticate a connection than to serve most operations, so in a burst
+	// a few connections serve more operations in that time than many new ones.
 	maxConnections = 16
 )
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -41,7 +42,7 @@ func runDeletions(ctx context.Context, s *suite) error {
 			if !sleep(ctx, deletionPause) {
 				return fmt.Errorf("deleted %v: %w", deleted, context.Cause(ctx))
 			}
-			pods, err := s.podsByKind(ctx)
+			pods, err := s.cluster.podsByKind(ctx)
 			if err != nil || len(pods) == 0 {
 				continue // the API server answers again soon
 			}
@@ -60,7 +61,7 @@ func runDeletions(ctx context.Context, s *suite) error {
 }
 
 // drained selects the pods of the service. The cluster's own pods stay: on one node
-// they have nowhere to go.
+// they cannot move.
 var drained = []string{
 	"serving.knative.dev/service in (" + strings.Join(functions, ",") + ")",
 	"eventing.knative.dev/source",
@@ -98,7 +99,7 @@ func runDrain(ctx context.Context, s *suite) error {
 }
 
 // podsByKind returns the names of the pods that run, by function, store and so on.
-func (s *suite) podsByKind(ctx context.Context) (map[string][]string, error) {
+func (c *cluster) podsByKind(ctx context.Context) (map[string][]string, error) {
 	var list struct {
 		Items []struct {
 			Metadata struct {
@@ -108,7 +109,7 @@ func (s *suite) podsByKind(ctx context.Context) (map[string][]string, error) {
 			Status struct{ Phase string }
 		}
 	}
-	if err := s.cluster.get(ctx, "/api/v1/namespaces/"+namespace+"/pods", &list); err != nil {
+	if err := c.get(ctx, "/api/v1/namespaces/"+namespace+"/pods", &list); err != nil {
 		return nil, err
 	}
 	pods := map[string][]string{}
@@ -191,11 +192,13 @@ func (s *suite) uploadDuring(ctx context.Context, disturb func(context.Context) 
 	return nil
 }
 
-// waitOutcome waits for the outcome of a job, while requests may fail.
+// waitOutcome waits for the outcome of a job. A request that fails is repeated. The
+// state of a job that does not exist is "missing".
 func (s *suite) waitOutcome(ctx context.Context, id string) (j client.Job, err error) {
 	err = poll(ctx, time.Second, func() (bool, error) {
 		j, err = s.user.Job(ctx, id)
-		if client.StatusCode(err) == 404 {
+		if client.StatusCode(err) == http.StatusNotFound {
+			j.State = "missing"
 			return true, nil
 		}
 		return j.State == "done" || j.State == "failed" || j.State == "cancelled", err

@@ -33,7 +33,7 @@ func runTurns(ctx context.Context, s *suite) error {
 	if err != nil {
 		return err
 	}
-	accepted := time.Now()
+	accepted := time.Now() // the store's clock, in FinishedAt, must agree with this machine's
 	var started time.Time
 	err = poll(ctx, 100*time.Millisecond, func() (bool, error) {
 		started = time.Now()

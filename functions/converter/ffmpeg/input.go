@@ -39,6 +39,7 @@ func openInput(ctx context.Context, store *storeReads) (*input, error) {
 	}
 	defer r.Close()
 	n, err := io.ReadFull(r, in.head)
+	// Not errors.Is: the error of a lost connection wraps io.EOF.
 	if err != nil && err != io.ErrUnexpectedEOF && err != io.EOF {
 		return nil, fmt.Errorf("read video: %w", err)
 	}

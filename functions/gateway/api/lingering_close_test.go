@@ -19,6 +19,9 @@ import (
 // Rejected clients that continue to send are limited in number, in all and for each
 // address, and in time. Beyond the limits the response is still sent.
 func TestLingeringCloseIsLimited(t *testing.T) {
+	if 4*maxClientLinger > maxLinger {
+		t.Errorf("clients with one address may take %d of %d places, want at most a quarter", maxClientLinger, maxLinger)
+	}
 	for name, c := range map[string]struct {
 		connections int
 		header      func(i int) string

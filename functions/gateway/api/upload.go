@@ -36,8 +36,8 @@ func (g *Gateway) handleUpload(w http.ResponseWriter, r *http.Request, user toke
 	if r.ContentLength > g.config.MaxUpload+formOverhead {
 		return problem.TooLarge.WithDetail("The limit is %d bytes.", g.config.MaxUpload)
 	}
-	// Until there is a place no store is asked and nothing of the body is read, so TCP
-	// makes the client wait.
+	// Until there is a place, no store is queried and nothing of the body is read, so
+	// TCP makes the client wait.
 	release, err := g.uploads.acquire(r.Context(), user.Subject)
 	if err != nil {
 		return err

@@ -95,20 +95,18 @@ func (s *Store) latestStarts(ctx context.Context, owners []string) (map[string]t
 		return nil, err
 	}
 	latest := map[string]time.Time{}
-	for _, r := range ofJobs {
-		if r.StartedAt.After(latest[r.Owner]) {
-			latest[r.Owner] = r.StartedAt
-		}
+	for _, t := range ofDeleted {
+		latest[t.Owner] = t.StartedAt
 	}
-	for _, d := range ofDeleted {
-		if d.StartedAt.After(latest[d.Owner]) {
-			latest[d.Owner] = d.StartedAt
+	for _, j := range ofJobs {
+		if j.StartedAt.After(latest[j.Owner]) {
+			latest[j.Owner] = j.StartedAt
 		}
 	}
 	return latest, nil
 }
 
-// start is the part of a job that says whose turn it was.
+// start is the part of a job that Next compares.
 type start struct {
 	Owner     string    `bson:"owner"`
 	StartedAt time.Time `bson:"startedAt"`

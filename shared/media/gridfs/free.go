@@ -23,7 +23,7 @@ func (s *Store) Free(ctx context.Context) (int64, error) {
 		return 0, store.Error(ctx, "media: free space", err)
 	}
 	if build.FerretDB != "" {
-		// For dbStats it locks the database against writes while it reads all of it.
+		// To answer dbStats, FerretDB reads the whole database, and writes wait.
 		return 0, errNoFileSystem
 	}
 	var stats dbStats

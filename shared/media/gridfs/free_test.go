@@ -39,8 +39,8 @@ func TestFree(t *testing.T) {
 	}
 }
 
-// FerretDB locks its database against writes and reads all of it to answer dbStats, in the
-// end without the file system.
+// To answer dbStats, FerretDB reads the whole database, and writes wait. The answer lacks
+// the file system.
 func TestFreeOfFerretDB(t *testing.T) {
 	s := openMonitored(t, mongotest.URI(t), mongotest.Database(t), func(e *event.CommandStartedEvent) {
 		if e.CommandName == "dbStats" {

@@ -77,6 +77,7 @@ func StartLaptop(t testing.TB, p Programs, cfg Laptop) *Service {
 		if err := main.waitReady(ctx); err != nil {
 			return err
 		}
+		// The program is ready before its janitor has finished.
 		for deadline := time.Now().Add(leftoverTimeout); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 			parts, err := filepath.Glob(filepath.Join(cfg.DataDir, "*", "*.part"))
 			if err != nil || len(parts) == 0 {
