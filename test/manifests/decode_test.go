@@ -1,13 +1,13 @@
 package manifests
 
 import (
-	"bytes"
 	"context"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"knative.dev/pkg/apis"
 	servingconfig "knative.dev/serving/pkg/apis/config"
@@ -17,12 +17,6 @@ import (
 func TestObjectsAreUniqueAndInNamespace(t *testing.T) {
 	seen := map[string]string{}
 	for _, o := range readManifests(t) {
-		if o.kind == "v1/Namespace" {
-			if o.GetName() != namespace {
-				t.Errorf("%v: want namespace %s", o, namespace)
-			}
-			continue
-		}
 		if o.GetNamespace() != namespace {
 			t.Errorf("%v: is in namespace %q", o, o.GetNamespace())
 		}
@@ -47,21 +41,20 @@ func TestUnknownFieldsAreErrors(t *testing.T) {
 	}
 }
 
-// Each folder contains the namespace, because each may be applied first. If they
-// differed, each would undo changes of the others.
-func TestNamespaceIsTheSameEverywhere(t *testing.T) {
-	var first []byte
-	for _, folder := range []string{"rabbitmq", "databases", "knative"} {
-		content, err := os.ReadFile(filepath.Join(root, folder, "000-namespace.yaml"))
-		if err != nil {
-			t.Fatal(err)
+// Deleting the manifests of one folder must keep the volumes. So no manifest contains a
+// volume, nor the namespace, which hack/secrets creates.
+func TestDeletingManifestsKeepsVolumes(t *testing.T) {
+	for _, kind := range []string{"Namespace", "PersistentVolume", "PersistentVolumeClaim"} {
+		if _, err := decode(kind, []byte("apiVersion: v1\nkind: "+kind)); err == nil {
+			t.Errorf("manifests may contain a %s", kind)
 		}
-		_, content, _ = bytes.Cut(content, []byte("apiVersion")) // without the comment
-		if first == nil {
-			first = content
+	}
+	for name, s := range byName[*appsv1.StatefulSet](readManifests(t)) {
+		if p := s.Spec.PersistentVolumeClaimRetentionPolicy; p != nil && p.WhenDeleted != appsv1.RetainPersistentVolumeClaimRetentionPolicyType {
+			t.Errorf("stateful set %s: its volumes are deleted with it", name)
 		}
-		if !bytes.Equal(first, content) {
-			t.Errorf("%s/000-namespace.yaml differs from rabbitmq's", folder)
+		if len(s.Spec.VolumeClaimTemplates) == 0 {
+			t.Errorf("stateful set %s: has no volume of its own", name)
 		}
 	}
 }

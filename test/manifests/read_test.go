@@ -34,7 +34,6 @@ var folders = []string{"rabbitmq", "databases", "knative", "knative/domain"}
 
 // kinds lists the types that manifests may contain.
 var kinds = map[string]func() metav1.Object{
-	"v1/Namespace":                              func() metav1.Object { return new(corev1.Namespace) },
 	"v1/ServiceAccount":                         func() metav1.Object { return new(corev1.ServiceAccount) },
 	"v1/Service":                                func() metav1.Object { return new(corev1.Service) },
 	"v1/ConfigMap":                              func() metav1.Object { return new(corev1.ConfigMap) },

@@ -16,16 +16,25 @@ import (
 )
 
 // fakeKubectl keeps Secrets as files in the directory CLUSTER: as they are created or
-// applied, one a file.
+// applied, one a file. NAME.claim is a volume, and "namespace" is the namespace. Requests
+// whose arguments contain the text in the file "broken" fail.
 const fakeKubectl = `#!/bin/sh
 name=
 for word in "$@"; do
 	[ "$previous" = secret ] && name=$word
 	previous=$word
 done
+if [ -e "$CLUSTER/broken" ]; then
+	case "$*" in *"$(cat "$CLUSTER/broken")"*) exit 1 ;; esac
+fi
 case " $* " in
 *" create configmap "*) echo "kind: ConfigMap" ;;
+*" create namespace "*) : >"$CLUSTER/namespace" ;;
+*" get namespace "*) [ ! -e "$CLUSTER/namespace" ] || echo namespace/mp3converter ;;
+*" get pvc data-mongodb-0 "*) [ ! -e "$CLUSTER/data-mongodb-0.claim" ] || echo pvc/data-mongodb-0 ;;
+*" get pvc data-mysql-0 "*) [ ! -e "$CLUSTER/data-mysql-0.claim" ] || echo pvc/data-mysql-0 ;;
 *" -f - "*)
+	[ -e "$CLUSTER/namespace" ] || exit 1
 	cat >"$CLUSTER/new"
 	name=$(sed -n 's/^metadata: {name: \([^,]*\),.*/\1/p' "$CLUSTER/new")
 	case " $* " in *" create "*) [ ! -e "$CLUSTER/$name.yaml" ] || exit 1 ;; esac
@@ -56,6 +65,15 @@ func generateSecrets(t *testing.T) map[string]*corev1.Secret {
 // and returns those that exist afterwards.
 func runSecrets(t *testing.T, cluster string) map[string]*corev1.Secret {
 	t.Helper()
+	if out, err := trySecrets(t, cluster); err != nil {
+		t.Fatalf("hack/secrets: %v\n%s", err, out)
+	}
+	return readSecrets(t, cluster)
+}
+
+// trySecrets runs hack/secrets and returns its output.
+func trySecrets(t *testing.T, cluster string) (string, error) {
+	t.Helper()
 	if _, err := exec.LookPath("openssl"); err != nil {
 		t.Fatal("openssl is not installed; hack/secrets needs it")
 	}
@@ -65,9 +83,12 @@ func runSecrets(t *testing.T, cluster string) map[string]*corev1.Secret {
 	}
 	cmd := exec.Command(filepath.Join(root, "hack", "secrets"))
 	cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "CLUSTER="+cluster)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("hack/secrets: %v\n%s", err, out)
-	}
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+func readSecrets(t *testing.T, cluster string) map[string]*corev1.Secret {
+	t.Helper()
 	files, err := filepath.Glob(filepath.Join(cluster, "*.yaml"))
 	if err != nil {
 		t.Fatal(err)
@@ -203,6 +224,63 @@ func TestCredentialsAreRandom(t *testing.T) {
 				t.Errorf("secret %s: %s is the same in two runs", name, key)
 			}
 		}
+	}
+}
+
+// A database takes the password of its Secret only when its volume is empty. So a new
+// password would not be that of an existing volume.
+func TestSecretsOfVolumesAreNotReplaced(t *testing.T) {
+	for _, store := range []string{"mongodb", "mysql"} {
+		t.Run(store, func(t *testing.T) {
+			cluster := t.TempDir()
+			before := runSecrets(t, cluster)
+			for _, name := range []string{store + ".yaml", "token.yaml"} {
+				if err := os.Remove(filepath.Join(cluster, name)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			claim := filepath.Join(cluster, "data-"+store+"-0.claim")
+			if err := os.WriteFile(claim, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			out, err := trySecrets(t, cluster)
+			if err == nil || !strings.Contains(out, "data-"+store+"-0") {
+				t.Errorf("with a volume and no Secret: %v, and the output does not name the volume:\n%s", err, out)
+			}
+			if after := readSecrets(t, cluster); len(after) != len(before)-2 {
+				t.Errorf("%d Secrets exist after the refusal, want the %d that were left", len(after), len(before)-2)
+			}
+			if err := os.Remove(claim); err != nil {
+				t.Fatal(err)
+			}
+			if after := runSecrets(t, cluster); after[store] == nil {
+				t.Error("without the volume: the Secret was not created")
+			}
+		})
+	}
+}
+
+// A request to the cluster that fails is an error, not a Secret that is missing.
+func TestSecretsReportsErrorsOfTheCluster(t *testing.T) {
+	for name, request := range map[string]string{
+		"no answer":            "get",
+		"Secrets not created":  "create -f",
+		"Secrets not read":     "get secret",
+		"volumes not read":     "get pvc",
+		"nothing applied":      "apply",
+		"no namespace created": "create namespace",
+	} {
+		t.Run(name, func(t *testing.T) {
+			cluster := t.TempDir()
+			if err := os.WriteFile(filepath.Join(cluster, "broken"), []byte(request), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if out, err := trySecrets(t, cluster); err == nil {
+				t.Errorf("hack/secrets succeeds although %q fails:\n%s", request, out)
+			} else if strings.Contains(request, "get") && len(readSecrets(t, cluster)) > 0 {
+				t.Errorf("created Secrets without knowing which exist:\n%s", out)
+			}
+		})
 	}
 }
 
