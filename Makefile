@@ -3,7 +3,7 @@ SHELL := /bin/sh
 GO ?= go
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint fuzz bench conversion faults secrets cluster cluster-down cluster-check e2e minikube clean
+.PHONY: help run build test lint fuzz bench conversion faults preflight secrets cluster cluster-down cluster-check e2e minikube clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,7 +35,10 @@ faults: ## break stores, disks, networks and processes; writes docs/reliability.
 	@hack/deps.sh
 	@$(GO) run ./test/faults
 
-secrets: ## generate the credentials of a cluster
+preflight: ## check that a cluster has what the service needs
+	@hack/preflight
+
+secrets: ## create the namespace and the credentials on a cluster
 	@hack/secrets
 
 cluster: ## start a one-node Kubernetes with Knative on this machine (Debian, root)

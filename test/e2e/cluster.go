@@ -22,13 +22,26 @@ var functions = []string{"gateway", "auth", "converter", "notification"}
 // cluster reads the Kubernetes API through one `kubectl proxy`. A kubectl process
 // for each request would use as much processor time as a conversion.
 type cluster struct {
-	api   string
-	proxy *exec.Cmd
-	http  http.Client
+	context string // of kubectl
+	api     string
+	proxy   *exec.Cmd
+	http    http.Client
 }
 
-func connect(ctx context.Context) (*cluster, error) {
-	cmd := exec.Command("kubectl", "proxy", "--port=0")
+// connect opens the cluster of the current context, if that has the given name.
+func connect(ctx context.Context, name string) (*cluster, error) {
+	out, err := exec.CommandContext(ctx, "kubectl", "config", "current-context").Output()
+	if err != nil {
+		return nil, fmt.Errorf("kubectl config current-context: %w", err)
+	}
+	if current := strings.TrimSpace(string(out)); current != name {
+		return nil, fmt.Errorf("the current context is %q, and these tests delete pods there; to confirm, set -context or MP3_E2E_CONTEXT to its name (it is %q)", current, name)
+	}
+	return proxy(ctx, name)
+}
+
+func proxy(ctx context.Context, name string) (*cluster, error) {
+	cmd := exec.Command("kubectl", "--context", name, "proxy", "--port=0")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
@@ -36,7 +49,7 @@ func connect(ctx context.Context) (*cluster, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("kubectl: %w", err)
 	}
-	c := &cluster{proxy: cmd, http: http.Client{Timeout: 20 * time.Second}}
+	c := &cluster{context: name, proxy: cmd, http: http.Client{Timeout: 20 * time.Second}}
 	line, err := bufio.NewReader(out).ReadString('\n')
 	address, ok := strings.CutPrefix(strings.TrimSpace(line), "Starting to serve on ")
 	if err != nil || !ok {
@@ -90,7 +103,7 @@ func (c *cluster) getRaw(ctx context.Context, path string) ([]byte, error) {
 
 // kubectl runs one command and returns its output.
 func (c *cluster) kubectl(ctx context.Context, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, "kubectl", append([]string{"-n", namespace}, args...)...)
+	cmd := exec.CommandContext(ctx, "kubectl", append([]string{"--context", c.context, "-n", namespace}, args...)...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

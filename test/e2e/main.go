@@ -21,6 +21,7 @@ import (
 // config holds the command-line flags.
 type config struct {
 	ingress string
+	context string
 	host    string
 	report  string
 	only    string
@@ -36,6 +37,7 @@ type config struct {
 func main() {
 	var cfg config
 	flag.StringVar(&cfg.ingress, "ingress", os.Getenv("MP3_INGRESS"), "address of the Knative ingress, such as http://127.0.0.1:30080 (MP3_INGRESS)")
+	flag.StringVar(&cfg.context, "context", os.Getenv("MP3_E2E_CONTEXT"), "name of the current context of kubectl, to confirm that pods of that cluster may be deleted (MP3_E2E_CONTEXT)")
 	flag.StringVar(&cfg.host, "host", "mp3converter.com", "host name of the gateway")
 	flag.StringVar(&cfg.report, "report", "report", "directory for the report")
 	flag.StringVar(&cfg.only, "only", "", "comma-separated names of the steps to run; all if empty")

@@ -27,7 +27,7 @@ func newSuite(ctx context.Context, cfg config) (*suite, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := connect(ctx)
+	c, err := connect(ctx, cfg.context)
 	if err != nil {
 		os.RemoveAll(dir)
 		return nil, err
