@@ -3,7 +3,9 @@ package manifests
 import (
 	"strings"
 	"testing"
+	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
 )
@@ -117,6 +119,22 @@ func TestFunctionsAreProbed(t *testing.T) {
 		}
 		if len(c.Ports) != 1 || c.Ports[0].ContainerPort != 8080 {
 			t.Errorf("%s: has no port 8080", name)
+		}
+	}
+}
+
+// A database that recovers after a crash must not be killed, however long it takes. Its
+// startup probe, which creates the users, fails meanwhile.
+func TestDatabasesMayRecover(t *testing.T) {
+	sets := byName[*appsv1.StatefulSet](readManifests(t))
+	for _, name := range []string{"mongodb", "mysql"} {
+		p := sets[name].Spec.Template.Spec.Containers[0].StartupProbe
+		if p == nil {
+			t.Errorf("%s: without a startup probe, the liveness probe would kill it", name)
+			continue
+		}
+		if d := time.Duration(p.PeriodSeconds) * time.Second * time.Duration(p.FailureThreshold); d < 7*24*time.Hour {
+			t.Errorf("%s: is killed if it does not start within %v", name, d)
 		}
 	}
 }

@@ -86,7 +86,7 @@ func Start(t testing.TB) *Server {
 const password = "test"
 
 // createUsers creates the database and runs users.sh twice, because it must be
-// idempotent.
+// idempotent. The image of MySQL may have created root@'%' before.
 func (s *Server) createUsers(t testing.TB, socket string) {
 	t.Helper()
 	script := filepath.Join(s.dir, "users.sh")
@@ -104,7 +104,7 @@ func (s *Server) createUsers(t testing.TB, socket string) {
 			t.Fatalf("%s %s: %v\n%s", name, args[0], err, out)
 		}
 	}
-	run("mysql", append(slices.Clone(connect), "--user=root", "--execute=CREATE DATABASE mp3converter")...)
+	run("mysql", append(slices.Clone(connect), "--user=root", "--execute=CREATE DATABASE mp3converter; CREATE USER 'root'@'%' IDENTIFIED BY 'root'; GRANT ALL ON *.* TO 'root'@'%' WITH GRANT OPTION")...)
 	for range 2 {
 		run("sh", append([]string{script}, connect...)...)
 	}

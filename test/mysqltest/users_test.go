@@ -68,6 +68,17 @@ func TestRights(t *testing.T) {
 	}
 }
 
+// TestRootIsLocal checks that nobody can connect as root from another machine.
+func TestRootIsLocal(t *testing.T) {
+	s := Start(t)
+	var hosts sql.NullString
+	row := connect(t, s.Root).QueryRowContext(t.Context(), `SELECT GROUP_CONCAT(host) FROM mysql.user
+		WHERE user = 'root' AND host NOT IN ('localhost', '127.0.0.1', '::1', @@hostname)`)
+	if err := row.Scan(&hosts); err != nil || hosts.Valid {
+		t.Errorf("root can connect from %q, %v", hosts.String, err)
+	}
+}
+
 // denied reports whether the server refuses because of missing rights.
 func denied(err error) bool {
 	var e *mysql.MySQLError

@@ -1,8 +1,8 @@
 #!/bin/bash
 # Does for MariaDB what the image of MySQL does at its first start: create the data
 # directory; then, on a server that listens only on a local socket, set root's
-# password, create MYSQL_DATABASE and MYSQL_USER, and run the scripts in
-# /docker-entrypoint-initdb.d. Every variable may come from a file (NAME_FILE).
+# password, create MYSQL_DATABASE, MYSQL_USER and root at MYSQL_ROOT_HOST (%), and run the
+# scripts in /docker-entrypoint-initdb.d. Every variable may come from a file (NAME_FILE).
 set -euo pipefail
 
 data=/var/lib/mysql
@@ -19,7 +19,7 @@ from_file() {
     local file=${1}_FILE
     if [ -n "${!file:-}" ]; then export "$1"="$(cat "${!file}")"; fi
 }
-for name in MYSQL_ROOT_PASSWORD MYSQL_DATABASE MYSQL_USER MYSQL_PASSWORD; do from_file "$name"; done
+for name in MYSQL_ROOT_PASSWORD MYSQL_ROOT_HOST MYSQL_DATABASE MYSQL_USER MYSQL_PASSWORD; do from_file "$name"; done
 
 serve() { exec mariadbd --no-defaults --datadir="$data" --socket="$socket" --pid-file=/var/run/mysqld/mysqld.pid "$@"; }
 sql() { mariadb --no-defaults --protocol=socket --socket="$socket" -u root "$@"; }
@@ -51,9 +51,14 @@ first_start() {
         sql ${MYSQL_DATABASE:+"$MYSQL_DATABASE"} <"$script"
     done
     # Last, since every statement above enters as root without a password.
-    sql -e "CREATE USER 'root'@'%' IDENTIFIED BY '${MYSQL_ROOT_PASSWORD:?}';
-            GRANT ALL ON *.* TO 'root'@'%' WITH GRANT OPTION;
-            ALTER USER 'root'@'localhost' IDENTIFIED BY '$MYSQL_ROOT_PASSWORD';"
+    # mariadb-install-db has created these without a password.
+    sql -e "DROP USER IF EXISTS 'root'@'127.0.0.1', 'root'@'::1', 'root'@'$(hostname)'"
+    local host=${MYSQL_ROOT_HOST:-%}
+    if [ "$host" != localhost ]; then
+        sql -e "CREATE USER 'root'@'$host' IDENTIFIED BY '${MYSQL_ROOT_PASSWORD:?}';
+                GRANT ALL ON *.* TO 'root'@'$host' WITH GRANT OPTION;"
+    fi
+    sql -e "ALTER USER 'root'@'localhost' IDENTIFIED BY '${MYSQL_ROOT_PASSWORD:?}';"
     kill -TERM $server
     wait $server
     touch "$data/.initialised"
