@@ -77,6 +77,9 @@ var steps = []step{
 	{"broker", "deleting RabbitMQ's pod during a burst loses no job", runBrokerFailure, 12 * time.Minute},
 	{"deletions", "deleting pods of every kind at random loses no accepted job", runDeletions, 25 * time.Minute},
 	{"drain", "draining the node loses no accepted job", runDrain, 12 * time.Minute},
+	{"preflight", "make preflight finds a setting that is missing, and its command mends it", runPreflight, 2 * time.Minute},
+	{"secrets", "the runbooks that change passwords: old ones are refused, no job is lost", runRotations, 8 * time.Minute},
+	{"removal", "deleting the manifests and deploying again keeps all data", runRemoval, 8 * time.Minute},
 	{"large", "uploads of 1 GB and at 1 MB/s succeed, and a refusal reaches the client", runUploads, 10 * time.Minute},
 	{"idle", "all functions scale to zero; memory of the idle cluster", measureIdle, 5 * time.Minute},
 }
