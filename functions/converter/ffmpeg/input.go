@@ -90,10 +90,11 @@ func mergeCancel(ctx, other context.Context) (context.Context, context.CancelFun
 	return ctx, func() { stop(); cancel() }
 }
 
-// args returns the arguments that open the video, but no file or URL that it refers
-// to.
+// args returns the arguments that open the video with the allowed decoders, but no file or
+// URL that it refers to.
 func (in *input) args() []string {
-	return []string{"-protocol_whitelist", in.protocols, "-format_whitelist", allowedFormats, "-i", in.url}
+	return []string{"-protocol_whitelist", in.protocols, "-format_whitelist", allowedFormats,
+		"-codec_whitelist", allowedDecoders, "-i", in.url}
 }
 
 func (in *input) files() []*os.File {

@@ -24,11 +24,6 @@ const (
 	maxTracks = 32
 )
 
-// allowedFormats are the containers that ffmpeg may open. Playlists and other
-// formats that refer to files or URLs are not allowed: they could make ffmpeg read
-// local files or access the network.
-const allowedFormats = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpegtsraw,mpeg,mpegvideo,flv,live_flv,asf,asf_o,ogg,oga,ogv,rm,ivf,nut,mxf,mxf_opatom,gxf,dv,wtv,wav,w64,aiff,caf,au,flac,mp3,aac,ac3,eac3,dts,dtshd,truehd,amr,amrnb,amrwb,ape,wv,tta,tak,mpc,mpc8,oma,voc,nsv,vivo,smk,bink,4xm,roq,thp,xmv,pmp,ipmovie,wsvqa,film_cpk"
-
 // probe is the part of ffprobe's output that is used.
 type probe struct {
 	Streams []stream `json:"streams"`
@@ -63,7 +58,8 @@ type stream struct {
 func (r *conversionRun) probe(ctx context.Context) (*probe, error) {
 	args := []string{"-v", "error", "-of", "json", "-show_format", "-show_streams", "-threads", "1"}
 	output := &limitedBuffer{max: maxProbeOutput}
-	cmd := r.command(r.FFprobe, append(args, r.input.args()...))
+	args = append(args, r.input.args()...)
+	cmd := r.command(r.FFprobe, append(args, otherDecoderArgs()...))
 	cmd.timeout = probeTimeout
 	cmd.stdout = output
 	err := cmd.run(ctx)
