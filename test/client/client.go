@@ -27,6 +27,7 @@ type Job struct {
 	State string
 	Error struct{ Code, Message string }
 	Audio struct {
+		ID        string
 		Name, URL string // URL is a path
 		Bytes     int64
 	}

@@ -9,7 +9,14 @@ import (
 	"os/exec"
 	"strings"
 	"time"
+
+	"mp3converter/test/buildcache"
 )
+
+// buildServer returns the path of the FerretDB program.
+func buildServer() (string, error) {
+	return buildcache.Build("ferretdb", "test/ferretdb", ".", "-tags=ferretdb_no_postgresql")
+}
 
 // process is a running FerretDB.
 type process struct {

@@ -17,7 +17,7 @@ type Server struct {
 // MONGODB_URI, so that no other server is killed.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	path, err := build()
+	path, err := buildServer()
 	if err != nil {
 		t.Fatalf("mongotest: %v", err)
 	}

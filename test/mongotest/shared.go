@@ -17,7 +17,7 @@ func (s *sharedServer) acquire() (uri string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.users == 0 {
-		path, err := build()
+		path, err := buildServer()
 		if err != nil {
 			return "", err
 		}

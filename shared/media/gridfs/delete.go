@@ -49,18 +49,23 @@ func (s *Store) removeChunks(ctx context.Context, key bson.ObjectID) error {
 }
 
 // List returns up to limit objects that were completed before the given time and
-// whose identifier is greater than after.
+// whose identifier is greater than after. Files of other programs whose identifiers are
+// not ObjectIDs match no comparison with one.
 func (s *Store) List(ctx context.Context, before time.Time, after string, limit int) ([]media.Object, error) {
 	if limit <= 0 {
 		return nil, nil // to the server, 0 means no limit
 	}
-	filter := bson.D{{Key: "uploadDate", Value: bson.D{{Key: "$lt", Value: before}}}, isNotTombstone}
+	above := bson.NilObjectID
 	if after != "" {
-		above, err := bson.ObjectIDFromHex(after)
-		if err != nil {
+		var err error
+		if above, err = bson.ObjectIDFromHex(after); err != nil {
 			return nil, fmt.Errorf("media: list: %w", err)
 		}
-		filter = append(filter, bson.E{Key: "_id", Value: bson.D{{Key: "$gt", Value: above}}})
+	}
+	filter := bson.D{
+		{Key: "uploadDate", Value: bson.D{{Key: "$lt", Value: before}}},
+		isNotTombstone,
+		{Key: "_id", Value: bson.D{{Key: "$gt", Value: above}}},
 	}
 	cursor, err := s.files.Find(ctx, filter,
 		options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(int64(limit)))

@@ -71,6 +71,18 @@ type metadata struct {
 	Deleted     bool   `bson:"deleted,omitempty"` // a tombstone
 }
 
+// UnmarshalBSONValue ignores the metadata of other programs, which may be of any type.
+func (m *metadata) UnmarshalBSONValue(kind byte, data []byte) error {
+	doc, ok := bson.RawValue{Type: bson.Type(kind), Value: data}.DocumentOK()
+	if !ok {
+		return nil
+	}
+	m.Job, _ = doc.Lookup("job").StringValueOK()
+	m.ContentType, _ = doc.Lookup("contentType").StringValueOK()
+	m.Deleted, _ = doc.Lookup("deleted").BooleanOK()
+	return nil
+}
+
 func (f file) object() media.Object {
 	return media.Object{
 		ID:          f.ID.Hex(),

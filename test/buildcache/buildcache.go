@@ -1,4 +1,6 @@
-package mongotest
+// Package buildcache builds programs of the other modules in this repository, which tests
+// run as processes. The programs are kept in the user's cache.
+package buildcache
 
 import (
 	"bytes"
@@ -13,10 +15,11 @@ import (
 	"syscall"
 )
 
-// build returns the path of the FerretDB program, and builds it if it is not in the
-// user's cache. The first build takes a minute or more.
-func build() (string, error) {
-	source, err := sourceDir()
+// Build returns the path of the program name, the main package pkg of the module in dir,
+// relative to the root of the repository. It builds the program if it is not in the cache,
+// which takes a minute or more. The module may have Go files in dir only.
+func Build(name, dir, pkg string, flags ...string) (string, error) {
+	source, err := sourceDir(dir)
 	if err != nil {
 		return "", err
 	}
@@ -24,18 +27,18 @@ func build() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	dir := filepath.Join(cache, "mp3converter")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	cache = filepath.Join(cache, "mp3converter")
+	if err := os.MkdirAll(cache, 0o700); err != nil {
 		return "", err
 	}
 	version, err := fingerprint(source)
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(dir, "ferretdb-"+version)
+	path := filepath.Join(cache, name+"-"+version)
 
 	// Tests of several packages run at the same time: one builds, the others wait.
-	unlock, err := lock(filepath.Join(dir, "ferretdb.lock"))
+	unlock, err := lock(filepath.Join(cache, name+".lock"))
 	if err != nil {
 		return "", err
 	}
@@ -43,21 +46,21 @@ func build() (string, error) {
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	}
-	cmd := exec.Command("go", "build", "-tags=ferretdb_no_postgresql", "-o="+path+".part", ".")
+	cmd := exec.Command("go", append(append([]string{"build", "-o=" + path + ".part"}, flags...), pkg)...)
 	cmd.Dir = source
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build FerretDB in %s: %w\n%s", source, err, out)
+		return "", fmt.Errorf("build %s in %s: %w\n%s", name, source, err, out)
 	}
 	return path, os.Rename(path+".part", path)
 }
 
-// sourceDir returns test/ferretdb, the directory of the FerretDB main package.
-func sourceDir() (string, error) {
+// sourceDir returns the path of a directory of the repository.
+func sourceDir(dir string) (string, error) {
 	out, err := exec.Command("go", "env", "GOMOD").Output()
 	if err != nil {
 		return "", fmt.Errorf("find the module: %w", err)
 	}
-	dir := filepath.Join(filepath.Dir(strings.TrimSpace(string(out))), "test", "ferretdb")
+	dir = filepath.Join(filepath.Dir(strings.TrimSpace(string(out))), filepath.FromSlash(dir))
 	if _, err := os.Stat(dir); err != nil {
 		return "", fmt.Errorf("find the module: %w", err)
 	}
