@@ -57,14 +57,15 @@ func TestImagesArePrograms(t *testing.T) {
 	}
 }
 
-// Other images need a version. Without one, or with `latest`, a restart may pull a newer
-// version.
-func TestOtherImagesHaveVersions(t *testing.T) {
-	version := regexp.MustCompile(`^[a-z0-9./-]+:[0-9][\w.-]*$`)
+// Other images need a patch version and a digest: a restart must not upgrade a store, and
+// the same source must give the same image.
+var pinned = regexp.MustCompile(`^[a-z0-9./-]+:\d+\.\d+\.\d+(-\w+)*@sha256:[0-9a-f]{64}$`)
+
+func TestOtherImagesArePinned(t *testing.T) {
 	for _, p := range pods(readManifests(t)) {
 		for _, c := range p.containers() {
-			if !strings.HasPrefix(c.Image, imagePrefix) && !version.MatchString(c.Image) {
-				t.Errorf("%s: image %q has no version", p.name, c.Image)
+			if !strings.HasPrefix(c.Image, imagePrefix) && !pinned.MatchString(c.Image) {
+				t.Errorf("%s: image %q has no patch version and digest", p.name, c.Image)
 			}
 		}
 	}
@@ -90,6 +91,15 @@ func TestKoConfiguration(t *testing.T) {
 	}
 	if c.BaseImageOverrides["mp3converter/functions/converter"] == "" || len(c.BaseImageOverrides) != 1 {
 		t.Error("ko.yaml: baseImageOverrides must be for the converter only")
+	}
+	for name, image := range c.BaseImageOverrides {
+		if !pinned.MatchString(image) {
+			t.Errorf("ko.yaml: the base image %q of %s has no patch version and digest", image, name)
+		}
+	}
+	// Distroless images have no versions.
+	if !regexp.MustCompile(`^gcr[.]io/distroless/\S+:nonroot@sha256:[0-9a-f]{64}$`).MatchString(c.DefaultBaseImage) {
+		t.Errorf("ko.yaml: defaultBaseImage %q has no digest", c.DefaultBaseImage)
 	}
 	if strings.Join(c.DefaultPlatforms, ",") != "linux/amd64,linux/arm64" {
 		t.Errorf("ko.yaml: defaultPlatforms are %v, want linux/amd64 and linux/arm64", c.DefaultPlatforms)
