@@ -64,7 +64,7 @@ func TestProgramThatFillsMemory(t *testing.T) {
 	c.memory = NewMemory(512*mib, 128*mib, 1)
 	r := newRun(t, c, fileInput(t, makeSample(t, samples.Spec{Name: "short.mp4"})), plannedOptions)
 	// The filter keeps all pictures.
-	cmd := r.command(r.FFmpeg, append(commonArgs("error"), "-f", "lavfi", "-i", "color=size=1920x1080:duration=60", "-vf", "reverse", "-f", "null", "-"))
+	cmd := r.command(r.FFmpeg, append(commonArgs("error"), "-f", "lavfi", "-i", "testsrc2=size=1920x1080:duration=60", "-vf", "reverse", "-f", "null", "-"))
 	cmd.timeout = r.MaxTime
 	if err := classifyError(cmd.run(t.Context())); !errors.Is(err, conversion.MemoryLimit) {
 		t.Errorf("%v, want memory_limit", err)

@@ -37,7 +37,7 @@ func rich(t testing.TB) string {
 		"-f", "lavfi", "-i", "color=red:size=64x64:duration=0.04:rate=25",
 		"-i", meta,
 		"-map", "0:v", "-map", "1:a", "-map", "2:a", "-map", "3:v", "-map_metadata", "4", "-map_chapters", "4",
-		"-c:v:0", "libx264", "-preset:v:0", "ultrafast", "-pix_fmt:v:0", "yuv420p", "-c:v:1", "png", "-frames:v:1", "1", "-disposition:v:1", "attached_pic",
+		"-c:v:0", "libx264", "-preset:v:0", "ultrafast", "-pix_fmt:v:0", "yuv420p", "-c:v:1", "png", "-disposition:v:1", "attached_pic",
 		"-c:a", "aac", "-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=deu", out)
 	if message, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("ffmpeg: %v: %s", err, message)
