@@ -12,6 +12,8 @@ need mariadbd mariadb-server
 need curl curl
 need openssl openssl
 [ -e /usr/lib/python3/dist-packages/gridfs ] || missing="$missing python3-gridfs"
+need promtool prometheus
+need prometheus-pushgateway prometheus-pushgateway
 # The race detector needs a C compiler, and headers that gcc only recommends.
 need gcc gcc
 [ -e /usr/include/stdlib.h ] || missing="$missing libc6-dev"

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/kelseyhightower/envconfig"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"mp3converter/functions/auth/login"
 	"mp3converter/functions/converter/worker"
@@ -74,6 +75,13 @@ func runOn(ctx context.Context, open func(context.Context, config) (*stores, err
 	s, err := newService(ctx, cfg, st)
 	if err != nil {
 		return err
+	}
+	if cfg.MetricsAddr != "" {
+		records := s.janitor.RecordMetrics()
+		if err := prometheus.Register(records); err != nil {
+			return err
+		}
+		defer prometheus.Unregister(records)
 	}
 	if err := s.janitor.Recover(ctx); err != nil {
 		return fmt.Errorf("resume jobs: %w", err)

@@ -18,6 +18,8 @@ type config struct {
 	Sweep    sweep.Config
 	Backends backends.Config
 	Tasks    string `envconfig:"TASKS" default:"wake,orphans"` // in the order in which they run
+	// PushgatewayURL is where metrics are pushed after each task. Disabled if empty.
+	PushgatewayURL string `envconfig:"PUSHGATEWAY_URL"`
 }
 
 func main() { serve.Main("janitor", run) }
@@ -39,12 +41,18 @@ func run(ctx context.Context) error {
 	}
 	tasks := map[string]func(context.Context) (sweep.Report, error){"wake": j.RunOnce, "orphans": j.RemoveOrphans}
 	for name := range strings.SplitSeq(cfg.Tasks, ",") {
-		task, ok := tasks[strings.TrimSpace(name)]
+		name = strings.TrimSpace(name)
+		task, ok := tasks[name]
 		if !ok {
 			return fmt.Errorf("TASKS: unknown task %q, want wake or orphans", name)
 		}
 		report, err := task(ctx)
 		slog.Info("task finished", "task", name, "report", report)
+		if cfg.PushgatewayURL != "" {
+			if err := j.Push(ctx, cfg.PushgatewayURL, name, report, err); err != nil {
+				slog.Warn("metrics not pushed", "error", err)
+			}
+		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}

@@ -50,6 +50,10 @@ type Store interface {
 	// Usage returns what an owner's jobs occupy.
 	Usage(ctx context.Context, owner string) (Usage, error)
 
+	// Count counts jobs for monitoring: those that are unfinished, and those that have
+	// finished after since.
+	Count(ctx context.Context, now, since time.Time) (Counts, error)
+
 	// Now returns the time by the store's clock, which all processes share. The
 	// rules are applied with it, because a lease that one process grants by a
 	// clock of its own may have expired by that of another.
@@ -63,4 +67,13 @@ type Store interface {
 type Usage struct {
 	Unfinished int   // jobs
 	Bytes      int64 // videos of unfinished jobs, and MP3s
+}
+
+// Counts are numbers of jobs, of all owners together.
+type Counts struct {
+	Queued       int
+	Paused       int       // queued, and the pause after a failed attempt is not over
+	OldestQueued time.Time // when the oldest queued job was created; zero if there is none
+	Converting   int
+	Finished     map[string]int // done and failed jobs by failure code, which is "" for done
 }

@@ -164,10 +164,10 @@ func (f *function) kill() {
 }
 
 // runJanitor runs a task of the janitor once, as the CronJob does.
-func (h *harness) runJanitor(t *testing.T, task string) {
+func (h *harness) runJanitor(t *testing.T, task string, env ...string) {
 	t.Helper()
 	cmd := exec.Command(filepath.Join(h.binDir, "janitor"))
-	cmd.Env = append(h.environment("janitor"), "TASKS="+task)
+	cmd.Env = append(h.environment("janitor"), append(env, "TASKS="+task)...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Logf("janitor: %v\n%s", err, out) // it may fail while RabbitMQ restarts
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mp3converter/test/client"
+	"mp3converter/test/prometheustest"
 	"mp3converter/test/samples"
 )
 
@@ -14,6 +15,7 @@ func TestService(t *testing.T) {
 	h := start(t)
 	t.Run("a session", h.testSession)
 	t.Run("jobs of other users", h.testOtherUser)
+	t.Run("metrics", h.testMetrics)
 	t.Run("rights", h.testRights)
 	// Last, because the converter that it restarts stops when it ends.
 	t.Run("a burst with crashes", h.testCrashes)
@@ -44,6 +46,26 @@ func (h *harness) testOtherUser(t *testing.T) {
 	j := owner.upload(t, samples.Spec{Name: "private.mp4"})
 	if _, err := other.Job(t.Context(), j.ID); client.StatusCode(err) != http.StatusNotFound {
 		t.Errorf("GET /jobs/{id} by another user: %v, want status 404", err)
+	}
+}
+
+// testMetrics tests that the janitor pushes the numbers of the job records, which outlive
+// the process that has counted them.
+func (h *harness) testMetrics(t *testing.T) {
+	url := prometheustest.StartPushgateway(t)
+	h.runJanitor(t, "wake", "PUSHGATEWAY_URL="+url)
+	metrics := prometheustest.Get(t, url+"/metrics")
+	for _, line := range []string{
+		`mp3converter_jobs_finished_last_hour{instance="",job="janitor",outcome="no_audio",task="wake"} 1`,
+		`mp3converter_jobs_finished_last_hour{instance="",job="janitor",outcome="attempts_exhausted",task="wake"} 0`,
+		`mp3converter_jobs_paused{instance="",job="janitor",task="wake"} 0`,
+	} {
+		if !strings.Contains(metrics, "\n"+line+"\n") {
+			t.Errorf("not among the metrics: %s", line)
+		}
+	}
+	if !strings.Contains(metrics, "mp3converter_janitor_last_success_timestamp_seconds{") {
+		t.Error("the run has no time of success")
 	}
 }
 

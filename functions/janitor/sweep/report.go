@@ -11,13 +11,22 @@ type Report struct {
 	Orphans           int // files deleted
 }
 
+type count struct {
+	name string
+	n    int
+}
+
+func (r Report) counts() []count {
+	return []count{
+		{"conversion_wakes", r.ConversionWakes}, {"notification_wakes", r.NotificationWakes},
+		{"failed", r.Failed}, {"expired", r.Expired}, {"orphans", r.Orphans},
+	}
+}
+
 // LogValue returns the counts that are not zero.
 func (r Report) LogValue() slog.Value {
 	var attrs []slog.Attr
-	for _, c := range []struct {
-		name string
-		n    int
-	}{{"conversion_wakes", r.ConversionWakes}, {"notification_wakes", r.NotificationWakes}, {"failed", r.Failed}, {"expired", r.Expired}, {"orphans", r.Orphans}} {
+	for _, c := range r.counts() {
 		if c.n > 0 {
 			attrs = append(attrs, slog.Int(c.name, c.n))
 		}

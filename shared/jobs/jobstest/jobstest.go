@@ -43,6 +43,7 @@ func Run(t *testing.T, open func(t *testing.T) jobs.Store) {
 		"Next":             testNext,
 		"NextPaused":       testNextPaused,
 		"Usage":            testUsage,
+		"Count":            testCount,
 		"Now":              testNow,
 		"Cancelled":        testCancelled,
 		"Ping":             testPing,
@@ -214,6 +215,7 @@ func testCancelled(t *testing.T, s jobs.Store) {
 		"Due":    func() error { _, err := s.Due(ctx, now, 1); return err },
 		"Next":   func() error { _, err := s.Next(ctx, now); return err },
 		"Usage":  func() error { _, err := s.Usage(ctx, "ann"); return err },
+		"Count":  func() error { _, err := s.Count(ctx, now, now); return err },
 		"Ping":   func() error { return s.Ping(ctx) },
 	} {
 		if err := call(); !errors.Is(err, context.Canceled) {

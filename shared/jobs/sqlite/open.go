@@ -33,6 +33,7 @@ var generated = []struct{ name, definition string }{
 	{"state", `TEXT AS (document ->> '$.state')`},
 	{"started_at", `INTEGER AS (CAST(unixepoch(document ->> '$.startedAt', 'subsec') * 1000 AS INTEGER))`},
 	{"not_before", `INTEGER AS (CAST(unixepoch(coalesce(document ->> '$.notBefore', '0001-01-01'), 'subsec') * 1000 AS INTEGER))`},
+	{"finished_at", `INTEGER AS (CAST(unixepoch(document ->> '$.finishedAt', 'subsec') * 1000 AS INTEGER))`},
 	{"bytes", `INTEGER AS (CASE WHEN document ->> '$.state' IN ('queued', 'converting') THEN document ->> '$.video.size' ELSE document ->> '$.audio.size' END)`},
 }
 
@@ -40,6 +41,8 @@ const generatedIndexes = `
 CREATE INDEX IF NOT EXISTS jobs_queued ON jobs (owner, not_before, id) WHERE state = 'queued';
 CREATE INDEX IF NOT EXISTS jobs_started ON jobs (owner, started_at);
 CREATE INDEX IF NOT EXISTS jobs_usage ON jobs (owner, state, bytes);
+CREATE INDEX IF NOT EXISTS jobs_converting ON jobs (id) WHERE state = 'converting';
+CREATE INDEX IF NOT EXISTS jobs_finished ON jobs (finished_at);
 `
 
 // turns keeps when an owner's latest attempt began if its job is deleted. Otherwise an
@@ -66,6 +69,13 @@ const (
 		ORDER BY max((SELECT max(started_at) FROM jobs s WHERE s.owner = q.owner),
 			coalesce((SELECT started_at FROM turns WHERE turns.owner = q.owner), 0)), min(q.id) LIMIT 1)`
 	usageOf = `SELECT count(*) FILTER (WHERE state IN ('queued', 'converting')), coalesce(sum(bytes), 0) FROM jobs WHERE owner = ?`
+
+	unfinished = `SELECT count(*), count(*) FILTER (WHERE not_before > ?),
+		(SELECT document ->> '$.createdAt' FROM jobs WHERE id = (SELECT min(id) FROM jobs WHERE state = 'queued')),
+		(SELECT count(*) FROM jobs WHERE state = 'converting')
+		FROM jobs WHERE state = 'queued'`
+	finished = `SELECT coalesce(document ->> '$.failure.code', ''), count(*) FROM jobs
+		WHERE finished_at > ? AND state IN ('done', 'failed') GROUP BY 1`
 )
 
 // Store is a jobs.Store in a SQLite file.
@@ -73,8 +83,8 @@ type Store struct {
 	readers *sql.DB
 	writer  *sql.DB // one connection, so that the writers of one process take turns
 
-	get, list, due, next, usage           *sql.Stmt // of readers
-	create, getForUpdate, replace, remove *sql.Stmt // of writer
+	get, list, due, next, usage, unfinished, finished *sql.Stmt // of readers
+	create, getForUpdate, replace, remove             *sql.Stmt // of writer
 }
 
 var _ jobs.Store = (*Store)(nil)
@@ -139,6 +149,8 @@ func (s *Store) prepare() error {
 		{&s.due, s.readers, byDueAt},
 		{&s.next, s.readers, nextJob},
 		{&s.usage, s.readers, usageOf},
+		{&s.unfinished, s.readers, unfinished},
+		{&s.finished, s.readers, finished},
 		{&s.create, s.writer, `INSERT INTO jobs (id, owner, due_at, revision, document) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`},
 		{&s.getForUpdate, s.writer, byID},
 		{&s.replace, s.writer, `UPDATE jobs SET owner = ?, due_at = ?, revision = ?, document = ? WHERE id = ?`},

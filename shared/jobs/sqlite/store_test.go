@@ -63,6 +63,9 @@ func TestQueriesUseAnIndex(t *testing.T) {
 		{byDueAt, "jobs_due", false, []any{1, 10}},
 		{nextJob, "jobs_queued", true, []any{1}}, // the owners, not their jobs
 		{usageOf, "jobs_usage", false, []any{"ann"}},
+		{unfinished, "jobs_queued", false, []any{1}},
+		{unfinished, "jobs_converting", false, []any{1}},
+		{finished, "jobs_finished", true, []any{1}}, // groups
 	} {
 		plan := explain(t, s, c.query, c.args)
 		if !strings.Contains(plan, "INDEX "+c.index) || strings.Contains(plan, "TEMP B-TREE") != c.sorts {

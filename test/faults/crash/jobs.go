@@ -83,6 +83,10 @@ func (s jobStore) Usage(ctx context.Context, owner string) (jobs.Usage, error) {
 	return s.store.Usage(ctx, owner)
 }
 
+func (s jobStore) Count(ctx context.Context, now, since time.Time) (jobs.Counts, error) {
+	return s.store.Count(ctx, now, since)
+}
+
 func (s jobStore) Now() time.Time { return s.store.Now() }
 
 func (s jobStore) Ping(ctx context.Context) error { return s.store.Ping(ctx) }
