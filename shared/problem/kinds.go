@@ -23,6 +23,7 @@ var (
 	BadToken             = Kind{401, "bad_token", "The token is invalid. Log in again."}
 	ExpiredToken         = Kind{401, "expired_token", "The token has expired. Log in again."}
 	BadCredentials       = Kind{401, "bad_credentials", "The e-mail address or the password is wrong."}
+	BadRegistrationCode  = Kind{403, "bad_registration_code", "A new account needs the registration code of this service. Ask its operator for it."}
 	RegistrationClosed   = Kind{403, "registration_closed", "New accounts are created by the operator of this service."}
 	QuotaExceeded        = Kind{403, "quota_exceeded", "Your videos and MP3s take up all the space that you may use. Delete jobs that you no longer need."}
 	NotFound             = Kind{404, "not_found", "There is no resource at this address."}
@@ -47,7 +48,7 @@ var (
 // Kinds lists all kinds.
 var Kinds = []Kind{
 	BadRequest, NoFile, TooManyFiles, EmptyFile, BrokenUpload, BadOption, BadEmail, BadPassword,
-	NoToken, BadToken, ExpiredToken, BadCredentials, RegistrationClosed, QuotaExceeded, NotFound, JobNotFound, MethodNotAllowed,
+	NoToken, BadToken, ExpiredToken, BadCredentials, BadRegistrationCode, RegistrationClosed, QuotaExceeded, NotFound, JobNotFound, MethodNotAllowed,
 	RequestTimeout, UploadStalled, EmailTaken, NotReady, NoMP3, TooLarge, UnsupportedMediaType, BadRange, TooManyRequests, TooManyJobs,
 	Internal, Busy, Unavailable, NoSpace,
 }

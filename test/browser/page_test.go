@@ -174,6 +174,24 @@ func TestRefusedUploads(t *testing.T) {
 	v.checkNoErrors()
 }
 
+// TestRegistrationCode checks that the page asks for the code when the service demands
+// one.
+func TestRegistrationCode(t *testing.T) {
+	c := start(t, "REGISTRATION=code", "REGISTRATION_CODE=a long enough code")
+	v := openBrowser(t)
+	v.do(chromedp.Navigate(c.BaseURL), chromedp.WaitVisible("#email"))
+	if evaluate[bool](v, `document.getElementById("code").checkVisibility()`) {
+		t.Error("the field of the code is visible before it is needed")
+	}
+	v.do(chromedp.SendKeys("#email", "bert@example.com"), chromedp.SendKeys("#password", "a long password"))
+	v.do(chromedp.Click(`button[value="register"]`), chromedp.WaitVisible("#code"))
+	if got := v.notice(); !strings.Contains(got, "needs the registration code") {
+		t.Errorf("notice %q", got)
+	}
+	v.do(chromedp.SendKeys("#code", "a long enough code"), chromedp.Click(`button[value="register"]`), chromedp.WaitVisible("#drop"))
+	v.checkNoErrors()
+}
+
 // TestSessionEnds checks that a visitor whose token is no longer valid sees the login
 // form and the reason.
 func TestSessionEnds(t *testing.T) {

@@ -23,9 +23,9 @@ import (
 // maxUpload is the MAX_UPLOAD_BYTES of the tested service.
 const maxUpload = 400_000_000
 
-// start runs cmd/mp3converter with an empty data directory, and returns a client of
-// it.
-func start(t *testing.T) *client.Client {
+// start runs cmd/mp3converter with an empty data directory and further variables, and
+// returns a client of it.
+func start(t *testing.T, variables ...string) *client.Client {
 	t.Helper()
 	dir := t.TempDir()
 	program := filepath.Join(dir, "mp3converter")
@@ -37,6 +37,7 @@ func start(t *testing.T) *client.Client {
 	cmd := exec.Command(program)
 	cmd.Env = append(os.Environ(), "HOST=127.0.0.1", "PORT="+port, "DATA_DIR="+filepath.Join(dir, "data"),
 		"LOCAL_USER=somebody@example.com:something long", "CONVERSIONS=1", "MAX_UPLOAD_BYTES="+strconv.Itoa(maxUpload))
+	cmd.Env = append(cmd.Env, variables...)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

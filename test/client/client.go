@@ -19,6 +19,8 @@ type Client struct {
 	BaseURL string       // without a trailing slash
 	Token   string       // set by Login; empty for anonymous requests
 	HTTP    *http.Client // nil for http.DefaultClient
+	// RegistrationCode is sent by Register, if it is not empty.
+	RegistrationCode string
 }
 
 // Job is the part of the API's job that tests look at.
@@ -111,7 +113,11 @@ func (c *Client) WaitReady(ctx context.Context) error {
 
 // Register creates an account.
 func (c *Client) Register(ctx context.Context, email, password string) error {
-	body, err := json.Marshal(map[string]string{"email": email, "password": password})
+	account := map[string]string{"email": email, "password": password}
+	if c.RegistrationCode != "" {
+		account["code"] = c.RegistrationCode
+	}
+	body, err := json.Marshal(account)
 	if err != nil {
 		return err
 	}

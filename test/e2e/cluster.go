@@ -101,6 +101,19 @@ func (c *cluster) getRaw(ctx context.Context, path string) ([]byte, error) {
 	return body, nil
 }
 
+// secret returns one value of a Secret.
+func (c *cluster) secret(ctx context.Context, name, key string) (string, error) {
+	var secret struct{ Data map[string][]byte }
+	if err := c.get(ctx, "/api/v1/namespaces/"+namespace+"/secrets/"+name, &secret); err != nil {
+		return "", fmt.Errorf("secret %s: %w", name, err)
+	}
+	value, ok := secret.Data[key]
+	if !ok {
+		return "", fmt.Errorf("secret %s has no key %q", name, key)
+	}
+	return string(value), nil
+}
+
 // kubectl runs one command and returns its output.
 func (c *cluster) kubectl(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "kubectl", append([]string{"--context", c.context, "-n", namespace}, args...)...)

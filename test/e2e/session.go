@@ -18,7 +18,7 @@ import (
 const curlSession = `
 set -eu
 curl() { command curl -sS --fail-with-body --connect-to "::$INGRESS" "$@"; }
-curl -o register.json -H 'Content-Type: application/json' -d "{\"email\":\"$EMAIL\",\"password\":\"$PASSWORD\"}" $HOST/register
+curl -o register.json -H 'Content-Type: application/json' -d "{\"email\":\"$EMAIL\",\"password\":\"$PASSWORD\",\"code\":\"$CODE\"}" $HOST/register
 TOKEN=$(curl -X POST -u "$EMAIL:$PASSWORD" $HOST/login)
 ID=$(curl -F 'file=@holiday.mp4' -H "Authorization: Bearer $TOKEN" $HOST/upload | sed 's/.*"id":"\([0-9a-f]*\)".*/\1/')
 curl -OJ -H "Authorization: Bearer $TOKEN" "$HOST/download?fid=$ID&wait=120"
@@ -39,7 +39,7 @@ func runSession(ctx context.Context, s *suite) error {
 	cmd := exec.CommandContext(ctx, "sh", "-c", curlSession)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "HOST="+s.user.BaseURL, "INGRESS="+s.user.ingress,
-		"EMAIL=session-"+s.user.email, "PASSWORD="+s.user.password)
+		"EMAIL=session-"+s.user.email, "PASSWORD="+s.user.password, "CODE="+s.user.RegistrationCode)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("curl: %w: %s", err, bytes.TrimSpace(out))

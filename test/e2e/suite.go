@@ -32,8 +32,14 @@ func newSuite(ctx context.Context, cfg config) (*suite, error) {
 		os.RemoveAll(dir)
 		return nil, err
 	}
+	code, err := c.secret(ctx, "registration", "code")
+	if err != nil {
+		c.close()
+		os.RemoveAll(dir)
+		return nil, err
+	}
 	return &suite{
-		config: cfg, cluster: c, user: newUser(cfg.ingress, cfg.host), dir: dir,
+		config: cfg, cluster: c, user: newUser(cfg.ingress, cfg.host, code), dir: dir,
 		report: &report{
 			Began:   time.Now().UTC(),
 			Machine: fmt.Sprintf("%d cores, %s/%s", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH),

@@ -13,7 +13,7 @@ func runTurns(ctx context.Context, s *suite) error {
 	if err := s.user.ensureLogin(ctx); err != nil {
 		return err
 	}
-	second := newUser(s.ingress, s.host)
+	second := newUser(s.ingress, s.host, s.user.RegistrationCode)
 	if err := second.ensureLogin(ctx); err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ type user struct {
 	counter         *responseCounter
 }
 
-func newUser(ingress, host string) *user {
+func newUser(ingress, host, registrationCode string) *user {
 	address := ingress
 	if u, err := url.Parse(ingress); err == nil && u.Host != "" {
 		address = u.Host
@@ -39,7 +39,7 @@ func newUser(ingress, host string) *user {
 		MaxIdleConnsPerHost: 64,
 	}}
 	return &user{
-		Client:  client.Client{BaseURL: "http://" + host, HTTP: &http.Client{Transport: counter}},
+		Client:  client.Client{BaseURL: "http://" + host, HTTP: &http.Client{Transport: counter}, RegistrationCode: registrationCode},
 		ingress: address, counter: counter,
 		email: "e2e-" + strings.ToLower(rand.Text()[:10]) + "@example.com", password: rand.Text(),
 	}

@@ -19,9 +19,9 @@ import (
 )
 
 // A function may read only Secrets of its own: STORE-FUNCTION, the keys of the tokens,
-// and the settings of the mail server.
+// the registration code, and the settings of the mail server.
 func TestFunctionsReadOnlyTheirOwnSecrets(t *testing.T) {
-	others := map[string][]string{"auth": {"token"}, "gateway": {"token"}, "notification": {"notification"}}
+	others := map[string][]string{"auth": {"token", "registration"}, "gateway": {"token"}, "notification": {"notification"}}
 	for _, f := range functions(t) {
 		read := 0
 		for _, name := range secretsOf(f.pod) {

@@ -10,8 +10,9 @@ import (
 
 // Config configures logins and registrations.
 type Config struct {
-	Registration string        `envconfig:"REGISTRATION" default:"open"` // open or closed
-	TokenTTL     time.Duration `envconfig:"TOKEN_TTL" default:"24h"`     // tokens cannot be revoked
+	Registration     string        `envconfig:"REGISTRATION" default:"open"` // open, code or closed
+	RegistrationCode string        `envconfig:"REGISTRATION_CODE"`           // that a new account needs
+	TokenTTL         time.Duration `envconfig:"TOKEN_TTL" default:"24h"`     // tokens cannot be revoked
 
 	// Limits on attempts: a burst, and attempts per minute. All pods together count
 	// those of one client at one account, those at one account, and those of one client.
@@ -30,11 +31,16 @@ type Config struct {
 	HashWait time.Duration `envconfig:"LOGIN_HASH_WAIT" default:"5s"`
 }
 
+// minRegistrationCode is in bytes. Guessing is throttled by client address only.
+const minRegistrationCode = 12
+
 // Validate returns an error that names the invalid variable.
 func (c Config) Validate() error {
 	switch {
-	case c.Registration != "open" && c.Registration != "closed":
-		return fmt.Errorf("REGISTRATION must be open or closed, not %q", c.Registration)
+	case c.Registration != "open" && c.Registration != "code" && c.Registration != "closed":
+		return fmt.Errorf("REGISTRATION must be open, code or closed, not %q", c.Registration)
+	case c.Registration == "code" && len(c.RegistrationCode) < minRegistrationCode:
+		return fmt.Errorf("REGISTRATION_CODE must have at least %d characters if REGISTRATION is code", minRegistrationCode)
 	case c.TokenTTL < time.Minute:
 		return errors.New("TOKEN_TTL must be at least 1m")
 	case c.HashWait < 0:

@@ -21,6 +21,7 @@ func TestDefaultsAreValid(t *testing.T) {
 func TestValidateNamesTheVariable(t *testing.T) {
 	for variable, change := range map[string]func(*Config){
 		"REGISTRATION":                    func(c *Config) { c.Registration = "maybe" },
+		"REGISTRATION_CODE":               func(c *Config) { c.Registration, c.RegistrationCode = "code", "too short" },
 		"TOKEN_TTL":                       func(c *Config) { c.TokenTTL = 0 },
 		"LOGIN_ACCOUNT_CLIENT_BURST":      func(c *Config) { c.PairBurst = 0 },
 		"LOGIN_ACCOUNT_CLIENT_PER_MINUTE": func(c *Config) { c.PairRate = 0 },

@@ -5,8 +5,8 @@
 // POST /login returns the same response, after the same work, for an unknown user and
 // for a wrong password. POST /register reveals that an address is taken: hiding it
 // would require confirmation by e-mail, and an installation may have no mail server.
-// Registrations are throttled by client address, and REGISTRATION=closed disables
-// them.
+// Registrations are throttled by client address; REGISTRATION=code demands a code for
+// them, and REGISTRATION=closed disables them.
 package login
 
 import (

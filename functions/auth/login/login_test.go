@@ -43,6 +43,15 @@ func unlimited() Config {
 	return c
 }
 
+// withCode returns a configuration whose registrations need testCode.
+func withCode() Config {
+	c := testConfig()
+	c.Registration, c.RegistrationCode = "code", testCode
+	return c
+}
+
+const testCode = "long enough: code"
+
 // start returns a server with the user me@example.com.
 func start(t testing.TB, cfg Config) *server {
 	t.Helper()
@@ -261,6 +270,32 @@ func TestRegistrationClosed(t *testing.T) {
 	}
 }
 
+func TestRegistrationCode(t *testing.T) {
+	const asJSON, asForm = "Content-Type: application/json", "Content-Type: application/x-www-form-urlencoded"
+	s := start(t, withCode())
+	for _, c := range []struct {
+		name, header, body string
+		status             int
+		code               string
+	}{
+		{"JSON", asJSON, `{"email":"json@example.com","password":"12345678","code":"` + testCode + `"}`, 201, ""},
+		{"form", asForm, "email=form@example.com&password=12345678&code=long+enough:+code", 201, ""},
+		{"spaces around it", asJSON, `{"email":"pasted@example.com","password":"12345678","code":" ` + testCode + `\n"}`, 201, ""},
+		{"none", asJSON, `{"email":"new@example.com","password":"12345678"}`, 403, "bad_registration_code"},
+		{"empty", asForm, "email=new@example.com&password=12345678&code=", 403, "bad_registration_code"},
+		{"wrong", asJSON, `{"email":"new@example.com","password":"12345678","code":"LONG ENOUGH: CODE"}`, 403, "bad_registration_code"},
+		{"the beginning", asForm, "email=new@example.com&password=12345678&code=long+enough", 403, "bad_registration_code"},
+		// Without the code nobody learns which addresses have an account.
+		{"wrong, taken", asJSON, `{"email":"me@example.com","password":"12345678","code":"x"}`, 403, "bad_registration_code"},
+		{"wrong, bad address", asJSON, `{"email":"me","password":"12345678","code":"x"}`, 403, "bad_registration_code"},
+	} {
+		w := post(s, "/register", c.body, c.header)
+		if w.Code != c.status || c.code != "" && code(t, w) != c.code {
+			t.Errorf("%s: %d %s, want %d %s", c.name, w.Code, w.Body, c.status, c.code)
+		}
+	}
+}
+
 func TestDatabaseUnavailable(t *testing.T) {
 	s := start(t, testConfig())
 	s.users.Close()
@@ -396,12 +431,12 @@ func FuzzRegister(f *testing.F) {
 		case 201:
 			r := httptest.NewRequest("POST", "/register", strings.NewReader(body))
 			r.Header.Set("Content-Type", kind)
-			name, pass, err := readCredentials(httptest.NewRecorder(), r)
+			a, err := readAccount(httptest.NewRecorder(), r)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if w := logIn(s, name, pass); w.Code != 200 {
-				t.Errorf("%q was registered but cannot log in: %d %s", name, w.Code, w.Body)
+			if w := logIn(s, a.Email, a.Password); w.Code != 200 {
+				t.Errorf("%q was registered but cannot log in: %d %s", a.Email, w.Code, w.Body)
 			}
 		default:
 			t.Errorf("%d %s", w.Code, w.Body)

@@ -1,6 +1,8 @@
 package login
 
 import (
+	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"io"
@@ -8,6 +10,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"mp3converter/shared/id"
 	"mp3converter/shared/problem"
@@ -18,7 +21,7 @@ const maxBody = 8 << 10
 
 // handleRegister creates an account.
 func (s *server) handleRegister(w http.ResponseWriter, r *http.Request) error {
-	if s.cfg.Registration != "open" {
+	if s.cfg.Registration == "closed" {
 		return problem.RegistrationClosed
 	}
 	wait, err := s.throttle.admitRegistration(r.Context(), s.client(r), s.now())
@@ -28,18 +31,22 @@ func (s *server) handleRegister(w http.ResponseWriter, r *http.Request) error {
 	case wait > 0:
 		return problem.TooManyRequests.WithRetryAfter(wait)
 	}
-	name, password, err := readCredentials(w, r)
+	account, err := readAccount(w, r)
 	if err != nil {
 		return err
 	}
-	email, err := normalizeEmail(name)
+	// Checked first, so that without the code nobody learns which addresses are taken.
+	if s.cfg.Registration == "code" && !s.isRegistrationCode(account.Code) {
+		return problem.BadRegistrationCode
+	}
+	email, err := normalizeEmail(account.Email)
 	if err != nil {
 		return problem.BadEmail
 	}
-	if err := checkPassword(password); err != nil {
+	if err := checkPassword(account.Password); err != nil {
 		return problem.BadPassword.WithDetail("The password %s.", err)
 	}
-	hash, err := s.hasher.hash(r.Context(), password)
+	hash, err := s.hasher.hash(r.Context(), account.Password)
 	if err != nil {
 		return err
 	}
@@ -58,30 +65,40 @@ func (s *server) handleRegister(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// readCredentials reads an e-mail address and a password from a JSON object or a form.
-// Errors do not contain the input.
-func readCredentials(w http.ResponseWriter, r *http.Request) (email, password string, err error) {
+// isRegistrationCode compares in constant time. Hashes hide the length too.
+func (s *server) isRegistrationCode(code string) bool {
+	got := sha256.Sum256([]byte(strings.TrimSpace(code)))
+	want := sha256.Sum256([]byte(s.cfg.RegistrationCode))
+	return subtle.ConstantTimeCompare(got[:], want[:]) == 1
+}
+
+// account is the body of a registration.
+type account struct {
+	Email    string `json:"email"`
+	Password string `json:"password"`
+	Code     string `json:"code"`
+}
+
+// readAccount reads a JSON object or a form. Errors do not contain the input.
+func readAccount(w http.ResponseWriter, r *http.Request) (account, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
-		return "", "", problem.BadRequest.WithDetail("The body is larger than %d bytes or incomplete.", maxBody)
+		return account{}, problem.BadRequest.WithDetail("The body is larger than %d bytes or incomplete.", maxBody)
 	}
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	switch kind {
 	case "application/json":
-		var c struct {
-			Email    string `json:"email"`
-			Password string `json:"password"`
+		var a account
+		if json.Unmarshal(body, &a) != nil {
+			return account{}, problem.BadRequest.WithDetail("The body must be a JSON object with the strings email and password.")
 		}
-		if json.Unmarshal(body, &c) != nil {
-			return "", "", problem.BadRequest.WithDetail("The body must be a JSON object with the strings email and password.")
-		}
-		return c.Email, c.Password, nil
+		return a, nil
 	case "application/x-www-form-urlencoded":
 		form, err := url.ParseQuery(string(body))
 		if err != nil {
-			return "", "", problem.BadRequest.WithDetail("The form is malformed.")
+			return account{}, problem.BadRequest.WithDetail("The form is malformed.")
 		}
-		return form.Get("email"), form.Get("password"), nil
+		return account{form.Get("email"), form.Get("password"), form.Get("code")}, nil
 	}
-	return "", "", problem.BadRequest.WithDetail("Send email and password as application/json or application/x-www-form-urlencoded.")
+	return account{}, problem.BadRequest.WithDetail("Send email and password as application/json or application/x-www-form-urlencoded.")
 }

@@ -126,21 +126,33 @@ $("login").addEventListener("submit", (event) => {
   const password = $("password").value;
   runAction(event.submitter ?? event.target.querySelector(".primary"), async () => {
     showNotice("");
-    if (event.submitter?.value === "register") {
-      await fetchAPI("/register", {
-        method: "POST",
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ email, password }),
-      });
-    }
+    if (event.submitter?.value === "register") await register(email, password);
     const response = await fetchAPI("/login", {
       method: "POST",
       headers: { Authorization: basicAuth(email, password), Accept: "application/json" },
     });
-    $("password").value = "";
+    $("password").value = $("code").value = "";
     startSession((await response.json()).token, email);
   });
 });
+
+// register creates an account. It shows the field for the registration code once the
+// service demands one.
+async function register(email, password) {
+  try {
+    await fetchAPI("/register", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ email, password, code: $("code").value }),
+    });
+  } catch (e) {
+    if (e.code === "bad_registration_code") {
+      $("registration").hidden = false;
+      $("code").focus();
+    }
+    throw e;
+  }
+}
 
 $("logout").addEventListener("click", () => endSession(""));
 
