@@ -103,15 +103,22 @@ func (c *cluster) getRaw(ctx context.Context, path string) ([]byte, error) {
 
 // secret returns one value of a Secret.
 func (c *cluster) secret(ctx context.Context, name, key string) (string, error) {
-	var secret struct{ Data map[string][]byte }
-	if err := c.get(ctx, "/api/v1/namespaces/"+namespace+"/secrets/"+name, &secret); err != nil {
+	data, err := c.secretData(ctx, name)
+	if err != nil {
 		return "", fmt.Errorf("secret %s: %w", name, err)
 	}
-	value, ok := secret.Data[key]
+	value, ok := data[key]
 	if !ok {
 		return "", fmt.Errorf("secret %s has no key %q", name, key)
 	}
 	return string(value), nil
+}
+
+// secretData returns all values of a Secret.
+func (c *cluster) secretData(ctx context.Context, name string) (map[string][]byte, error) {
+	var secret struct{ Data map[string][]byte }
+	err := c.get(ctx, "/api/v1/namespaces/"+namespace+"/secrets/"+name, &secret)
+	return secret.Data, err
 }
 
 // kubectl runs one command and returns its output.

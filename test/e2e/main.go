@@ -70,6 +70,7 @@ var steps = []step{
 	{"rest", "no function runs before the first request", checkNoPods, 4 * time.Minute},
 	{"session", "the curl session of the README", runSession, 3 * time.Minute},
 	{"gridfs", "mongofiles and Python read and replace an MP3 in GridFS", runGridFS, 3 * time.Minute},
+	{"console", "RabbitMQ's management console by its host name, with message counts", runConsole, time.Minute},
 	{"cold", "cold starts of the gateway and the converter", runColdStarts, 20 * time.Minute},
 	{"bare", "the burst's videos with ffmpeg alone, for comparison", runFFmpegAlone, 10 * time.Minute},
 	{"burst", "a burst from zero: every job is done, no 5xx, and back to zero", runBurst, 15 * time.Minute},

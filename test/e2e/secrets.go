@@ -63,7 +63,7 @@ func runRotations(ctx context.Context, s *suite) error {
 
 // rotate runs one runbook.
 func (s *suite) rotate(ctx context.Context, heading, values string, c credential) error {
-	before, err := s.cluster.secret(ctx, c.secret)
+	before, err := s.cluster.secretData(ctx, c.secret)
 	if err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func (s *suite) rotate(ctx context.Context, heading, values string, c credential
 	if _, err := runShell(ctx, block); err != nil {
 		return err
 	}
-	after, err := s.cluster.secret(ctx, c.secret)
+	after, err := s.cluster.secretData(ctx, c.secret)
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func (c *cluster) authenticate(ctx context.Context, user credential, password st
 // changeKeyFile runs the runbook of MongoDB's key file. FerretDB ignores the file, so
 // there this only shows that it reaches the pod.
 func (s *suite) changeKeyFile(ctx context.Context) error {
-	before, err := s.cluster.secret(ctx, "mongodb")
+	before, err := s.cluster.secretData(ctx, "mongodb")
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func (s *suite) changeKeyFile(ctx context.Context) error {
 	if _, err := runShell(ctx, block); err != nil {
 		return err
 	}
-	after, err := s.cluster.secret(ctx, "mongodb")
+	after, err := s.cluster.secretData(ctx, "mongodb")
 	if err != nil {
 		return err
 	}
@@ -147,7 +147,7 @@ func (s *suite) recoverSecrets(ctx context.Context) error {
 	names := []string{"mysql", "mongodb"}
 	before := map[string]map[string][]byte{}
 	for _, name := range names {
-		data, err := s.cluster.secret(ctx, name)
+		data, err := s.cluster.secretData(ctx, name)
 		if err != nil {
 			return err
 		}
@@ -167,7 +167,7 @@ func (s *suite) recoverSecrets(ctx context.Context) error {
 		return err
 	}
 	for _, name := range names {
-		data, err := s.cluster.secret(ctx, name)
+		data, err := s.cluster.secretData(ctx, name)
 		if err != nil {
 			return err
 		}
@@ -179,13 +179,6 @@ func (s *suite) recoverSecrets(ctx context.Context) error {
 	}
 	_, err = runShell(ctx, "make secrets")
 	return err
-}
-
-// secret returns the data of a Secret.
-func (c *cluster) secret(ctx context.Context, name string) (map[string][]byte, error) {
-	var secret struct{ Data map[string][]byte }
-	err := c.get(ctx, "/api/v1/namespaces/"+namespace+"/secrets/"+name, &secret)
-	return secret.Data, err
 }
 
 // uploadShort uploads a short video. An upload that fails is repeated.

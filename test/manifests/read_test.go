@@ -17,6 +17,7 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	sourcesv1alpha1 "knative.dev/eventing-rabbitmq/pkg/apis/sources/v1alpha1"
+	networkingv1alpha1 "knative.dev/networking/pkg/apis/networking/v1alpha1"
 	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
 	servingv1beta1 "knative.dev/serving/pkg/apis/serving/v1beta1"
 	kjson "sigs.k8s.io/json"
@@ -34,14 +35,18 @@ var folders = []string{"rabbitmq", "databases", "knative", "knative/domain"}
 
 // kinds lists the types that manifests may contain.
 var kinds = map[string]func() metav1.Object{
-	"v1/ServiceAccount":                         func() metav1.Object { return new(corev1.ServiceAccount) },
-	"v1/Service":                                func() metav1.Object { return new(corev1.Service) },
-	"v1/ConfigMap":                              func() metav1.Object { return new(corev1.ConfigMap) },
-	"v1/Secret":                                 func() metav1.Object { return new(corev1.Secret) },
-	"apps/v1/StatefulSet":                       func() metav1.Object { return new(appsv1.StatefulSet) },
-	"batch/v1/CronJob":                          func() metav1.Object { return new(batchv1.CronJob) },
-	"policy/v1/PodDisruptionBudget":             func() metav1.Object { return new(policyv1.PodDisruptionBudget) },
-	"networking.k8s.io/v1/NetworkPolicy":        func() metav1.Object { return new(networkingv1.NetworkPolicy) },
+	"v1/ServiceAccount":                  func() metav1.Object { return new(corev1.ServiceAccount) },
+	"v1/Service":                         func() metav1.Object { return new(corev1.Service) },
+	"v1/ConfigMap":                       func() metav1.Object { return new(corev1.ConfigMap) },
+	"v1/Secret":                          func() metav1.Object { return new(corev1.Secret) },
+	"apps/v1/StatefulSet":                func() metav1.Object { return new(appsv1.StatefulSet) },
+	"batch/v1/CronJob":                   func() metav1.Object { return new(batchv1.CronJob) },
+	"policy/v1/PodDisruptionBudget":      func() metav1.Object { return new(policyv1.PodDisruptionBudget) },
+	"networking.k8s.io/v1/NetworkPolicy": func() metav1.Object { return new(networkingv1.NetworkPolicy) },
+	"networking.k8s.io/v1/Ingress":       func() metav1.Object { return new(networkingv1.Ingress) },
+	"networking.internal.knative.dev/v1alpha1/ClusterDomainClaim": func() metav1.Object {
+		return new(networkingv1alpha1.ClusterDomainClaim)
+	},
 	"serving.knative.dev/v1/Service":            func() metav1.Object { return new(servingv1.Service) },
 	"serving.knative.dev/v1beta1/DomainMapping": func() metav1.Object { return new(servingv1beta1.DomainMapping) },
 	"sources.knative.dev/v1alpha1/RabbitmqSource": func() metav1.Object {
