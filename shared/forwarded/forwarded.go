@@ -17,6 +17,7 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"mp3converter/shared/token"
@@ -45,7 +46,7 @@ func (c Config) Client(r *http.Request) string {
 	if !ok {
 		return r.RemoteAddr // a Unix socket, for example
 	}
-	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	hops := addresses(r.Header)
 	hops = hops[max(0, len(hops)-c.Hops):]
 	for len(hops) > 0 {
 		previous, ok := parse(hops[len(hops)-1])
@@ -55,6 +56,32 @@ func (c Config) Client(r *http.Request) string {
 		client, hops = previous, hops[:len(hops)-1]
 	}
 	return client.String()
+}
+
+// Mismatch returns why Hops seems to be wrong, judging from a request, or "". It cannot
+// recognize every wrong value.
+func (c Config) Mismatch(r *http.Request) string {
+	hops := addresses(r.Header)
+	if len(hops) < c.Hops {
+		return "X-Forwarded-For has fewer addresses than TRUSTED_HOPS: clients may invent their address"
+	}
+	proxies := hops[len(hops)-c.Hops:]
+	if len(proxies) > 1 && slices.ContainsFunc(proxies[1:], func(proxy string) bool {
+		a, ok := parse(proxy)
+		return ok && a.String() == c.Client(r)
+	}) {
+		return "the address of the client is that of a proxy: TRUSTED_HOPS may be too low, and then clients share the limits of one"
+	}
+	return ""
+}
+
+// addresses returns the addresses in X-Forwarded-For.
+func addresses(h http.Header) []string {
+	lines := h.Values("X-Forwarded-For")
+	if len(lines) == 0 {
+		return nil
+	}
+	return strings.Split(strings.Join(lines, ","), ",")
 }
 
 // parse accepts an address with or without a port.

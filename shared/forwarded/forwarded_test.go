@@ -50,6 +50,34 @@ func TestClient(t *testing.T) {
 	}
 }
 
+func TestMismatch(t *testing.T) {
+	for name, c := range map[string]struct {
+		hops   int
+		header string
+		want   string // in the message
+	}{
+		"no proxy":                          {0, "", ""},
+		"no proxy, forged header":           {0, "198.51.100.9", ""},
+		"as many proxies as expected":       {3, "203.0.113.5, 10.0.0.8, 10.0.0.9", ""},
+		"forged addresses in front":         {3, "198.51.100.9, 203.0.113.5, 10.0.0.8, 10.0.0.9", ""},
+		"a silent proxy":                    {3, "10.0.0.8, 10.0.0.9", "fewer addresses than TRUSTED_HOPS"},
+		"no header":                         {1, "", "fewer addresses than TRUSTED_HOPS"},
+		"through the same ingress twice":    {3, "203.0.113.5, 10.0.0.8, 10.0.0.8, 10.0.0.9", "may be too low"},
+		"the same, all of them counted":     {4, "203.0.113.5, 10.0.0.8, 10.0.0.8, 10.0.0.9", ""},
+		"one proxy that is the same client": {1, "10.0.0.8, 10.0.0.8", ""},
+	} {
+		r := httptest.NewRequest("POST", "/login", nil)
+		r.RemoteAddr = "127.0.0.1:1000"
+		if c.header != "" {
+			r.Header.Set("X-Forwarded-For", c.header)
+		}
+		got := (Config{c.hops}).Mismatch(r)
+		if got != "" && c.want == "" || !strings.Contains(got, c.want) {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
 // However many addresses a client sends, its own is returned, because each proxy appends
 // one.
 func TestForgedAddresses(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -104,6 +105,32 @@ func TestAuthLearnsClientAddress(t *testing.T) {
 				t.Errorf("auth takes %q for the client, want %q", got, c.want)
 			}
 		})
+	}
+}
+
+// A wrong TRUSTED_HOPS is logged once, however many requests show it.
+func TestWrongHopsAreLogged(t *testing.T) {
+	for hops, want := range map[int]int{1: 0, 2: 1} {
+		var log bytes.Buffer
+		previous := slog.Default()
+		slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+		auth := startServer(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		gateway, err := AuthProxy(auth.String(), testKeys(t, 'x'), forwarded.Config{Hops: hops})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			r := httptest.NewRequest("POST", "/login", nil)
+			r.Header.Set("X-Forwarded-For", "203.0.113.5")
+			gateway.ServeHTTP(httptest.NewRecorder(), r)
+		}
+		slog.SetDefault(previous)
+		if got := strings.Count(log.String(), "TRUSTED_HOPS seems to be wrong"); got != want {
+			t.Errorf("TRUSTED_HOPS=%d: %d warnings, want %d: %s", hops, got, want, log.String())
+		}
+		if strings.Contains(log.String(), "203.0.113.5") {
+			t.Error("the log contains the client's address")
+		}
 	}
 }
 

@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httputil"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"mp3converter/shared/forwarded"
@@ -52,12 +54,18 @@ func newAuthProxy(address string, keys token.Keys, clients forwarded.Config, tim
 	if err != nil {
 		return nil, err
 	}
+	var warned atomic.Bool // by this process, so that a flood of requests does not fill the log
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.ResponseHeaderTimeout = timeout
 	proxy := &httputil.ReverseProxy{
 		Transport: transport,
 		Rewrite: func(r *httputil.ProxyRequest) {
-			forwarded.Set(r.Out.Header, keys, clients.Client(r.In))
+			client := clients.Client(r.In)
+			slog.DebugContext(r.In.Context(), "client address", "address", client)
+			if reason := clients.Mismatch(r.In); reason != "" && !warned.Swap(true) {
+				slog.WarnContext(r.In.Context(), "TRUSTED_HOPS seems to be wrong", "trusted_hops", clients.Hops, "reason", reason)
+			}
+			forwarded.Set(r.Out.Header, keys, client)
 			r.SetURL(target)
 		},
 		ModifyResponse: func(r *http.Response) error {
