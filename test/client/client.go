@@ -26,6 +26,7 @@ type Client struct {
 // Job is the part of the API's job that tests look at.
 type Job struct {
 	ID    string
+	Name  string
 	State string
 	Error struct{ Code, Message string }
 	Audio struct {

@@ -71,6 +71,7 @@ var steps = []step{
 	{"session", "the curl session of the README", runSession, 3 * time.Minute},
 	{"gridfs", "mongofiles and Python read and replace an MP3 in GridFS", runGridFS, 3 * time.Minute},
 	{"console", "RabbitMQ's management console by its host name, with message counts", runConsole, time.Minute},
+	{"address", "clients are told apart by their addresses, which they cannot choose", runAddresses, 2 * time.Minute},
 	{"cold", "cold starts of the gateway and the converter", runColdStarts, 20 * time.Minute},
 	{"bare", "the burst's videos with ffmpeg alone, for comparison", runFFmpegAlone, 10 * time.Minute},
 	{"burst", "a burst from zero: every job is done, no 5xx, and back to zero", runBurst, 15 * time.Minute},
@@ -83,6 +84,7 @@ var steps = []step{
 	{"secrets", "the runbooks that change passwords: old ones are refused, no job is lost", runRotations, 8 * time.Minute},
 	{"removal", "deleting the manifests and deploying again keeps all data", runRemoval, 8 * time.Minute},
 	{"large", "uploads of 1 GB and at 1 MB/s succeed, and a refusal reaches the client", runUploads, 10 * time.Minute},
+	{"gateways", "uploads while the pods of the activator and of the ingress are deleted", runGateways, 4 * time.Minute},
 	{"idle", "all functions scale to zero; memory of the idle cluster", measureIdle, 5 * time.Minute},
 }
 
