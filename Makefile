@@ -3,10 +3,10 @@ SHELL := /bin/sh
 GO ?= go
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint fuzz bench conversion faults preflight secrets cluster cluster-down cluster-check e2e minikube clean
+.PHONY: help run build test lint fuzz bench conversion faults preflight secrets cluster cluster-down cluster-check e2e minikube rabbitmq-replicas clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: build ## run the whole service on this machine: http://localhost:8080
 	@hack/ffmpeg.sh
@@ -55,6 +55,9 @@ e2e: ## test the service on a cluster, under bursts and failures
 
 minikube: ## run the service on Minikube
 	@hack/minikube/up
+
+rabbitmq-replicas: ## run RabbitMQ on a cluster with N=3 replicas, or again with N=1
+	@hack/rabbitmq-replicas $(N)
 
 clean: ## remove build results and reports, not data
 	rm -rf bin report

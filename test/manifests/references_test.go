@@ -44,7 +44,7 @@ func references(spec corev1.PodSpec, containers []corev1.Container) []reference 
 			if r := e.ValueFrom.SecretKeyRef; r != nil {
 				secret(r.Name, r.Key, r.Optional)
 			}
-			if r := e.ValueFrom.ConfigMapKeyRef; r != nil {
+			if r := e.ValueFrom.ConfigMapKeyRef; r != nil && (r.Optional == nil || !*r.Optional) {
 				found = append(found, reference{"configmap", r.Name, r.Key})
 			}
 		}
