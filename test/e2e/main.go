@@ -78,6 +78,7 @@ var steps = []step{
 	{"turns", "a user's first video does not wait for another user's queue", runTurns, 10 * time.Minute},
 	{"rollout", "a new revision of the converter during a burst loses no job", runRollout, 10 * time.Minute},
 	{"broker", "deleting RabbitMQ's pod during a burst loses no job", runBrokerFailure, 12 * time.Minute},
+	{"replicas", "three replicas of RabbitMQ lose a leader, a follower and a volume, but no job", runReplicas, 12 * time.Minute},
 	{"deletions", "deleting pods of every kind at random loses no accepted job", runDeletions, 25 * time.Minute},
 	{"drain", "draining the node loses no accepted job", runDrain, 12 * time.Minute},
 	{"preflight", "make preflight finds a setting that is missing, and its command mends it", runPreflight, 2 * time.Minute},

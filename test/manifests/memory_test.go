@@ -1,7 +1,11 @@
 package manifests
 
 import (
+	"regexp"
 	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 
 	"mp3converter/functions/converter/ffmpeg"
 )
@@ -31,5 +35,27 @@ func TestSandboxIsRequired(t *testing.T) {
 	f, _ := findFunction(t, "converter")
 	if v := f.setting(t, "SANDBOX"); v != "required" {
 		t.Errorf("SANDBOX is %s, want required", v)
+	}
+}
+
+// RabbitMQ stops publishers above the watermark, which leaves room for the commands of
+// the probes. Three times the write-ahead log and a node's 150 MiB stay below it.
+func TestRabbitMQFitsIntoMemory(t *testing.T) {
+	objects := readManifests(t)
+	conf := byName[*corev1.ConfigMap](objects)["rabbitmq"].Data["rabbitmq.conf"]
+	value := func(key, unit string) int64 {
+		m := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(key) + ` = (\d+)` + unit + `$`).FindStringSubmatch(conf)
+		if m == nil {
+			t.Fatalf("rabbitmq.conf sets no %s in the unit %q", key, unit)
+		}
+		return int64(integer(t, m[1]))
+	}
+	watermark := value("vm_memory_high_watermark.absolute", "MiB") << 20
+	limit := byName[*appsv1.StatefulSet](objects)["rabbitmq"].Spec.Template.Spec.Containers[0].Resources.Limits.Memory().Value()
+	if node := 150<<20 + 3*value("raft.wal_max_size_bytes", ""); node > watermark {
+		t.Errorf("a node with a full write-ahead log takes %d MiB, the watermark is %d MiB", node>>20, watermark>>20)
+	}
+	if watermark > limit*3/5 {
+		t.Errorf("the watermark is %d MiB, the limit %d MiB", watermark>>20, limit>>20)
 	}
 }

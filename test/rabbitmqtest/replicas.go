@@ -171,7 +171,7 @@ func (n *replica) checkMembers(t *testing.T, names []string) error {
 	out, err := n.run(t, "rabbitmqctl", "-q", "eval", `
 		Text = fun(Nodes) -> [[" ", atom_to_list(N)] || N <- lists:sort(Nodes)] end,
 		Lines = [["cluster", Text(rabbit_nodes:all_running())] |
-			[[element(4, element(2, Q)), Text(maps:get(nodes, amqqueue:get_type_state(Q)))]
+			[[element(4, element(2, Q)), Text(rabbit_quorum_queue:get_replicas(Q))]
 				|| Q <- rabbit_amqqueue:list()]],
 		binary_to_list(iolist_to_binary(lists:join($;, Lines))).`)
 	if err != nil {

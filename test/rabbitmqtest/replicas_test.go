@@ -39,6 +39,8 @@ func TestReplicas(t *testing.T) {
 			n.loseVolume(t)
 			r.start(t, i)
 			r.waitMembers(t, 0, 1, 2)
+			// The old member must have been removed from the queues.
+			r.waitLog(t, i, "Removing node "+n.name)
 		})
 	}
 
