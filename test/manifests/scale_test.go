@@ -218,9 +218,12 @@ func TestGatewayScale(t *testing.T) {
 	}
 }
 
+// The MP3 of the longest video, at the highest bitrate that a user may choose, fits into
+// the temporary directory, and that into the pod's ephemeral storage, which the scheduler
+// reserves. Logs take a part of it: the kubelet keeps 50 MiB for each of two containers.
 func TestLongestMP3FitsTempDir(t *testing.T) {
 	f, _ := findFunction(t, "converter")
-	kbit := integer(t, f.setting(t, "BITRATE"))
+	const kbit = 320
 	size := int64(duration(t, f.setting(t, "MAX_DURATION")).Seconds()) * kbit * 1000 / 8
 	dir := f.setting(t, "TEMP_DIR")
 	for _, m := range f.container.VolumeMounts {
@@ -231,6 +234,13 @@ func TestLongestMP3FitsTempDir(t *testing.T) {
 			if v.Name == m.Name && v.EmptyDir != nil && v.EmptyDir.SizeLimit != nil {
 				if limit := v.EmptyDir.SizeLimit.Value(); limit < size+(64<<20) {
 					t.Errorf("%s is limited to %d bytes, but the longest MP3 has %d", dir, limit, size)
+				}
+				r, volume := f.container.Resources, v.EmptyDir.SizeLimit.Value()
+				if n := r.Requests.StorageEphemeral().Value(); n < volume {
+					t.Errorf("the request for ephemeral storage is %d bytes, the temporary directory may have %d", n, volume)
+				}
+				if n := r.Limits.StorageEphemeral().Value(); n < volume+(100<<20) {
+					t.Errorf("the limit of ephemeral storage is %d bytes, too few for %d and logs", n, volume)
 				}
 				return
 			}

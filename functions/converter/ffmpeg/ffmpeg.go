@@ -129,7 +129,7 @@ type Input struct {
 	Size  int64  // bytes
 	// Open returns a new reader of the video. A regular *os.File is passed to
 	// ffmpeg as a descriptor. Anything else is served over loopback HTTP; Open
-	// is then called for every request, possibly concurrently.
+	// is then called for concurrent requests, possibly concurrently.
 	Open func(context.Context) (io.ReadSeekCloser, error)
 }
 

@@ -27,7 +27,8 @@ type input struct {
 	server    *http.Server
 	port      uint16 // of the server; 0 if there is none
 
-	store *storeReads
+	store   *storeReads
+	readers readerPool // if there is a server
 }
 
 // openInput opens the video.
@@ -37,17 +38,24 @@ func openInput(ctx context.Context, store *storeReads) (*input, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrOpen, err)
 	}
-	defer r.Close()
 	n, err := io.ReadFull(r, in.head)
 	// Not errors.Is: the error of a lost connection wraps io.EOF.
 	if err != nil && err != io.ErrUnexpectedEOF && err != io.EOF {
+		r.Close()
 		return nil, fmt.Errorf("read video: %w", err)
 	}
 	in.head = in.head[:n]
 	f, ok := r.ReadSeekCloser.(*os.File)
 	if !ok {
-		return in, in.serve(ctx)
+		size, err := r.Seek(0, io.SeekEnd)
+		r.position = int64(n)
+		in.readers.put(r)
+		if err != nil {
+			return nil, fmt.Errorf("read video: %w", err)
+		}
+		return in, in.serve(ctx, size)
 	}
+	defer r.Close()
 	// A separate handle: the caller's may be closed when ctx ends, possibly
 	// while ffmpeg is being started with it.
 	in.file, err = os.Open(f.Name())
@@ -55,8 +63,12 @@ func openInput(ctx context.Context, store *storeReads) (*input, error) {
 	return in, err
 }
 
+// sendBuffer is the size of a connection's send buffer. ffmpeg may read a few bytes and
+// then seek; what is in the buffer has been read from the store for nothing.
+const sendBuffer = 32 << 10
+
 // serve serves the video at an unguessable URL.
-func (in *input) serve(ctx context.Context) error {
+func (in *input) serve(ctx context.Context, size int64) error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return fmt.Errorf("serve video: %w", err)
@@ -64,30 +76,25 @@ func (in *input) serve(ctx context.Context) error {
 	path := "/" + rand.Text()
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
-		// Each request has its own reader: ffmpeg seeks with a new request,
-		// often before it has closed the old one.
-		ctx, cancel := mergeCancel(r.Context(), ctx)
-		defer cancel()
-		f, err := in.store.openVideo(ctx)
-		if err != nil {
-			http.Error(w, "cannot open", http.StatusBadGateway)
-			return
-		}
-		defer f.Close()
-		http.ServeContent(w, r, "", time.Time{}, f)
+		in.store.bytes.Add(openCost)
+		body := &videoBody{ctx: ctx, store: in.store, pool: &in.readers, size: size}
+		defer body.close()
+		// Otherwise ServeContent would read the beginning for each request.
+		w.Header().Set("Content-Type", http.DetectContentType(in.head))
+		http.ServeContent(w, r, "", time.Time{}, body)
 	})
-	in.server = &http.Server{Handler: mux, ErrorLog: slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug)}
+	in.server = &http.Server{
+		Handler:  mux,
+		ErrorLog: slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			_ = c.(*net.TCPConn).SetWriteBuffer(sendBuffer)
+			return ctx
+		},
+	}
 	in.url, in.protocols = "http://"+l.Addr().String()+path, "http,tcp"
 	in.port = uint16(l.Addr().(*net.TCPAddr).Port)
 	go in.server.Serve(l)
 	return nil
-}
-
-// mergeCancel returns a copy of ctx that also ends with other.
-func mergeCancel(ctx, other context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(ctx)
-	stop := context.AfterFunc(other, cancel)
-	return ctx, func() { stop(); cancel() }
 }
 
 // args returns the arguments that open the video with the allowed decoders, but no file or
@@ -111,4 +118,5 @@ func (in *input) close() {
 	if in.server != nil {
 		in.server.Close()
 	}
+	in.readers.close()
 }

@@ -89,7 +89,8 @@ func TestTimeLimitWithServedInput(t *testing.T) {
 
 // A store that delivers nothing ends the conversion, but not the job.
 func TestStalledStore(t *testing.T) {
-	video := fileInput(t, makeSample(t, samples.Spec{Name: "a.mkv", Seconds: 5}))
+	// The index is read while the reader of the beginning is still in use.
+	video := fileInput(t, makeSample(t, samples.Spec{Name: "index at the end.mp4", Seconds: 5}))
 	for name, stalled := range map[string]func(opened int, ctx context.Context) (time.Duration, error){
 		"at the beginning": func(int, context.Context) (time.Duration, error) { return time.Hour, nil },
 		"in the middle": func(opened int, _ context.Context) (time.Duration, error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"testing"
 
 	"mp3converter/shared/conversion"
@@ -48,6 +49,41 @@ func TestReadErrorIsNotCorruptVideo(t *testing.T) {
 				t.Errorf("%s at %d: error %v, want the error of the store", spec.Name, offset, err)
 			}
 		}
+	}
+}
+
+// countingReader counts the bytes that are read.
+type countingReader struct {
+	io.ReadSeekCloser
+	bytes *atomic.Int64
+}
+
+func (r countingReader) Read(p []byte) (int, error) {
+	n, err := r.ReadSeekCloser.Read(p)
+	r.bytes.Add(int64(n))
+	return n, err
+}
+
+// The store delivers a video once, although ffmpeg seeks to the index and back.
+func TestServedInputIsReadOnce(t *testing.T) {
+	in := fileInput(t, makeSample(t, samples.Spec{Name: "index at the end.mov", Seconds: 40, Audio: "pcm_s16le"}))
+	open := in.Open
+	var bytes, opened atomic.Int64
+	in.Open = func(ctx context.Context) (io.ReadSeekCloser, error) {
+		opened.Add(1)
+		r, err := open(ctx)
+		return countingReader{r, &bytes}, err
+	}
+	c := newConverter(t)
+	c.memory.Encoders = 1 // more need a second pass
+	if _, _, err := convertInput(t, c, in, conversion.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if ratio := float64(bytes.Load()) / float64(in.Size); ratio > 1.1 {
+		t.Errorf("%d bytes were read of a video of %d: %.2f times as many", bytes.Load(), in.Size, ratio)
+	}
+	if n := opened.Load(); n > 2 {
+		t.Errorf("the video was opened %d times; want one reader for the index and one for the rest", n)
 	}
 }
 

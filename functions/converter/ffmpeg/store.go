@@ -32,13 +32,13 @@ const openCost = 256 << 10
 // videoReader reads the video. It is not safe for concurrent use.
 type videoReader struct {
 	io.ReadSeekCloser
-	ctx   context.Context
-	store *storeReads
+	ctx      context.Context
+	store    *storeReads
+	position int64 // of the next read, if the reader is in a readerPool
 }
 
-// openVideo opens the video for one request.
+// openVideo opens the video.
 func (s *storeReads) openVideo(ctx context.Context) (*videoReader, error) {
-	s.bytes.Add(openCost)
 	r := &videoReader{ctx: ctx, store: s}
 	err := s.wait(ctx, func() (err error) {
 		r.ReadSeekCloser, err = s.open(ctx)

@@ -7,12 +7,19 @@ import (
 	"slices"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"mp3converter/shared/mongodb"
 )
+
+var readBytes = promauto.NewCounterVec(prometheus.CounterOpts{
+	Name: "mp3converter_gridfs_read_bytes_total",
+	Help: "Bytes of chunks read from MongoDB, by database.",
+}, []string{"database"})
 
 // chunkStream reads the chunks of a file in order. It requests the next batch
 // when the last chunk of one is consumed, so that reading only the beginning of
@@ -122,12 +129,16 @@ func (s *chunkStream) query(ctx context.Context, c *mongo.Collection, f file, n,
 		return 0, err
 	}
 	defer mongodb.CloseCursor(ctx, cursor)
+	received := readBytes.WithLabelValues(c.Database().Name())
+	// The rest of a batch has been received, too.
+	defer func() { received.Add(float64(cursor.RemainingBatchLength()) * float64(f.ChunkSize)) }()
 	cursor.SetBatchSize(batchSize)
 	for ; n <= last; n++ {
 		data, err := nextChunk(ctx, cursor, f, n)
 		if err != nil {
 			return sent, err
 		}
+		received.Add(float64(len(data)))
 		select {
 		case s.chunks <- data:
 			sent++
