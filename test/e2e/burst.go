@@ -54,6 +54,8 @@ func runFFmpegAlone(ctx context.Context, s *suite) error {
 	}
 	s.ffmpegRate = float64(s.burst) / time.Since(start).Seconds()
 	s.recordFigure("ffmpeg alone, videos/s", s.ffmpegRate)
+	used := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime() // with those of xargs' children
+	s.recordFigure("ffmpeg alone, core-seconds per video", used.Seconds()/float64(s.burst))
 	return nil
 }
 
@@ -69,7 +71,12 @@ func runBurst(ctx context.Context, s *suite) error {
 	if err := s.cluster.waitScaledToZero(ctx, functions...); err != nil {
 		return err
 	}
+	limit, err := s.maxScale(ctx)
+	if err != nil {
+		return err
+	}
 	requests, serverErrors := s.user.counter.requests.Load(), s.user.counter.serverErrors.Load()
+	costs := s.measureCosts(ctx)
 	timeline := s.startTimeline(ctx)
 	defer timeline.stop()
 	start := time.Now()
@@ -77,7 +84,8 @@ func runBurst(ctx context.Context, s *suite) error {
 	if err != nil {
 		return err
 	}
-	s.recordFigure("burst: all uploads accepted after, s", time.Since(start).Seconds())
+	uploaded := time.Now()
+	s.recordFigure("burst: all uploads accepted after, s", uploaded.Sub(start).Seconds())
 	if err := s.user.waitDone(ctx, ids); err != nil {
 		return err
 	}
@@ -86,11 +94,19 @@ func runBurst(ctx context.Context, s *suite) error {
 	if s.ffmpegRate > 0 {
 		s.recordFigure("burst: rate ÷ rate of ffmpeg alone", rate/s.ffmpegRate)
 	}
-	converters := timeline.maxReady("converter")
-	limit, err := s.maxScale(ctx)
+	entries, err := s.logEntries(ctx, "converter", start)
 	if err != nil {
 		return err
 	}
+	efficiency, err := poolEfficiency(entries, uploaded, limit)
+	if err != nil {
+		return err
+	}
+	s.recordFigure("burst: last upload to last job ÷ ideal", efficiency)
+	if err := costs.record(ctx, s, int64(len(video)), s.burst); err != nil {
+		fmt.Println("   costs not measured:", err)
+	}
+	converters := timeline.maxReady("converter")
 	if err := s.cluster.waitNoPods(ctx); err != nil {
 		return err
 	}

@@ -214,6 +214,17 @@ func (c *cluster) waitNoPods(ctx context.Context) error {
 	})
 }
 
+// waitNoPodsIn waits until a namespace has no pods.
+func (c *cluster) waitNoPodsIn(ctx context.Context, namespace string) error {
+	return poll(ctx, 500*time.Millisecond, func() (bool, error) {
+		var list struct{ Items []struct{} }
+		if err := c.get(ctx, "/api/v1/namespaces/"+namespace+"/pods", &list); err != nil {
+			return false, err
+		}
+		return len(list.Items) == 0, fmt.Errorf("%d pods in namespace %s", len(list.Items), namespace)
+	})
+}
+
 // queue returns how many messages of a queue are waiting, and how many are delivered
 // but not acknowledged.
 func (c *cluster) queue(ctx context.Context, name string) (waiting, delivered float64, err error) {

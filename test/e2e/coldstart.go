@@ -3,21 +3,20 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"mp3converter/test/client"
 	"mp3converter/test/samples"
 )
 
-// runColdStarts measures two cold starts in each round: the time until POST /login
-// is answered, which starts a pod of the gateway and one of auth, and the time from the acceptance
-// of a job until a converter claims it.
+// runColdStarts measures cold starts in each round: the time until POST /login
+// is answered, which starts a pod of the gateway and one of auth, the time from the acceptance
+// of a job until a converter claims it and, for comparison, that of a service without stores.
 func runColdStarts(ctx context.Context, s *suite) error {
 	if err := s.user.ensureLogin(ctx); err != nil {
 		return err
@@ -26,7 +25,7 @@ func runColdStarts(ctx context.Context, s *suite) error {
 	if err != nil {
 		return err
 	}
-	var logins, converters []float64
+	var logins, converters, hellos []float64
 	for range s.rounds {
 		if err := s.cluster.waitScaledToZero(ctx, functions...); err != nil {
 			return err
@@ -40,9 +39,21 @@ func runColdStarts(ctx context.Context, s *suite) error {
 			return err
 		}
 		logins, converters = append(logins, login), append(converters, converter)
-		fmt.Printf("   login %.2f s, converter %.2f s\n", login, converter)
+		hello, err := s.timeHello(ctx)
+		switch {
+		case errors.Is(err, errNoHello):
+			fmt.Printf("   login %.2f s, converter %.2f s\n", login, converter)
+		case err != nil:
+			return err
+		default:
+			hellos = append(hellos, hello)
+			fmt.Printf("   login %.2f s, converter %.2f s, hello %.2f s\n", login, converter, hello)
+		}
 	}
 	s.report.Logins, s.report.Converters = logins, converters
+	if len(hellos) > 0 {
+		s.recordFigure("cold start: first byte of hello, s (median)", median(hellos))
+	}
 	s.recordFigure("cold start: first byte of /login, s (median)", median(logins))
 	s.recordFigure("cold start: job accepted until claimed, s (median)", median(converters))
 	return nil
@@ -62,6 +73,40 @@ func (s *suite) timeLogin(ctx context.Context) (float64, error) {
 	resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		return 0, fmt.Errorf("cold POST /login: %s", resp.Status)
+	}
+	return seconds, nil
+}
+
+// errNoHello means that test/e2e/run has not deployed hello.yaml.
+var errNoHello = errors.New("no service hello")
+
+// helloNamespace is that of hello.yaml.
+const helloNamespace = "mp3converter-e2e"
+
+// timeHello returns the seconds until the response of the smallest possible service, which
+// has no pod. It is what the platform takes of a cold start.
+func (s *suite) timeHello(ctx context.Context) (float64, error) {
+	var service struct {
+		Status struct{ URL string }
+	}
+	if err := s.cluster.get(ctx, "/apis/serving.knative.dev/v1/namespaces/"+helloNamespace+"/services/hello", &service); err != nil || service.Status.URL == "" {
+		return 0, errNoHello
+	}
+	if err := s.cluster.waitNoPodsIn(ctx, helloNamespace); err != nil {
+		return 0, err
+	}
+	hello := client.Client{BaseURL: service.Status.URL, HTTP: s.user.HTTP}
+	s.user.HTTP.CloseIdleConnections()
+	start := time.Now()
+	resp, err := hello.Do(ctx, http.MethodGet, "/", nil, nil)
+	if err != nil {
+		return 0, err
+	}
+	seconds := time.Since(start).Seconds()
+	io.Copy(io.Discard, resp.Body)
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return 0, fmt.Errorf("cold GET of hello: %s", resp.Status)
 	}
 	return seconds, nil
 }
@@ -90,19 +135,13 @@ func (s *suite) timeConverterStart(ctx context.Context, video []byte) (float64, 
 
 // logTime returns the time of a log message about a job.
 func (s *suite) logTime(ctx context.Context, function, message, job string, since time.Time) (time.Time, error) {
-	out, err := s.cluster.kubectl(ctx, "logs", "-l", "serving.knative.dev/service="+function, "-c", function,
-		"--tail=-1", "--since-time="+since.UTC().Add(-time.Second).Format(time.RFC3339))
+	entries, err := s.logEntries(ctx, function, since)
 	if err != nil {
 		return time.Time{}, err
 	}
-	for line := range strings.Lines(out) {
-		var entry struct {
-			Time time.Time
-			Msg  string
-			Job  string
-		}
-		if json.Unmarshal([]byte(line), &entry) == nil && entry.Msg == message && entry.Job == job {
-			return entry.Time, nil
+	for _, e := range entries {
+		if e.Msg == message && e.Job == job {
+			return e.Time, nil
 		}
 	}
 	return time.Time{}, fmt.Errorf("the log of %s has no %q for job %s", function, message, job)
