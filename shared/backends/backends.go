@@ -6,8 +6,6 @@ import (
 	"context"
 	"errors"
 
-	"golang.org/x/sync/errgroup"
-
 	jobsmongo "mp3converter/shared/jobs/mongodb"
 	"mp3converter/shared/media/gridfs"
 	"mp3converter/shared/mongodb"
@@ -49,12 +47,16 @@ func Open(ctx context.Context, cfg Config, function string) (*Backends, error) {
 		return nil, err
 	}
 	b := &Backends{Queue: publisher, closeMongoDB: func() error { return mongodb.Close(client) }}
-	// Side by side, because a request may be waiting for this pod to start.
-	var g errgroup.Group
-	g.Go(func() (err error) { b.Jobs, err = jobsmongo.Open(ctx, client.Database(jobsDatabase)); return err })
-	g.Go(func() (err error) { b.Videos, err = gridfs.Open(ctx, client.Database(videosDatabase)); return err })
-	g.Go(func() (err error) { b.Audio, err = gridfs.Open(ctx, client.Database(mp3Database)); return err })
-	if err := g.Wait(); err != nil {
+	// One after the other, so that they share one connection: a request may be waiting for
+	// this pod, and the handshake of a second connection takes longer than the queries.
+	b.Jobs, err = jobsmongo.Open(ctx, client.Database(jobsDatabase))
+	if err == nil {
+		b.Videos, err = gridfs.Open(ctx, client.Database(videosDatabase))
+	}
+	if err == nil {
+		b.Audio, err = gridfs.Open(ctx, client.Database(mp3Database))
+	}
+	if err != nil {
 		b.Close()
 		return nil, err
 	}

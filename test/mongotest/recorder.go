@@ -32,6 +32,7 @@ type Recorder struct {
 	server string
 	mu     sync.Mutex
 	seen   map[Command]bool
+	conns  int // that have carried another command than hello
 	before func(Command)
 	err    error
 }
@@ -77,6 +78,14 @@ func (r *Recorder) Commands(t testing.TB) map[Command]bool {
 	return commands
 }
 
+// Connections returns how many connections have carried another command than hello, as
+// those on which a driver monitors the server do not.
+func (r *Recorder) Connections() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.conns
+}
+
 // Before sets a function that is called before each command is forwarded, or nil.
 func (r *Recorder) Before(f func(Command)) {
 	r.mu.Lock()
@@ -96,19 +105,21 @@ func (r *Recorder) forward(client net.Conn) {
 		defer client.Close()
 		io.Copy(client, server)
 	}()
-	for {
+	for used := false; ; {
 		message, err := readMessage(client)
 		if err != nil {
 			return
 		}
-		r.record(message)
+		used = r.record(message, used)
 		if _, err := server.Write(message); err != nil {
 			return
 		}
 	}
 }
 
-func (r *Recorder) record(message []byte) {
+// record records a message of a connection, and reports whether the connection has
+// carried another command than hello.
+func (r *Recorder) record(message []byte, used bool) bool {
 	c, err := parse(message)
 	r.mu.Lock()
 	before := r.before
@@ -117,10 +128,15 @@ func (r *Recorder) record(message []byte) {
 	} else {
 		r.seen[c] = true
 	}
+	if !used && c.Name != "hello" {
+		used = true
+		r.conns++
+	}
 	r.mu.Unlock()
 	if before != nil {
 		before(c)
 	}
+	return used
 }
 
 // readMessage reads one message of the wire protocol. It starts with its length.

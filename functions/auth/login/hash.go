@@ -44,6 +44,15 @@ func newHash(p params, password string) phc {
 	return h
 }
 
+// dummyHash returns a hash that no password matches. To derive its key would delay the
+// start of a pod for which a login is waiting.
+func dummyHash(p params) phc {
+	h := phc{params: p, salt: make([]byte, saltBytes), key: make([]byte, keyBytes)}
+	rand.Read(h.salt)
+	rand.Read(h.key)
+	return h
+}
+
 func (h phc) derive(password string) []byte {
 	return deriveKey([]byte(password), h.salt, h.time, h.memory, h.threads, keyBytes)
 }

@@ -69,6 +69,18 @@ func TestParseHashRejects(t *testing.T) {
 	}
 }
 
+// A pod that starts serves its first login at once.
+func TestNewHasherDerivesNothing(t *testing.T) {
+	before := derivations.Load()
+	h := newHasher(currentParams, time.Minute)
+	if n := derivations.Load() - before; n != 0 {
+		t.Errorf("%d passwords hashed", n)
+	}
+	if parsed, err := parseHash(h.dummy); err != nil || parsed.params != currentParams || parsed.matches("dummy") {
+		t.Errorf("dummy hash %s: %v", h.dummy, err)
+	}
+}
+
 func TestOldHashIsUpgraded(t *testing.T) {
 	h := newHasher(params{memory: 16, time: 1, threads: 1}, time.Minute)
 	old := newHash(cheap, "password").String()

@@ -23,7 +23,7 @@ func newHasher(p params, wait time.Duration) *hasher {
 		params: p,
 		slots:  make(chan struct{}, runtime.GOMAXPROCS(0)),
 		wait:   wait,
-		dummy:  newHash(p, "dummy").String(),
+		dummy:  dummyHash(p).String(),
 	}
 }
 
