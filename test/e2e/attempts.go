@@ -34,6 +34,26 @@ func (s *suite) logEntries(ctx context.Context, function string, since time.Time
 	return entries, nil
 }
 
+// checkAttempts records how busy the converters were after the last upload, and checks that
+// none encodes on more cores than its limit.
+func (s *suite) checkAttempts(ctx context.Context, since, lastUpload time.Time, converters int, cores int64) error {
+	entries, err := s.logEntries(ctx, "converter", since)
+	if err != nil {
+		return err
+	}
+	ratio, err := poolEfficiency(entries, lastUpload, converters)
+	if err != nil {
+		return err
+	}
+	s.recordFigure("burst: last upload to last job ÷ ideal", ratio)
+	for _, e := range entries {
+		if cores > 0 && e.Cores > cores {
+			return fmt.Errorf("a converter encodes on %d cores, its limit is %d", e.Cores, cores)
+		}
+	}
+	return nil
+}
+
 // poolEfficiency compares the time from the last upload to the end of the last attempt with
 // the ideal: the time that the converters would have taken for the same attempts if all
 // of them had been busy all the time.

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
+
 	"mp3converter/test/samples"
 )
 
@@ -71,7 +73,7 @@ func runBurst(ctx context.Context, s *suite) error {
 	if err := s.cluster.waitScaledToZero(ctx, functions...); err != nil {
 		return err
 	}
-	limit, err := s.maxScale(ctx)
+	limit, cores, err := s.converterLimits(ctx)
 	if err != nil {
 		return err
 	}
@@ -94,15 +96,9 @@ func runBurst(ctx context.Context, s *suite) error {
 	if s.ffmpegRate > 0 {
 		s.recordFigure("burst: rate ÷ rate of ffmpeg alone", rate/s.ffmpegRate)
 	}
-	entries, err := s.logEntries(ctx, "converter", start)
-	if err != nil {
+	if err := s.checkAttempts(ctx, start, uploaded, limit, cores); err != nil {
 		return err
 	}
-	efficiency, err := poolEfficiency(entries, uploaded, limit)
-	if err != nil {
-		return err
-	}
-	s.recordFigure("burst: last upload to last job ÷ ideal", efficiency)
 	if err := costs.record(ctx, s, int64(len(video)), s.burst); err != nil {
 		fmt.Println("   costs not measured:", err)
 	}
@@ -140,19 +136,14 @@ func (s *suite) uploadAll(ctx context.Context, video []byte, n int, timeline *ti
 	return ids, errors.Join(errs...)
 }
 
-// maxScale returns the converter's max-scale annotation.
-func (s *suite) maxScale(ctx context.Context) (int, error) {
-	var service struct {
-		Spec struct {
-			Template struct {
-				Metadata struct{ Annotations map[string]string }
-			}
-		}
-	}
+// converterLimits returns the converter's max-scale annotation and its CPU limit in cores,
+// or 0 if it has none.
+func (s *suite) converterLimits(ctx context.Context) (pods int, cores int64, err error) {
+	var service servingv1.Service
 	if err := s.cluster.get(ctx, "/apis/serving.knative.dev/v1/namespaces/"+namespace+"/services/converter", &service); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	var n int
-	_, err := fmt.Sscan(service.Spec.Template.Metadata.Annotations["autoscaling.knative.dev/max-scale"], &n)
-	return n, err
+	template := service.Spec.Template
+	_, err = fmt.Sscan(template.Annotations["autoscaling.knative.dev/max-scale"], &pods)
+	return pods, template.Spec.Containers[0].Resources.Limits.Cpu().Value(), err
 }

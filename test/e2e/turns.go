@@ -21,7 +21,7 @@ func runTurns(ctx context.Context, s *suite) error {
 	if err != nil {
 		return err
 	}
-	converters, err := s.maxScale(ctx)
+	converters, _, err := s.converterLimits(ctx)
 	if err != nil {
 		return err
 	}

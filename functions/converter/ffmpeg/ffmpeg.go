@@ -85,7 +85,8 @@ func New(cfg Config) (*Converter, error) {
 		return nil, err
 	}
 	memory := cfg.memory()
-	slog.Info("limits of ffmpeg's memory", "program", memory.Program, "decoder", memory.Decoder, "encoder", memory.Encoder, "encoders", memory.Encoders)
+	slog.Info("limits of ffmpeg", "cores", runtime.GOMAXPROCS(0), "encoders", memory.Encoders,
+		"program_bytes", memory.Program, "decoder_bytes", memory.Decoder, "encoder_bytes", memory.Encoder)
 	return &Converter{config: cfg, memory: memory, stall: stallTimeout}, nil
 }
 
