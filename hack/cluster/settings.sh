@@ -25,6 +25,7 @@ API=https://$NODE_IP:6443
 ETCD_PORT=23790                # not etcd's own 2379: another etcd may be running
 REGISTRY_PORT=${MP3_CLUSTER_REGISTRY_PORT:-5000}
 REGISTRY=localhost:$REGISTRY_PORT
+POLICY_QUEUE=10042             # netfilter queue of the connections that policies decides about
 INGRESS_PORT=${MP3_CLUSTER_PORT:-30080}  # http://127.0.0.1:$INGRESS_PORT is the ingress
 DOMAIN=mp3converter.com
 

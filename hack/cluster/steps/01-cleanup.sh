@@ -1,7 +1,7 @@
 # If part of the cluster has died (kill -9, reboot), the rest is removed and the
 # cluster is created again: partly running clusters have too many states to test.
 
-daemons=(registry etcd apiserver controllers scheduler containerd kubelet proxy volumes)
+daemons=(registry etcd apiserver controllers scheduler containerd kubelet proxy volumes policies)
 
 started=0 dead=()
 for daemon in "${daemons[@]}"; do

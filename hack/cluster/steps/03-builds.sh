@@ -2,5 +2,5 @@
 
 step "builds started in the background (unchanged ones are skipped)"
 start_builds kubernetes kube traefik
-start_builds knative tools base coredns knative
+start_builds knative tools base coredns knative policies
 start_builds images rabbitmq mongo mysql ffmpeg
