@@ -121,6 +121,25 @@ func (c *cluster) secretData(ctx context.Context, name string) (map[string][]byt
 	return secret.Data, err
 }
 
+// patch changes an object of the API by a strategic merge.
+func (c *cluster) patch(ctx context.Context, path, patch string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPatch, c.api+path, strings.NewReader(patch))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/strategic-merge-patch+json")
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		body, _ := io.ReadAll(io.LimitReader(resp.Body, 200))
+		return fmt.Errorf("%s: %s: %s", path, resp.Status, body)
+	}
+	return nil
+}
+
 // kubectl runs one command and returns its output.
 func (c *cluster) kubectl(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "kubectl", append([]string{"--context", c.context, "-n", namespace}, args...)...)
@@ -131,6 +150,16 @@ func (c *cluster) kubectl(ctx context.Context, args ...string) (string, error) {
 		return "", fmt.Errorf("kubectl %s: %w: %s", args[0], err, bytes.TrimSpace(stderr.Bytes()))
 	}
 	return string(out), nil
+}
+
+// apply applies a manifest.
+func (c *cluster) apply(ctx context.Context, manifest string) error {
+	cmd := exec.CommandContext(ctx, "kubectl", "apply", "-f", "-")
+	cmd.Stdin = strings.NewReader(manifest)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("kubectl apply: %w: %s", err, bytes.TrimSpace(out))
+	}
+	return nil
 }
 
 // podCounts are numbers of pods by function.

@@ -72,6 +72,7 @@ var steps = []step{
 	{"gridfs", "mongofiles and Python read and replace an MP3 in GridFS", runGridFS, 3 * time.Minute},
 	{"console", "RabbitMQ's management console by its host name, with message counts", runConsole, time.Minute},
 	{"address", "clients are told apart by their addresses, which they cannot choose", runAddresses, 2 * time.Minute},
+	{"policies", "each pod reaches the services that it needs, and no others", runPolicies, 3 * time.Minute},
 	{"cold", "cold starts of the gateway and the converter", runColdStarts, 20 * time.Minute},
 	{"bare", "the burst's videos with ffmpeg alone, for comparison", runFFmpegAlone, 10 * time.Minute},
 	{"burst", "a burst from zero: every job is done, no 5xx, and back to zero", runBurst, 15 * time.Minute},

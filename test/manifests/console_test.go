@@ -93,7 +93,7 @@ func TestConsoleIngress(t *testing.T) {
 // Each manifest lets the ingress in, and the manifests that are always applied do not.
 func TestConsoleIsReachableOnPurposeOnly(t *testing.T) {
 	rabbitmq, port := managementPort(t)
-	to := endpoint{namespace, rabbitmq.labels}
+	to := endpoint{namespace: namespace, labels: rabbitmq.labels}
 	var always policies
 	for _, p := range byName[*networkingv1.NetworkPolicy](readManifests(t)) {
 		always = append(always, p)
@@ -104,7 +104,7 @@ func TestConsoleIsReachableOnPurposeOnly(t *testing.T) {
 	} {
 		added := byName[*networkingv1.NetworkPolicy](consoleFile(t, file))["rabbitmq-console"]
 		for _, ns := range namespaces {
-			from := endpoint{ns, nil}
+			from := endpoint{namespace: ns}
 			if always.allow(from, to, port) {
 				t.Errorf("%s reaches the console although no manifest of it is applied", ns)
 			}
@@ -112,7 +112,7 @@ func TestConsoleIsReachableOnPurposeOnly(t *testing.T) {
 				t.Errorf("%s: %s does not reach the console", file, ns)
 			}
 		}
-		if append(always, added).allow(endpoint{"default", nil}, to, port) {
+		if append(always, added).allow(endpoint{namespace: "default"}, to, port) {
 			t.Errorf("%s: any namespace reaches the console", file)
 		}
 	}
