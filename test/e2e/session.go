@@ -82,6 +82,8 @@ func measureIdle(ctx context.Context, s *suite) error {
 	s.recordFigure("idle: memory of all pods, MB", pods/1e6)
 	if daemons, ok := daemonMemory(); ok {
 		s.recordFigure("idle: memory of Kubernetes, MB", daemons/1e6)
+	} else {
+		fmt.Println("   no memory of Kubernetes: it is measured on the cluster of `make cluster` only")
 	}
 	return nil
 }
