@@ -1,0 +1,139 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+
+	"mp3converter/test/samples"
+)
+
+// flaskPage is the page whose commands are run.
+const flaskPage = "docs/flask.md"
+
+// flaskSections lists what the commands of each section print. A section with commands
+// that is missing here is an error.
+var flaskSections = map[string][]string{
+	"Users":               {`"email":"flask-`, `(?m)^ey[\w-]+\.[\w-]+\.[\w-]+$`},
+	"Upload and download": {`"state":"queued"`, `"state":"done"`},
+	"mongofiles":          {`finished writing to mongofiles.mp3`},
+	"The console":         {`(?m)^[A-Za-z0-9]{32}$`},
+	"Mail":                {`secret/notification created`, `secret "notification" deleted`},
+	"Pods and logs":       {`(?m)^converter +http`, `(?m)^rabbitmq-0 `, `Latest Ready Revision`, `"job accepted"`},
+	"Scaling":             {`(?s)gateway patched.*condition met.*gateway patched`},
+	"Changing a function": {`gateway configured`, `condition met`},
+	removing:              {`service.serving.knative.dev "gateway" deleted`, `namespace "mp3converter" deleted`},
+}
+
+// removing is the section that removes the service with all data.
+const removing = "Removing"
+
+// runFlask runs the commands of the page, except those that remove the service.
+func runFlask(ctx context.Context, s *suite) error {
+	return s.runFlaskSections(ctx, func(heading string) bool { return heading != removing })
+}
+
+// runUninstall removes the service as the page describes, and checks that no volume is left.
+func runUninstall(ctx context.Context, s *suite) error {
+	if err := s.runFlaskSections(ctx, func(heading string) bool { return heading == removing }); err != nil {
+		return err
+	}
+	out, err := s.cluster.kubectl(ctx, "get", "persistentvolumes", "-o", "jsonpath={.items[*].spec.claimRef.namespace}")
+	if err != nil {
+		return err
+	}
+	if strings.Contains(out, namespace) {
+		return fmt.Errorf("a volume is left: %s", out)
+	}
+	return nil
+}
+
+// runFlaskSections runs the commands of the selected sections in one shell, because later
+// commands use variables and files of earlier ones.
+func (s *suite) runFlaskSections(ctx context.Context, selected func(heading string) bool) error {
+	page, err := os.ReadFile(flaskPage)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp(s.dir, "flask-")
+	if err != nil {
+		return err
+	}
+	if _, err := (samples.Spec{Name: "holiday.mp4", Seconds: 20}).Path(dir); err != nil {
+		return err
+	}
+	var script strings.Builder
+	script.WriteString(flaskPrologue)
+	var headings []string
+	for _, section := range shellSections(string(page)) {
+		if !selected(section.heading) {
+			continue
+		}
+		if flaskSections[section.heading] == nil {
+			return fmt.Errorf("%s: no test expects anything of the commands under %q", flaskPage, section.heading)
+		}
+		headings = append(headings, section.heading)
+		fmt.Fprintf(&script, "echo '== %s'\n%s", section.heading, section.commands)
+	}
+	root, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", script.String())
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "CHECKOUT="+root, "INGRESS="+s.user.ingress,
+		"EMAIL=flask-"+s.user.email, "PASSWORD="+s.user.password)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s: %w: %s", flaskPage, err, out[max(0, len(out)-1000):])
+	}
+	for _, heading := range headings {
+		_, printed, _ := bytes.Cut(out, []byte("== "+heading+"\n"))
+		printed, _, _ = bytes.Cut(printed, []byte("\n== "))
+		for _, want := range flaskSections[heading] {
+			if !regexp.MustCompile(want).Match(printed) {
+				return fmt.Errorf("%s: the commands under %q did not print %q: %.1000s", flaskPage, heading, want, printed)
+			}
+		}
+	}
+	fmt.Printf("   sections: %s\n", strings.Join(headings, ", "))
+	return nil
+}
+
+// flaskPrologue is what differs from the shell of a user: the names lead to the ingress
+// although no hosts file has them, and files are written to a temporary directory.
+const flaskPrologue = `
+curl() { command curl -sS --fail-with-body --connect-to "::$INGRESS" "$@" && echo; }
+kubectl() { (cd "$CHECKOUT" && command kubectl "$@"); }
+ko() { (cd "$CHECKOUT" && command ko "$@"); }
+trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
+`
+
+// shellSection is what a page tells its reader to type under one heading.
+type shellSection struct{ heading, commands string }
+
+// shellSections returns the sections of a page that have fenced blocks of "sh".
+func shellSections(page string) []shellSection {
+	var sections []shellSection
+	for part := range strings.SplitSeq(page, "\n## ") {
+		heading, body, _ := strings.Cut(part, "\n")
+		var commands strings.Builder
+		for {
+			_, rest, ok := strings.Cut(body, "```sh\n")
+			if !ok {
+				break
+			}
+			block, after, _ := strings.Cut(rest, "```")
+			commands.WriteString(block)
+			body = after
+		}
+		if commands.Len() > 0 {
+			sections = append(sections, shellSection{heading, commands.String()})
+		}
+	}
+	return sections
+}
