@@ -57,6 +57,7 @@ func TestOnlyTheNamedClusterIsTouched(t *testing.T) {
 	} {
 		t.Run("run, "+test.name, func(t *testing.T) {
 			used := fakeKubectl(t)
+			t.Setenv("MP3_CLUSTER_CACHE", t.TempDir())
 			t.Setenv("DEBIAN_MIRROR", "http://127.0.0.1:1") // hack/cluster would ask apt, which takes seconds
 			t.Setenv("KUBECONFIG", filepath.Join(t.TempDir(), "config"))
 			t.Setenv("MP3_INGRESS", test.ingress)
