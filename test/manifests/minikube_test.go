@@ -58,6 +58,10 @@ func TestMinikubeSettings(t *testing.T) {
 			t.Errorf("hack/minikube/up does not set %s", want)
 		}
 	}
+	// It replaces this value.
+	if !strings.Contains(readFile(t, "knative", "110-gateway.yaml"), `{name: TRUSTED_HOPS, value: "3"}`) {
+		t.Error("TRUSTED_HOPS of the gateway is not 3")
+	}
 }
 
 // TestMinikubeFits checks that a node of two cores has room for all pods of a burst.

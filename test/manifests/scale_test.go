@@ -266,3 +266,23 @@ func TestMemoryLimits(t *testing.T) {
 		}
 	}
 }
+
+// The cluster autoscaler gives a pod ten minutes at most, so it must leave pods with
+// longer requests alone.
+func TestLongRequestsAreNotEvicted(t *testing.T) {
+	long := 0
+	for name, s := range byName[*servingv1.Service](readManifests(t)) {
+		evictable := s.Spec.Template.Annotations["cluster-autoscaler.kubernetes.io/safe-to-evict"] != "false"
+		if isLong := seconds(s.Spec.Template.Spec.TimeoutSeconds) > 10*time.Minute; isLong {
+			long++
+			if evictable {
+				t.Errorf("%s: may be evicted in the middle of a request", name)
+			}
+		} else if !evictable {
+			t.Errorf("%s: keeps a node for short requests", name)
+		}
+	}
+	if long == 0 {
+		t.Error("no function has long requests")
+	}
+}

@@ -185,6 +185,25 @@ func TestUnknownUserLooksLikeWrongPassword(t *testing.T) {
 	}
 }
 
+// The gateway holds the key of the tokens too, so no token may give access to accounts.
+func TestTokenIsNoCredential(t *testing.T) {
+	s := start(t, withCode())
+	raw, _, err := testKeys.Issue("me", "me@example.com", time.Hour, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := `{"email":"new@example.com","password":"12345678","code":"` + raw + `"}`
+	for name, w := range map[string]*httptest.ResponseRecorder{
+		"login, as a bearer token": post(s, "/login", "", "Authorization: Bearer "+raw),
+		"login, as the password":   logIn(s, "me@example.com", raw),
+		"registration":             post(s, "/register", body, "Authorization: Bearer "+raw, "Content-Type: application/json"),
+	} {
+		if w.Code != 401 && w.Code != 403 {
+			t.Errorf("%s: %d %s", name, w.Code, w.Body)
+		}
+	}
+}
+
 func TestOldHashIsUpgradedAtLogin(t *testing.T) {
 	s := start(t, testConfig())
 	s.hasher.params = params{memory: 16, time: 1, threads: 1}
