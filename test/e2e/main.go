@@ -69,6 +69,7 @@ type step struct {
 var steps = []step{
 	{"rest", "no function runs before the first request", checkNoPods, 4 * time.Minute},
 	{"session", "the curl session of the README", runSession, 3 * time.Minute},
+	{"images", "the same source in another directory gives the deployed images", checkImages, 10 * time.Minute},
 	{"gridfs", "mongofiles and Python read and replace an MP3 in GridFS", runGridFS, 3 * time.Minute},
 	{"console", "RabbitMQ's management console by its host name, with message counts", runConsole, time.Minute},
 	{"address", "clients are told apart by their addresses, which they cannot choose", runAddresses, 2 * time.Minute},

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -100,6 +101,9 @@ func TestKoConfiguration(t *testing.T) {
 	// Distroless images have no versions.
 	if !regexp.MustCompile(`^gcr[.]io/distroless/\S+:nonroot@sha256:[0-9a-f]{64}$`).MatchString(c.DefaultBaseImage) {
 		t.Errorf("ko.yaml: defaultBaseImage %q has no digest", c.DefaultBaseImage)
+	}
+	if !slices.ContainsFunc(c.DefaultEnv, regexp.MustCompile(`^GOTOOLCHAIN=go\d+\.\d+\.\d+$`).MatchString) {
+		t.Errorf("ko.yaml: defaultEnv %v does not name the version of Go", c.DefaultEnv)
 	}
 	if strings.Join(c.DefaultPlatforms, ",") != "linux/amd64,linux/arm64" {
 		t.Errorf("ko.yaml: defaultPlatforms are %v, want linux/amd64 and linux/arm64", c.DefaultPlatforms)
