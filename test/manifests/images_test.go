@@ -60,7 +60,7 @@ func TestImagesArePrograms(t *testing.T) {
 
 // Other images need a patch version and a digest: a restart must not upgrade a store, and
 // the same source must give the same image.
-var pinned = regexp.MustCompile(`^[a-z0-9./-]+:\d+\.\d+\.\d+(-\w+)*@sha256:[0-9a-f]{64}$`)
+var pinned = regexp.MustCompile(`^[a-z0-9./-]+:v?\d+\.\d+\.\d+(-\w+)*@sha256:[0-9a-f]{64}$`)
 
 func TestOtherImagesArePinned(t *testing.T) {
 	for _, p := range pods(readManifests(t)) {

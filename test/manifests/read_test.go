@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	yamlv3 "go.yaml.in/yaml/v3"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -31,7 +32,7 @@ const namespace = "mp3converter"
 var root = filepath.Join("..", "..")
 
 // folders are applied in this order.
-var folders = []string{"rabbitmq", "databases", "knative", "knative/domain"}
+var folders = []string{"rabbitmq", "databases", "knative", "knative/domain", "knative/monitoring"}
 
 // kinds lists the types that manifests may contain.
 var kinds = map[string]func() metav1.Object{
@@ -40,6 +41,7 @@ var kinds = map[string]func() metav1.Object{
 	"v1/ConfigMap":                       func() metav1.Object { return new(corev1.ConfigMap) },
 	"v1/Secret":                          func() metav1.Object { return new(corev1.Secret) },
 	"apps/v1/StatefulSet":                func() metav1.Object { return new(appsv1.StatefulSet) },
+	"apps/v1/Deployment":                 func() metav1.Object { return new(appsv1.Deployment) },
 	"batch/v1/CronJob":                   func() metav1.Object { return new(batchv1.CronJob) },
 	"policy/v1/PodDisruptionBudget":      func() metav1.Object { return new(policyv1.PodDisruptionBudget) },
 	"networking.k8s.io/v1/NetworkPolicy": func() metav1.Object { return new(networkingv1.NetworkPolicy) },
@@ -49,6 +51,8 @@ var kinds = map[string]func() metav1.Object{
 	},
 	"serving.knative.dev/v1/Service":            func() metav1.Object { return new(servingv1.Service) },
 	"serving.knative.dev/v1beta1/DomainMapping": func() metav1.Object { return new(servingv1beta1.DomainMapping) },
+	"monitoring.coreos.com/v1/PodMonitor":       func() metav1.Object { return new(monitoringv1.PodMonitor) },
+	"monitoring.coreos.com/v1/PrometheusRule":   func() metav1.Object { return new(monitoringv1.PrometheusRule) },
 	"sources.knative.dev/v1alpha1/RabbitmqSource": func() metav1.Object {
 		return new(sourcesv1alpha1.RabbitmqSource)
 	},
@@ -148,8 +152,8 @@ func byName[T metav1.Object](objects []object) map[string]T {
 	return found
 }
 
-// pod is the template of the pods that a Knative Service, StatefulSet, CronJob or
-// RabbitmqSource creates.
+// pod is the template of the pods that a Knative Service, StatefulSet, Deployment,
+// CronJob or RabbitmqSource creates.
 type pod struct {
 	name   string
 	labels map[string]string
@@ -164,6 +168,8 @@ func pods(objects []object) []pod {
 		case *servingv1.Service:
 			found = append(found, pod{w.Name, map[string]string{"serving.knative.dev/service": w.Name}, w.Spec.Template.Spec.PodSpec})
 		case *appsv1.StatefulSet:
+			found = append(found, pod{w.Name, w.Spec.Template.Labels, w.Spec.Template.Spec})
+		case *appsv1.Deployment:
 			found = append(found, pod{w.Name, w.Spec.Template.Labels, w.Spec.Template.Spec})
 		case *batchv1.CronJob:
 			found = append(found, pod{w.Name, w.Spec.JobTemplate.Spec.Template.Labels, w.Spec.JobTemplate.Spec.Template.Spec})

@@ -230,6 +230,11 @@ func TestSelectorsMatch(t *testing.T) {
 				return true
 			}
 		}
+		for _, d := range byName[*appsv1.Deployment](objects) {
+			if selector.Matches(labels.Set(d.Spec.Template.Labels)) {
+				return true
+			}
+		}
 		return false
 	}
 	for name, s := range byName[*corev1.Service](objects) {
