@@ -88,6 +88,8 @@ var steps = []step{
 	{"removal", "deleting the manifests and deploying again keeps all data", runRemoval, 8 * time.Minute},
 	{"large", "uploads of 1 GB and at 1 MB/s succeed, and a refusal reaches the client", runUploads, 10 * time.Minute},
 	{"gateways", "uploads while the pods of the activator and of the ingress are deleted", runGateways, 4 * time.Minute},
+	{"operations", "the commands of docs/operations.md", runOperations, 5 * time.Minute},
+	{"monitoring", "Prometheus, configured from knative/monitoring, has the metrics of the alerts", runMonitoring, 5 * time.Minute},
 	{"idle", "all functions scale to zero; memory of the idle cluster", measureIdle, 5 * time.Minute},
 }
 

@@ -1,0 +1,310 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"mp3converter/test/samples"
+)
+
+// operationsPage is the page whose commands runOperations runs, as they stand there.
+const operationsPage = "docs/operations.md"
+
+// runOperations follows docs/operations.md: it finds what the logs say about a job, reads
+// the metrics of each queue, restarts a function and changes the number of converters.
+func runOperations(ctx context.Context, s *suite) error {
+	page, err := readCommands(operationsPage)
+	if err != nil {
+		return err
+	}
+	if err := s.user.ensureLogin(ctx); err != nil {
+		return err
+	}
+	for _, part := range []struct {
+		name string
+		run  func(context.Context, *suite, commands) error
+	}{
+		{"log of a job", findLog},
+		{"metrics of each queue", readQueues},
+		{"restart of a function", restartFunction},
+		{"number of converters", changeConverters},
+		{"log of the janitor", findJanitorLog},
+	} {
+		start := time.Now()
+		if err := part.run(ctx, s, page); err != nil {
+			return fmt.Errorf("%s: %w", part.name, err)
+		}
+		fmt.Printf("   %s: %.0f s\n", part.name, time.Since(start).Seconds())
+	}
+	return nil
+}
+
+// commands are the blocks of shell commands of a page.
+type commands []string
+
+func readCommands(page string) (commands, error) {
+	text, err := os.ReadFile(page)
+	if err != nil {
+		return nil, err
+	}
+	var found commands
+	for _, m := range regexp.MustCompile("(?s)\n```sh\n(.*?)\n```").FindAllSubmatch(text, -1) {
+		found = append(found, string(m[1]))
+	}
+	return found, nil
+}
+
+// with returns the one block that contains a text.
+func (c commands) with(text string) (string, error) {
+	var found []string
+	for _, block := range c {
+		if strings.Contains(block, text) {
+			found = append(found, block)
+		}
+	}
+	if len(found) != 1 {
+		return "", fmt.Errorf("%s: %d blocks of commands contain %q, want 1", operationsPage, len(found), text)
+	}
+	return found[0], nil
+}
+
+// shell runs commands in a directory and returns their output.
+func shell(ctx context.Context, dir, script string) (string, error) {
+	cmd := exec.CommandContext(ctx, "sh", "-euc", script)
+	cmd.Dir = dir
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("%w: %.1000s", err, bytes.TrimSpace(stderr.Bytes()))
+	}
+	return string(out), nil
+}
+
+// convertOne uploads a short video and waits until its job is done.
+func convertOne(ctx context.Context, s *suite) (id string, err error) {
+	path, err := (samples.Spec{Name: "holiday.mp4", Seconds: 20}).Path(s.dir)
+	if err != nil {
+		return "", err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	job, err := s.user.Upload(ctx, filepath.Base(path), f)
+	if err != nil {
+		return "", err
+	}
+	return job.ID, s.user.waitDone(ctx, []string{job.ID})
+}
+
+func findLog(ctx context.Context, s *suite, page commands) error {
+	id, err := convertOne(ctx, s)
+	if err != nil {
+		return err
+	}
+	search, err := page.with(`grep '"job":"ID"'`)
+	if err != nil {
+		return err
+	}
+	return poll(ctx, time.Second, func() (bool, error) {
+		out, err := shell(ctx, ".", strings.ReplaceAll(search, "ID", id))
+		if err != nil {
+			return false, err
+		}
+		for _, message := range []string{"job accepted", "job claimed", "attempt ended", "notification attempted"} {
+			if !strings.Contains(out, `"msg":"`+message+`"`) {
+				return false, fmt.Errorf("the output has no line %q: %.2000s", message, out)
+			}
+		}
+		return true, nil
+	})
+}
+
+func readQueues(ctx context.Context, _ *suite, page commands) error {
+	read, err := page.with("/metrics/detailed")
+	if err != nil {
+		return err
+	}
+	out, err := shell(ctx, ".", read)
+	if err != nil {
+		return err
+	}
+	for _, queue := range []string{"video", "mp3", "video.dead", "mp3.dead"} {
+		for _, metric := range []string{"rabbitmq_detailed_queue_messages_ready", "rabbitmq_detailed_queue_consumers"} {
+			if !regexp.MustCompile(`(?m)^` + metric + `{.*queue="` + regexp.QuoteMeta(queue) + `".*} \d+$`).MatchString(out) {
+				return fmt.Errorf("no %s of the queue %s: %.2000s", metric, queue, out)
+			}
+		}
+	}
+	return nil
+}
+
+// service is the part of a Knative service that the step compares.
+type service struct {
+	Spec struct {
+		Template struct {
+			Metadata struct{ Annotations map[string]string }
+		}
+	}
+	Status struct{ LatestReadyRevisionName string }
+}
+
+func (s *suite) service(ctx context.Context, name string) (v service, err error) {
+	err = s.cluster.get(ctx, "/apis/serving.knative.dev/v1/namespaces/"+namespace+"/services/"+name, &v)
+	return v, err
+}
+
+func restartFunction(ctx context.Context, s *suite, page commands) error {
+	restart, err := page.with("mp3converter.com/restarted")
+	if err != nil {
+		return err
+	}
+	const function = "auth" // in the page
+	if !strings.Contains(restart, "FUNCTION="+function) {
+		return fmt.Errorf("the page does not restart %s: %s", function, restart)
+	}
+	before, err := s.service(ctx, function)
+	if err != nil {
+		return err
+	}
+	if _, err := shell(ctx, ".", restart); err != nil {
+		return err
+	}
+	after, err := s.service(ctx, function)
+	if err != nil {
+		return err
+	}
+	if before.Status.LatestReadyRevisionName == after.Status.LatestReadyRevisionName {
+		return fmt.Errorf("%s is still at revision %s", function, after.Status.LatestReadyRevisionName)
+	}
+	return s.user.Login(ctx, s.user.email, s.user.password)
+}
+
+// changeConverters changes the number of converters in a copy of the repository and
+// applies it as the page says, and then applies the original.
+func changeConverters(ctx context.Context, s *suite, page commands) (err error) {
+	apply, err := page.with("delete rabbitmqsource video")
+	if err != nil {
+		return err
+	}
+	dir, err := copyRepository(s.dir)
+	if err != nil {
+		return err
+	}
+	before, err := s.service(ctx, "converter")
+	if err != nil {
+		return err
+	}
+	original := before.Spec.Template.Metadata.Annotations[maxScale]
+	for file, values := range map[string][2]string{
+		"120-converter.yaml":    {maxScale + `: "` + original + `"`, maxScale + `: "3"`},
+		"200-source-video.yaml": {"parallelism: " + original, "parallelism: 3"},
+	} {
+		if err := replaceInFile(filepath.Join(dir, "knative", file), values[0], values[1]); err != nil {
+			return err
+		}
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
+		defer cancel()
+		_, restoreErr := shell(ctx, ".", apply)
+		err = errors.Join(err, restoreErr, s.waitConverters(ctx, original))
+	}()
+	if _, err := shell(ctx, dir, apply); err != nil {
+		return err
+	}
+	if err := s.waitConverters(ctx, "3"); err != nil {
+		return err
+	}
+	_, err = convertOne(ctx, s)
+	return err
+}
+
+const maxScale = "autoscaling.knative.dev/max-scale"
+
+// waitConverters waits until the converter and its source are ready with a number of
+// pods and of deliveries at a time.
+func (s *suite) waitConverters(ctx context.Context, n string) error {
+	return poll(ctx, time.Second, func() (bool, error) {
+		var revision struct {
+			Metadata struct{ Annotations map[string]string }
+		}
+		var source struct {
+			Spec struct {
+				RabbitmqResourcesConfig struct{ Parallelism int }
+			}
+			Status struct {
+				Conditions []struct{ Type, Status string }
+			}
+		}
+		name, err := s.readyRevision(ctx)
+		if err == nil {
+			err = s.cluster.get(ctx, "/apis/serving.knative.dev/v1/namespaces/"+namespace+"/revisions/"+name, &revision)
+		}
+		if err == nil {
+			err = s.cluster.get(ctx, "/apis/sources.knative.dev/v1alpha1/namespaces/"+namespace+"/rabbitmqsources/video", &source)
+		}
+		if err != nil {
+			return false, err
+		}
+		ready := false
+		for _, c := range source.Status.Conditions {
+			ready = ready || c.Type == "Ready" && c.Status == "True"
+		}
+		pods, deliveries := revision.Metadata.Annotations[maxScale], fmt.Sprint(source.Spec.RabbitmqResourcesConfig.Parallelism)
+		return ready && pods == n && deliveries == n,
+			fmt.Errorf("max-scale is %s and parallelism %s, want %s; the source is ready: %v", pods, deliveries, n, ready)
+	})
+}
+
+// copyRepository copies what `ko apply -f knative/` needs to a new directory.
+func copyRepository(parent string) (string, error) {
+	dir, err := os.MkdirTemp(parent, "repository-")
+	if err != nil {
+		return "", err
+	}
+	for _, name := range []string{"functions", "shared", "knative"} {
+		if err := os.CopyFS(filepath.Join(dir, name), os.DirFS(name)); err != nil {
+			return "", err
+		}
+	}
+	for from, to := range map[string]string{"go.mod": "go.mod", "go.sum": "go.sum", "ko.yaml": ".ko.yaml"} {
+		text, err := os.ReadFile(from)
+		if err != nil {
+			return "", err
+		}
+		if err := os.WriteFile(filepath.Join(dir, to), text, 0o600); err != nil {
+			return "", err
+		}
+	}
+	return dir, nil
+}
+
+func replaceInFile(path, from, to string) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if strings.Count(string(text), from) != 1 {
+		return fmt.Errorf("%s does not contain %q once", path, from)
+	}
+	return os.WriteFile(path, []byte(strings.Replace(string(text), from, to, 1)), 0o600)
+}
+
+// findJanitorLog waits until the log of a janitor's run that has ended can be read.
+func findJanitorLog(ctx context.Context, s *suite, _ commands) error {
+	return poll(ctx, 2*time.Second, func() (bool, error) {
+		out, err := s.cluster.kubectl(ctx, "logs", "-l", "app=janitor", "-c", "janitor", "--tail=-1")
+		return err == nil && strings.Contains(out, `"msg":"task finished"`), fmt.Errorf("no line of a run: %w", err)
+	})
+}
