@@ -15,9 +15,6 @@ import (
 	"mp3converter/test/samples"
 )
 
-// operationsPage is the page whose commands runOperations runs, as they stand there.
-const operationsPage = "docs/operations.md"
-
 // runOperations follows docs/operations.md: it finds what the logs say about a job, reads
 // the metrics of each queue, restarts a function and changes the number of converters.
 func runOperations(ctx context.Context, s *suite) error {
