@@ -194,7 +194,7 @@ func (n *replica) checkMembers(t *testing.T, names []string) error {
 func (r *replicas) eventually(t *testing.T, check func() error) {
 	t.Helper()
 	var err error
-	for deadline := time.Now().Add(3 * time.Minute); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Minute); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
 		if err = check(); err == nil {
 			return
 		}
