@@ -132,7 +132,7 @@ try() {
 `
 
 // connect tries all destinations from one origin.
-func (p *policyTest) connect(ctx context.Context, from origin, container string) (map[string]bool, error) {
+func (p *policyTest) connect(ctx context.Context, from origin) (map[string]bool, error) {
 	script := connectScript
 	for i, to := range p.destinations {
 		script += fmt.Sprintf("try %d %s %s &\n", i, to.host, to.port)
@@ -142,7 +142,7 @@ func (p *policyTest) connect(ctx context.Context, from origin, container string)
 	if from.ephemeral {
 		run = p.debug
 	}
-	out, err := run(ctx, from, container, script)
+	out, err := run(ctx, from, script)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", from.name, err)
 	}
@@ -160,7 +160,7 @@ func (p *policyTest) connect(ctx context.Context, from origin, container string)
 	return results, nil
 }
 
-func (p *policyTest) exec(ctx context.Context, from origin, _, script string) (string, error) {
+func (p *policyTest) exec(ctx context.Context, from origin, script string) (string, error) {
 	return p.cluster.kubectl(ctx, "-n", from.namespace, "exec", from.pod, "--", "bash", "-c", script)
 }
 
@@ -171,11 +171,12 @@ const ephemeralContainer = `{"spec": {"ephemeralContainers": [{
 		"capabilities": {"drop": ["ALL"]}, "seccompProfile": {"type": "RuntimeDefault"}}}]}}`
 
 // debug runs the script in an ephemeral container of the pod, and returns its log.
-func (p *policyTest) debug(ctx context.Context, from origin, container, script string) (string, error) {
+func (p *policyTest) debug(ctx context.Context, from origin, script string) (string, error) {
 	quoted, err := json.Marshal(script)
 	if err != nil {
 		return "", err
 	}
+	container := fmt.Sprintf("e2e-%d", p.attempts)
 	path := "/api/v1/namespaces/" + from.namespace + "/pods/" + from.pod
 	if err := p.cluster.patch(ctx, path+"/ephemeralcontainers", fmt.Sprintf(ephemeralContainer, container, p.image, quoted)); err != nil {
 		return "", err

@@ -2,9 +2,9 @@
 // packet of each connection, which an iptables rule sends to the queue of its number;
 // steps/16-policies.sh adds these rules.
 //
-// The decisions are those of kube-network-policies. The rules that it would add itself
-// need nftables' queue expression, which not every kernel has, and spare connections
-// to the node.
+// The decisions are those of kube-network-policies. Its own rules are not used: they need
+// nftables' queue expression, which not every kernel has, and they exempt connections to
+// the node. It logs an error when it cannot add them.
 package main
 
 import (
