@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -25,6 +26,7 @@ type config struct {
 	host    string
 	report  string
 	only    string
+	skip    string
 	rounds  int
 	burst   int
 	seconds float64
@@ -41,6 +43,7 @@ func main() {
 	flag.StringVar(&cfg.host, "host", "mp3converter.com", "host name of the gateway")
 	flag.StringVar(&cfg.report, "report", "report", "directory for the report")
 	flag.StringVar(&cfg.only, "only", "", "comma-separated names of the steps to run; all if empty")
+	flag.StringVar(&cfg.skip, "skip", "", "comma-separated names of steps to leave out")
 	flag.IntVar(&cfg.rounds, "rounds", 10, "number of cold starts to measure")
 	flag.IntVar(&cfg.burst, "burst", 60, "number of uploads in the burst")
 	flag.Float64Var(&cfg.seconds, "seconds", 300, "duration of the burst's videos")
@@ -101,7 +104,7 @@ func run(ctx context.Context, cfg config) error {
 	defer s.close()
 	var failed []string
 	for _, step := range steps {
-		if cfg.only != "" && !strings.Contains(","+cfg.only+",", ","+step.name+",") {
+		if cfg.only != "" && !contains(cfg.only, step.name) || contains(cfg.skip, step.name) {
 			continue
 		}
 		if err := s.runStep(ctx, step); err != nil {
@@ -118,6 +121,11 @@ func run(ctx context.Context, cfg config) error {
 		return fmt.Errorf("failed: %s", strings.Join(failed, ", "))
 	}
 	return nil
+}
+
+// contains reports whether a comma-separated list contains a name.
+func contains(list, name string) bool {
+	return slices.Contains(strings.Split(list, ","), name)
 }
 
 // runStep runs one step with its timeout, and prints and reports the result.

@@ -69,8 +69,8 @@ func TestMinikubeFits(t *testing.T) {
 	const (
 		// The API server, controller manager, scheduler, etcd and CoreDNS.
 		kubernetes = 250 + 200 + 100 + 100 + 100
-		// A tenth of what Serving, Kourier and the source request: see hack/minikube/up.
-		knative = (300+100+100+100)/10 + (200+200)/10 + (100+20)/10
+		// Serving, Kourier and the source, as hack/minikube/up changes them.
+		knative = (30 + 20 + 20 + 20) + (20 + 20) + (20 + 20)
 		// queue-sidecar-cpu-request there.
 		queueProxy = 10
 		node       = 2000
