@@ -178,7 +178,7 @@ func TestPreflight(t *testing.T) {
 		{"no CRD of the queues", []change{{request: "crd queues"}}, "does not start without these CRDs", "rabbitmq.com_queues.yaml"},
 		{"no RabbitmqSource", []change{{request: "crd rabbitmqsources"}}, "RabbitmqSource is not installed", "rabbitmq-source.yaml"},
 		{"the source's controller is not ready", []change{{request: "deployment rabbitmq-controller-manager"}}, "RabbitmqSource is not installed", ""},
-		{"no Eventing", []change{{"can-i", "", "no\n", 1}}, "may not read Knative services", "eventing-core.yaml"},
+		{"no Eventing", []change{{"can-i", "", "no\n", 1}}, "may not read Knative services", "addressable-resolvers-clusterrole.yaml"},
 		{"the source's webhook does not answer", []change{{"kind: RabbitmqSource", "", "failed calling webhook", 1}}, "failed calling webhook", ""},
 		{"an older installation", []change{{"rabbitmqsource video", "", "rabbitmq", 0}}, "older installation", "delete rabbitmqsource video mp3"},
 		{"no StorageClass", append(noClaims, change{request: "storageclass"}), "data-rabbitmq-0 data-mongodb-0 data-mysql-0", "patch storageclass"},
