@@ -47,6 +47,9 @@ func runGridFS(ctx context.Context, s *suite) error {
 		return err
 	}
 	defer stop()
+	if err := s.runFilesGuide(ctx, server, j); err != nil {
+		return err
+	}
 	for _, tool := range tools {
 		if err := s.checkTool(ctx, tool, server, j); err != nil {
 			return err
@@ -54,6 +57,28 @@ func runGridFS(ctx context.Context, s *suite) error {
 		fmt.Printf("   %s reads and replaces the MP3 %s\n", tool.Name, j.Audio.ID)
 	}
 	return nil
+}
+
+// runFilesGuide runs the commands of the page, at the address of the forwarded port.
+func (s *suite) runFilesGuide(ctx context.Context, server gridfstools.Server, j client.Job) error {
+	block, err := guideBlock(operationsPage, "Files and records")
+	if err != nil {
+		return err
+	}
+	mongofiles, err := gridfstools.Mongofiles()
+	if err != nil {
+		return err
+	}
+	function := "mongofiles() { " + mongofiles + ` "$@"; }; `
+	commands := strings.NewReplacer("localhost:27017", server.Address, `"ID"`, `"`+j.Audio.ID+`"`).Replace(block)
+	if _, err := runShell(ctx, "cd "+s.dir+"; "+function+commands); err != nil {
+		return err
+	}
+	mp3, err := os.ReadFile(filepath.Join(s.dir, "test.mp3"))
+	if err != nil {
+		return err
+	}
+	return s.checkAudio(ctx, j, mp3)
 }
 
 // checkTool compares what the tool and the API read of an MP3, before and after the tool

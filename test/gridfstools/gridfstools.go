@@ -27,9 +27,14 @@ type Tool struct {
 	command func(ctx context.Context, s Server, database, operation, id, path string) *exec.Cmd
 }
 
+// Mongofiles returns the path of mongofiles, which it builds if necessary.
+func Mongofiles() (string, error) {
+	return buildcache.Build("mongofiles", "test/gridfstools/mongofiles", "github.com/mongodb/mongo-tools/mongofiles/main")
+}
+
 // Tools returns mongofiles, which it builds if necessary, and Python.
 func Tools() ([]Tool, error) {
-	mongofiles, err := buildcache.Build("mongofiles", "test/gridfstools/mongofiles", "github.com/mongodb/mongo-tools/mongofiles/main")
+	mongofiles, err := Mongofiles()
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +67,6 @@ func (t Tool) run(ctx context.Context, s Server, database, operation, id, path s
 	return nil
 }
 
-// mongofilesCommand runs the command of docs/operations.md.
 func mongofilesCommand(program string) func(context.Context, Server, string, string, string, string) *exec.Cmd {
 	return func(ctx context.Context, s Server, database, operation, id, path string) *exec.Cmd {
 		args := []string{"--host=" + s.Address, "--db=" + database}
