@@ -17,3 +17,12 @@ func SetUploadDate(ctx context.Context, db *mongo.Database, id string, at time.T
 	_, err = db.Collection("fs.files").UpdateByID(ctx, key, bson.D{{Key: "$set", Value: bson.D{{Key: "uploadDate", Value: at}}}})
 	return err
 }
+
+// ObjectOfJob returns the ID of the object in GridFS that belongs to a job.
+func ObjectOfJob(ctx context.Context, db *mongo.Database, job string) (string, error) {
+	var file struct {
+		ID bson.ObjectID `bson:"_id"`
+	}
+	err := db.Collection("fs.files").FindOne(ctx, bson.D{{Key: "metadata.job", Value: job}}).Decode(&file)
+	return file.ID.Hex(), err
+}
