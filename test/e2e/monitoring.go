@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,11 +22,14 @@ import (
 // knative/monitoring, and checks that the metrics of the alerts exist, that no function
 // is kept from scaling to zero, and that what was counted is still there afterwards.
 func runMonitoring(ctx context.Context, s *suite) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	p, err := startPrometheus(s)
 	if err != nil {
 		return err
 	}
 	defer p.stop()
+	go p.discover(ctx, s.cluster)
 	if err := s.user.ensureLogin(ctx); err != nil {
 		return err
 	}
@@ -67,12 +69,13 @@ func runMonitoring(ctx context.Context, s *suite) error {
 // prometheus is a running server.
 type prometheus struct {
 	cmd *exec.Cmd
-	log *bytes.Buffer
+	dir string
 	url string
 }
 
 // startPrometheus starts Prometheus on this machine. It reaches the pods through the API
-// server, as kubectl does.
+// server, as kubectl does, and reads from a file which pods there are, because Debian
+// builds it without support for Kubernetes.
 func startPrometheus(s *suite) (*prometheus, error) {
 	dir, err := os.MkdirTemp(s.dir, "prometheus-")
 	if err != nil {
@@ -97,13 +100,102 @@ func startPrometheus(s *suite) (*prometheus, error) {
 	}
 	address := l.Addr().String()
 	l.Close()
-	p := &prometheus{log: new(bytes.Buffer), url: "http://" + address, cmd: exec.Command("prometheus",
+	p := &prometheus{dir: dir, url: "http://" + address, cmd: exec.Command("prometheus",
 		"--config.file="+filepath.Join(dir, "prometheus.yaml"), "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+address)}
-	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
 	}
 	return p, nil
+}
+
+// discover writes the pods of the service to the file of targets until ctx ends.
+func (p *prometheus) discover(ctx context.Context, c *cluster) {
+	ticker := time.NewTicker(2 * time.Second)
+	defer ticker.Stop()
+	for ctx.Err() == nil {
+		if err := p.writeTargets(ctx, c); err != nil && ctx.Err() == nil {
+			fmt.Println("   targets not updated:", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-ticker.C:
+		}
+	}
+}
+
+// writeTargets replaces the file, which Prometheus may read at any time.
+func (p *prometheus) writeTargets(ctx context.Context, c *cluster) error {
+	targets, err := c.targets(ctx)
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(targets)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(p.dir, targetsFile)
+	if err := os.WriteFile(path+".new", text, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
+
+const targetsFile = "targets.json"
+
+// target is a port of a pod.
+type target struct {
+	Targets []string          `json:"targets"`
+	Labels  map[string]string `json:"labels"`
+}
+
+// targets returns the ports of the running pods, with the labels that Prometheus's
+// support for Kubernetes gives to them.
+func (c *cluster) targets(ctx context.Context) ([]target, error) {
+	var list struct {
+		Items []struct {
+			Metadata struct {
+				Name   string
+				Labels map[string]string
+			}
+			Spec struct {
+				Containers []struct {
+					Ports []struct {
+						Name          string
+						ContainerPort int
+					}
+				}
+			}
+			Status struct{ Phase, PodIP string }
+		}
+	}
+	if err := c.get(ctx, "/api/v1/namespaces/"+namespace+"/pods", &list); err != nil {
+		return nil, err
+	}
+	targets := []target{}
+	for _, pod := range list.Items {
+		if pod.Status.Phase != "Running" {
+			continue
+		}
+		for _, container := range pod.Spec.Containers {
+			for _, port := range container.Ports {
+				labels := map[string]string{
+					"__meta_kubernetes_namespace":               namespace,
+					"__meta_kubernetes_pod_name":                pod.Metadata.Name,
+					"__meta_kubernetes_pod_container_port_name": port.Name,
+				}
+				for name, value := range pod.Metadata.Labels {
+					labels[metaLabel(name)] = value
+				}
+				targets = append(targets, target{[]string{fmt.Sprintf("%s:%d", pod.Status.PodIP, port.ContainerPort)}, labels})
+			}
+		}
+	}
+	return targets, nil
+}
+
+// metaLabel returns Prometheus's name of a pod's label.
+func metaLabel(name string) string {
+	return "__meta_kubernetes_pod_label_" + strings.NewReplacer(".", "_", "/", "_", "-", "_").Replace(name)
 }
 
 func (p *prometheus) stop() {
@@ -177,22 +269,19 @@ func prometheusConfig(api string) (config object, rules monitoringv1.PrometheusR
 // scrapeConfig translates an endpoint as the Prometheus operator does. Then it changes
 // the target to that of the API server's proxy.
 func scrapeConfig(api string, m monitoringv1.PodMonitor, e monitoringv1.PodMetricsEndpoint) (object, error) {
-	label := func(name string) string {
-		return "__meta_kubernetes_pod_label_" + strings.NewReplacer(".", "_", "/", "_", "-", "_").Replace(name)
-	}
 	relabel := []object{
 		{"action": "keep", "source_labels": []string{"__meta_kubernetes_pod_container_port_name"}, "regex": *e.Port},
 		{"source_labels": []string{"__meta_kubernetes_namespace"}, "target_label": "namespace"},
 		{"source_labels": []string{"__meta_kubernetes_pod_name"}, "target_label": "pod"},
 	}
 	for name, value := range m.Spec.Selector.MatchLabels {
-		relabel = append(relabel, object{"action": "keep", "source_labels": []string{label(name)}, "regex": value})
+		relabel = append(relabel, object{"action": "keep", "source_labels": []string{metaLabel(name)}, "regex": value})
 	}
 	for _, r := range m.Spec.Selector.MatchExpressions {
 		if r.Operator != "Exists" {
 			return nil, fmt.Errorf("pod monitor %s: operator %s is not supported", m.Name, r.Operator)
 		}
-		relabel = append(relabel, object{"action": "keep", "source_labels": []string{label(r.Key)}, "regex": ".+"})
+		relabel = append(relabel, object{"action": "keep", "source_labels": []string{metaLabel(r.Key)}, "regex": ".+"})
 	}
 	for _, r := range e.RelabelConfigs {
 		rule := object{"target_label": r.TargetLabel}
@@ -220,10 +309,10 @@ func scrapeConfig(api string, m monitoringv1.PodMonitor, e monitoringv1.PodMetri
 		object{"replacement": proxy, "target_label": "__address__"},
 	)
 	scrape := object{
-		"kubernetes_sd_configs": []object{{"role": "pod", "api_server": api, "namespaces": object{"names": []string{namespace}}}},
-		"scrape_interval":       e.Interval,
-		"honor_labels":          e.HonorLabels,
-		"relabel_configs":       relabel,
+		"file_sd_configs": []object{{"files": []string{targetsFile}}},
+		"scrape_interval": e.Interval,
+		"honor_labels":    e.HonorLabels,
+		"relabel_configs": relabel,
 	}
 	if len(e.Params) > 0 {
 		scrape["params"] = e.Params

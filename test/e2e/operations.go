@@ -15,6 +15,14 @@ import (
 	"mp3converter/test/samples"
 )
 
+// Each of these texts is in one block of commands of the page.
+const (
+	logSearch       = `grep '"job":"ID"'`
+	queueMetrics    = "/metrics/detailed"
+	restart         = "mp3converter.com/restarted"
+	applyConverters = "delete rabbitmqsource video"
+)
+
 // runOperations follows docs/operations.md: it finds what the logs say about a job, reads
 // the metrics of each queue, restarts a function and changes the number of converters.
 func runOperations(ctx context.Context, s *suite) error {
@@ -109,7 +117,7 @@ func findLog(ctx context.Context, s *suite, page commands) error {
 	if err != nil {
 		return err
 	}
-	search, err := page.with(`grep '"job":"ID"'`)
+	search, err := page.with(logSearch)
 	if err != nil {
 		return err
 	}
@@ -128,7 +136,7 @@ func findLog(ctx context.Context, s *suite, page commands) error {
 }
 
 func readQueues(ctx context.Context, _ *suite, page commands) error {
-	read, err := page.with("/metrics/detailed")
+	read, err := page.with(queueMetrics)
 	if err != nil {
 		return err
 	}
@@ -162,19 +170,19 @@ func (s *suite) service(ctx context.Context, name string) (v service, err error)
 }
 
 func restartFunction(ctx context.Context, s *suite, page commands) error {
-	restart, err := page.with("mp3converter.com/restarted")
+	block, err := page.with(restart)
 	if err != nil {
 		return err
 	}
 	const function = "auth" // in the page
-	if !strings.Contains(restart, "FUNCTION="+function) {
-		return fmt.Errorf("the page does not restart %s: %s", function, restart)
+	if !strings.Contains(block, "FUNCTION="+function) {
+		return fmt.Errorf("the page does not restart %s: %s", function, block)
 	}
 	before, err := s.service(ctx, function)
 	if err != nil {
 		return err
 	}
-	if _, err := shell(ctx, ".", restart); err != nil {
+	if _, err := shell(ctx, ".", block); err != nil {
 		return err
 	}
 	after, err := s.service(ctx, function)
@@ -190,7 +198,7 @@ func restartFunction(ctx context.Context, s *suite, page commands) error {
 // changeConverters changes the number of converters in a copy of the repository and
 // applies it as the page says, and then applies the original.
 func changeConverters(ctx context.Context, s *suite, page commands) (err error) {
-	apply, err := page.with("delete rabbitmqsource video")
+	apply, err := page.with(applyConverters)
 	if err != nil {
 		return err
 	}
