@@ -3,7 +3,7 @@ SHELL := /bin/sh
 GO ?= go
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint fuzz bench conversion faults preflight secrets cluster cluster-down cluster-check e2e minikube rabbitmq-replicas clean
+.PHONY: help run build test lint fuzz bench conversion faults preflight secrets cluster cluster-down cluster-check e2e e2e-release minikube rabbitmq-replicas clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ cluster-check: ## test that cluster: Serving, ingress, RabbitmqSource
 
 e2e: ## test the service on a cluster, under bursts and failures
 	@test/e2e/run
+
+e2e-release: ## the same, with the steps that are run before a release
+	@test/e2e/run -release -deletions 10m
 
 minikube: ## run the service on Minikube
 	@hack/minikube/up

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 
+	"mp3converter/test/gridfstools"
 	"mp3converter/test/samples"
 )
 
@@ -79,13 +80,22 @@ func (s *suite) runFlaskSections(ctx context.Context, selected func(heading stri
 		headings = append(headings, section.heading)
 		fmt.Fprintf(&script, "echo '== %s'\n%s", section.heading, section.commands)
 	}
+	mongofiles, err := gridfstools.Mongofiles()
+	if err != nil {
+		return err
+	}
+	server, stop, err := s.cluster.forwardMongoDB(ctx)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	root, err := os.Getwd()
 	if err != nil {
 		return err
 	}
 	cmd := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", script.String())
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "CHECKOUT="+root, "INGRESS="+s.user.ingress,
+	cmd.Env = append(os.Environ(), "CHECKOUT="+root, "MONGOFILES="+mongofiles, "MONGODB="+server.Address, "INGRESS="+s.user.ingress,
 		"EMAIL=flask-"+s.user.email, "PASSWORD="+s.user.password)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -105,12 +115,13 @@ func (s *suite) runFlaskSections(ctx context.Context, selected func(heading stri
 }
 
 // flaskPrologue is what differs from the shell of a user: the names lead to the ingress
-// although no hosts file has them, and files are written to a temporary directory.
+// although no hosts file has them, MongoDB is forwarded to another port, and files are
+// written to a temporary directory.
 const flaskPrologue = `
 curl() { command curl -sS --fail-with-body --connect-to "::$INGRESS" "$@" && echo; }
 kubectl() { (cd "$CHECKOUT" && command kubectl "$@"); }
 ko() { (cd "$CHECKOUT" && command ko "$@"); }
-trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
+mongofiles() { "$MONGOFILES" "${@/localhost:27017/$MONGODB}"; }
 `
 
 // shellSection is what a page tells its reader to type under one heading.

@@ -26,6 +26,7 @@ type config struct {
 	host    string
 	report  string
 	only    string
+	release bool
 	skip    string
 	rounds  int
 	burst   int
@@ -42,7 +43,8 @@ func main() {
 	flag.StringVar(&cfg.context, "context", os.Getenv("MP3_E2E_CONTEXT"), "name of the current context of kubectl, to confirm that pods of that cluster may be deleted (MP3_E2E_CONTEXT)")
 	flag.StringVar(&cfg.host, "host", "mp3converter.com", "host name of the gateway")
 	flag.StringVar(&cfg.report, "report", "report", "directory for the report")
-	flag.StringVar(&cfg.only, "only", "", "comma-separated names of the steps to run; all if empty")
+	flag.StringVar(&cfg.only, "only", "", "comma-separated names of the steps to run")
+	flag.BoolVar(&cfg.release, "release", false, "also run the steps that are run before a release; the last one removes the service with all data")
 	flag.StringVar(&cfg.skip, "skip", "", "comma-separated names of steps to leave out")
 	flag.IntVar(&cfg.rounds, "rounds", 10, "number of cold starts to measure")
 	flag.IntVar(&cfg.burst, "burst", 60, "number of uploads in the burst")
@@ -59,9 +61,18 @@ func main() {
 	}
 }
 
+// occasion says when a step runs.
+type occasion string
+
+const (
+	always  occasion = ""
+	release occasion = "before a release" // with -release, or if it is named
+)
+
 // step tests one property of the service.
 type step struct {
 	name        string
+	runs        occasion
 	description string
 	run         func(context.Context, *suite) error
 	timeout     time.Duration
@@ -70,30 +81,44 @@ type step struct {
 // steps run in this order. Each expects the state in which the previous one leaves
 // the cluster.
 var steps = []step{
-	{"rest", "no function runs before the first request", checkNoPods, 4 * time.Minute},
-	{"session", "the curl session of the README", runSession, 3 * time.Minute},
-	{"images", "the same source in another directory gives the deployed images", checkImages, 10 * time.Minute},
-	{"gridfs", "mongofiles and Python read and replace an MP3 in GridFS", runGridFS, 3 * time.Minute},
-	{"console", "RabbitMQ's management console by its host name, with message counts", runConsole, time.Minute},
-	{"address", "clients are told apart by their addresses, which they cannot choose", runAddresses, 2 * time.Minute},
-	{"policies", "each pod reaches the services that it needs, and no others", runPolicies, 3 * time.Minute},
-	{"cold", "cold starts of the gateway and the converter", runColdStarts, 20 * time.Minute},
-	{"bare", "the burst's videos with ffmpeg alone, for comparison", runFFmpegAlone, 10 * time.Minute},
-	{"burst", "a burst from zero: every job is done, no 5xx, and back to zero", runBurst, 15 * time.Minute},
-	{"turns", "a user's first video does not wait for another user's queue", runTurns, 10 * time.Minute},
-	{"rollout", "a new revision of the converter during a burst loses no job", runRollout, 10 * time.Minute},
-	{"broker", "deleting RabbitMQ's pod during a burst loses no job", runBrokerFailure, 12 * time.Minute},
-	{"replicas", "three replicas of RabbitMQ lose a leader, a follower and a volume, but no job", runReplicas, 12 * time.Minute},
-	{"deletions", "deleting pods of every kind at random loses no accepted job", runDeletions, 25 * time.Minute},
-	{"drain", "draining the node loses no accepted job", runDrain, 12 * time.Minute},
-	{"preflight", "make preflight finds a setting that is missing, and its command mends it", runPreflight, 2 * time.Minute},
-	{"secrets", "the runbooks that change passwords: old ones are refused, no job is lost", runRotations, 8 * time.Minute},
-	{"removal", "deleting the manifests and deploying again keeps all data", runRemoval, 8 * time.Minute},
-	{"large", "uploads of 1 GB and at 1 MB/s succeed, and a refusal reaches the client", runUploads, 10 * time.Minute},
-	{"gateways", "uploads while the pods of the activator and of the ingress are deleted", runGateways, 4 * time.Minute},
-	{"operations", "the commands of docs/operations.md", runOperations, 5 * time.Minute},
-	{"monitoring", "Prometheus, configured from knative/monitoring, has the metrics of the alerts", runMonitoring, 5 * time.Minute},
-	{"idle", "all functions scale to zero; memory of the idle cluster", measureIdle, 5 * time.Minute},
+	{"rest", always, "no function runs before the first request", checkNoPods, 4 * time.Minute},
+	{"session", always, "the curl session of the README", runSession, 3 * time.Minute},
+	{"images", release, "the same source in another directory gives the deployed images", checkImages, 10 * time.Minute},
+	{"gridfs", always, "mongofiles and Python read and replace an MP3 in GridFS", runGridFS, 3 * time.Minute},
+	{"console", always, "RabbitMQ's management console by its host name, with message counts", runConsole, time.Minute},
+	{"address", always, "clients are told apart by their addresses, which they cannot choose", runAddresses, 2 * time.Minute},
+	{"policies", always, "each pod reaches the services that it needs, and no others", runPolicies, 3 * time.Minute},
+	{"cold", always, "cold starts of the gateway and the converter", runColdStarts, 20 * time.Minute},
+	{"bare", always, "the burst's videos with ffmpeg alone, for comparison", runFFmpegAlone, 10 * time.Minute},
+	{"burst", always, "a burst from zero: every job is done, no 5xx, and back to zero", runBurst, 15 * time.Minute},
+	{"turns", always, "a user's first video does not wait for another user's queue", runTurns, 10 * time.Minute},
+	{"rollout", always, "a new revision of the converter during a burst loses no job", runRollout, 10 * time.Minute},
+	{"broker", always, "deleting RabbitMQ's pod during a burst loses no job", runBrokerFailure, 12 * time.Minute},
+	{"replicas", always, "three replicas of RabbitMQ lose a leader, a follower and a volume, but no job", runReplicas, 12 * time.Minute},
+	{"deletions", release, "deleting pods of every kind at random loses no accepted job", runDeletions, 25 * time.Minute},
+	{"drain", release, "draining the node loses no accepted job", runDrain, 12 * time.Minute},
+	{"flask", always, "the commands of docs/flask.md", runFlask, 5 * time.Minute},
+	{"operations", release, "the commands of docs/operations.md", runOperations, 5 * time.Minute},
+	{"monitoring", release, "Prometheus, configured from knative/monitoring, has the metrics of the alerts", runMonitoring, 5 * time.Minute},
+	{"preflight", release, "make preflight finds a setting that is missing, and its command mends it", runPreflight, 2 * time.Minute},
+	{"secrets", release, "the runbooks that change passwords: old ones are refused, no job is lost", runRotations, 8 * time.Minute},
+	{"removal", release, "deleting the manifests and deploying again keeps all data", runRemoval, 8 * time.Minute},
+	{"large", always, "uploads of 1 GB and at 1 MB/s succeed, and a refusal reaches the client", runUploads, 10 * time.Minute},
+	{"gateways", release, "uploads while the pods of the activator and of the ingress are deleted", runGateways, 4 * time.Minute},
+	{"idle", always, "all functions scale to zero; memory of the idle cluster", measureIdle, 5 * time.Minute},
+	{"uninstall", release, "removing the service, as docs/flask.md describes, leaves nothing", runUninstall, 5 * time.Minute},
+}
+
+// selects reports whether the flags select a step.
+func (c config) selects(s step) bool {
+	contains := func(list string) bool { return slices.Contains(strings.Split(list, ","), s.name) }
+	switch {
+	case contains(c.skip):
+		return false
+	case c.only != "":
+		return contains(c.only)
+	}
+	return s.runs == always || c.release
 }
 
 func run(ctx context.Context, cfg config) error {
@@ -104,7 +129,7 @@ func run(ctx context.Context, cfg config) error {
 	defer s.close()
 	var failed []string
 	for _, step := range steps {
-		if cfg.only != "" && !contains(cfg.only, step.name) || contains(cfg.skip, step.name) {
+		if !cfg.selects(step) {
 			continue
 		}
 		if err := s.runStep(ctx, step); err != nil {
@@ -121,11 +146,6 @@ func run(ctx context.Context, cfg config) error {
 		return fmt.Errorf("failed: %s", strings.Join(failed, ", "))
 	}
 	return nil
-}
-
-// contains reports whether a comma-separated list contains a name.
-func contains(list, name string) bool {
-	return slices.Contains(strings.Split(list, ","), name)
 }
 
 // runStep runs one step with its timeout, and prints and reports the result.
