@@ -118,12 +118,13 @@ func (c *cluster) leader(ctx context.Context) (string, error) {
 	return pod, err
 }
 
-// outageWatch is how long an outage is measured.
+// outageWatch is how long an outage is watched.
 const outageWatch = 40 * time.Second
 
-// leaderless measures on a node that stays the longest time without a leader of the
-// queue video, in milliseconds.
-var leaderless = fmt.Sprintf(`
+// watchLeader lets a node that stays measure in the background the longest time, in
+// milliseconds, without a leader of the queue video.
+var watchLeader = fmt.Sprintf(`
+	persistent_term:erase(leaderless),
 	HasLeader = fun() ->
 		case catch ra:members({'%%2F_video', node()}, 200) of
 			{ok, _, {_, Node}} -> lists:member(Node, [node() | nodes()]);
@@ -142,29 +143,21 @@ var leaderless = fmt.Sprintf(`
 			false -> max(Longest, Time - Last)
 		end
 	end,
-	Watch(Now(), 0).`, outageWatch.Milliseconds())
+	spawn(fun() -> persistent_term:put(leaderless, Watch(Now(), 0)) end).`, outageWatch.Milliseconds())
 
 // measureOutage reports how long the queue video has no leader, and how long no wake-up
 // is confirmed, after remove has deleted a pod. The pod witness stays.
 func (s *suite) measureOutage(ctx context.Context, name, witness string, remove func() error) error {
-	ctx, cancel := context.WithTimeout(ctx, outageWatch+30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, outageWatch+2*time.Minute)
 	defer cancel()
 	publisher, err := s.publisher(ctx)
 	if err != nil {
 		return err
 	}
 	defer publisher.Close()
-
-	type result struct {
-		longest string
-		err     error
+	if _, err := s.cluster.rabbitmq(ctx, witness, watchLeader); err != nil {
+		return err
 	}
-	watched := make(chan result, 1)
-	go func() {
-		longest, err := s.cluster.rabbitmq(ctx, witness, leaderless)
-		watched <- result{longest, err}
-	}()
-	time.Sleep(3 * time.Second) // rabbitmqctl takes a second or two to start
 	if err := remove(); err != nil {
 		return err
 	}
@@ -172,12 +165,19 @@ func (s *suite) measureOutage(ctx context.Context, name, witness string, remove 
 	if err != nil {
 		return err
 	}
-	r := <-watched
-	var milliseconds float64
-	if _, err := fmt.Sscan(r.longest, &milliseconds); err != nil || r.err != nil {
-		return fmt.Errorf("watch the leader: %q, %w", r.longest, errors.Join(r.err, err))
+	var leaderless float64
+	err = poll(ctx, time.Second, func() (bool, error) {
+		out, err := s.cluster.rabbitmq(ctx, witness, `persistent_term:get(leaderless, watching).`)
+		if err != nil {
+			return false, err
+		}
+		_, err = fmt.Sscan(out, &leaderless)
+		return err == nil, err
+	})
+	if err != nil {
+		return fmt.Errorf("watch the leader: %w", err)
 	}
-	s.recordFigure("replicas: "+name+" deleted, without a leader, s", milliseconds/1000)
+	s.recordFigure("replicas: "+name+" deleted, without a leader, s", leaderless/1000)
 	s.recordFigure("replicas: "+name+" deleted, without a confirmed publish, s", unconfirmed.Seconds())
 	return nil
 }
