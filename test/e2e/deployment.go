@@ -101,8 +101,8 @@ func runRemoval(ctx context.Context, s *suite) error {
 	if _, err := s.cluster.kubectl(ctx, "exec", "rabbitmq-0", "--", "rabbitmqctl", "clear_global_parameter", parameter); err != nil {
 		return err
 	}
-	if err := s.user.Login(ctx, s.user.email, s.user.password); err != nil {
-		return fmt.Errorf("login afterwards: %w", err)
+	if err := s.loginAgain(ctx); err != nil {
+		return err
 	}
 	if err := s.user.Download(ctx, j, &after); err != nil {
 		return fmt.Errorf("download afterwards: %w", err)
