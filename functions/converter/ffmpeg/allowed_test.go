@@ -127,3 +127,22 @@ func TestDecoderNames(t *testing.T) {
 		seen[name] = true
 	}
 }
+
+// A track whose decoder is not on the list is only mentioned in ffmpeg's log. It is not why
+// ffmpeg failed, unless it needed that decoder.
+func TestRefusedDecoder(t *testing.T) {
+	const mentioned = "[mov_text @ 0x1] Codec (mov_text) not on whitelist 'aac'\n"
+	for stderr, want := range map[string]*conversion.Failure{
+		mentioned + "Error while decoding stream #0:1: Invalid data found when processing input":                                   conversion.Corrupt,
+		"[dfpwm @ 0x1] Codec (dfpwm) not on whitelist 'aac'\nError while opening decoder for input stream #0:0 : Invalid argument": conversion.Unsupported,
+		"[dfpwm @ 0x1] Codec (dfpwm) not on whitelist 'aac'\n[dec:dfpwm @ 0x2] Error while opening decoder: Invalid argument":      conversion.Unsupported,
+	} {
+		var exit *exec.ExitError
+		if err := exec.Command("false").Run(); !errors.As(err, &exit) {
+			t.Fatal(err)
+		}
+		if err := classifyError(&exitError{exit, stderr}); !errors.Is(err, want) {
+			t.Errorf("%q: %v, want %v", stderr, err, want)
+		}
+	}
+}

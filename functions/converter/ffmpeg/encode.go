@@ -109,7 +109,8 @@ func classifyError(err error) error {
 		return err
 	case exit.tooLarge():
 		return fmt.Errorf("%w: %w", conversion.TooLarge, err)
-	case exit.mentions("not on whitelist"), exit.mentions("Decoder (codec"), exit.mentions("Could not find codec"), exit.mentions("Unknown decoder"):
+	case exit.mentions("not on whitelist") && exit.mentions("Error while opening decoder"),
+		exit.mentions("Decoder (codec"), exit.mentions("Could not find codec"), exit.mentions("Unknown decoder"):
 		return fmt.Errorf("%w: %w", conversion.Unsupported, err)
 	}
 	return fmt.Errorf("%w: %w", conversion.Corrupt, err)
