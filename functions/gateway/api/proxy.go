@@ -58,7 +58,7 @@ func newAuthProxy(address string, keys token.Keys, clients forwarded.Config, tim
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.ResponseHeaderTimeout = timeout
 	proxy := &httputil.ReverseProxy{
-		Transport: transport,
+		Transport: authTransport{transport},
 		Rewrite: func(r *httputil.ProxyRequest) {
 			client := clients.Client(r.In)
 			slog.DebugContext(r.In.Context(), "client address", "address", client)
@@ -94,6 +94,7 @@ func readBody(h http.Handler) http.Handler {
 			return problem.BadRequest.WithCause(err)
 		}
 		r = r.Clone(r.Context())
+		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 		r.Body, r.ContentLength, r.TransferEncoding = io.NopCloser(bytes.NewReader(body)), int64(len(body)), nil
 		h.ServeHTTP(w, r)
 		return nil
