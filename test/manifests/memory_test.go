@@ -84,7 +84,7 @@ func TestRabbitMQFitsIntoMemory(t *testing.T) {
 		if m == nil {
 			t.Fatalf("rabbitmq.conf sets no %s in the unit %q", key, unit)
 		}
-		return int64(integer(t, m[1]))
+		return integer(t, m[1])
 	}
 	watermark := value("vm_memory_high_watermark.absolute", "MiB") << 20
 	limit := byName[*appsv1.StatefulSet](objects)["rabbitmq"].Spec.Template.Spec.Containers[0].Resources.Limits.Memory().Value()

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -97,7 +98,7 @@ func (r *replicas) start(t *testing.T, nodes ...int) {
 	t.Helper()
 	for _, i := range nodes {
 		n := r.nodes[i]
-		env := append(n.env[:len(n.env):len(n.env)], fmt.Sprintf("REPLICAS=%d", r.count))
+		env := slices.Concat(n.env, []string{fmt.Sprintf("REPLICAS=%d", r.count)})
 		var err error
 		n.process, err = testproc.Start(filepath.Join(n.dir, "console.log"), env, "sh", filepath.Join(n.dir, "start.sh"))
 		if err != nil {

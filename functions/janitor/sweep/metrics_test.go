@@ -102,7 +102,7 @@ func (uncountable) Count(context.Context, time.Time, time.Time) (jobs.Counts, er
 // Without the records there is an error, not zeros.
 func TestRecordMetricsWithoutStore(t *testing.T) {
 	f := newFixture(t)
-	f.Janitor.jobs = uncountable{f.Janitor.jobs}
+	f.jobs = uncountable{f.jobs}
 	r := prometheus.NewRegistry()
 	r.MustRegister(f.RecordMetrics())
 	families, err := r.Gather()
