@@ -16,16 +16,16 @@ import (
 
 // clientNamespace holds the pods that act as clients. Pods of the service's namespace may
 // not connect to the ingress.
-const clientNamespace = "mp3converter-e2e"
+const clientNamespace = "mp3converter-e2e-clients"
 
 // clientPods are two clients. They run an image that the node already has.
 const clientPods = `apiVersion: v1
 kind: Namespace
-metadata: {name: mp3converter-e2e}
+metadata: {name: mp3converter-e2e-clients}
 ---
 apiVersion: v1
 kind: Pod
-metadata: {name: first, namespace: mp3converter-e2e}
+metadata: {name: first, namespace: mp3converter-e2e-clients}
 spec:
   automountServiceAccountToken: false
   terminationGracePeriodSeconds: 0
@@ -38,7 +38,7 @@ spec:
 ---
 apiVersion: v1
 kind: Pod
-metadata: {name: second, namespace: mp3converter-e2e}
+metadata: {name: second, namespace: mp3converter-e2e-clients}
 spec:
   automountServiceAccountToken: false
   terminationGracePeriodSeconds: 0
@@ -133,7 +133,7 @@ func (s *suite) createClients(ctx context.Context) error {
 	if _, err := s.cluster.kubectl(ctx, "-n", clientNamespace, "apply", "-f", file); err != nil {
 		return err
 	}
-	_, err = s.cluster.kubectl(ctx, "-n", clientNamespace, "wait", "--for=condition=Ready", "--timeout=60s", "pod", "--all")
+	_, err = s.cluster.kubectl(ctx, "-n", clientNamespace, "wait", "--for=condition=Ready", "--timeout=60s", "pod", "first", "second")
 	return err
 }
 

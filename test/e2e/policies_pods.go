@@ -20,7 +20,7 @@ var lookAlikes = []struct{ name, label, account string }{
 	{"unknown", "app: unknown", "default"},
 }
 
-const foreignNamespace = "mp3converter-e2e"
+const foreignNamespace = "mp3converter-e2e-policies"
 
 // lookAlikePod is the manifest of a pod. Its name, namespace, label, service account,
 // image and command are filled in.
