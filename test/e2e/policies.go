@@ -92,7 +92,7 @@ func newPolicyTest(ctx context.Context, s *suite) (*policyTest, error) {
 // check tries all connections until the results are those of the table: a plugin may
 // apply the policies of a new pod late, and Knative may remove a pod.
 func (p *policyTest) check(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Duration(60*p.timeoutFactor)*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(180*p.timeoutFactor)*time.Second)
 	defer cancel()
 	var last error
 	return poll(ctx, time.Second, func() (bool, error) {
