@@ -14,12 +14,8 @@ import (
 // The page still has the commands that the step runs, each once.
 func TestOperationsPage(t *testing.T) {
 	t.Chdir(testproc.Root(t))
-	page, err := readCommands(operationsPage)
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, text := range []string{logSearch, queueMetrics, restart, applyConverters} {
-		if _, err := page.with(text); err != nil {
+		if _, err := guideBlockWith(operationsPage, text); err != nil {
 			t.Error(err)
 		}
 	}

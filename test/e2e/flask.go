@@ -56,7 +56,7 @@ func runUninstall(ctx context.Context, s *suite) error {
 // runFlaskSections runs the commands of the selected sections in one shell, because later
 // commands use variables and files of earlier ones.
 func (s *suite) runFlaskSections(ctx context.Context, selected func(heading string) bool) error {
-	page, err := os.ReadFile(flaskPage)
+	sections, err := readSections(flaskPage)
 	if err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func (s *suite) runFlaskSections(ctx context.Context, selected func(heading stri
 	var script strings.Builder
 	script.WriteString(flaskPrologue)
 	var headings []string
-	for _, section := range shellSections(string(page)) {
+	for _, section := range sections {
 		if !selected(section.heading) {
 			continue
 		}
@@ -78,7 +78,7 @@ func (s *suite) runFlaskSections(ctx context.Context, selected func(heading stri
 			return fmt.Errorf("%s: no test expects anything of the commands under %q", flaskPage, section.heading)
 		}
 		headings = append(headings, section.heading)
-		fmt.Fprintf(&script, "echo '== %s'\n%s", section.heading, section.commands)
+		fmt.Fprintf(&script, "echo '== %s'\n%s", section.heading, strings.Join(section.blocks, ""))
 	}
 	mongofiles, err := gridfstools.Mongofiles()
 	if err != nil {
@@ -123,28 +123,3 @@ kubectl() { (cd "$CHECKOUT" && command kubectl "$@"); }
 ko() { (cd "$CHECKOUT" && command ko "$@"); }
 mongofiles() { "$MONGOFILES" "${@/localhost:27017/$MONGODB}"; }
 `
-
-// shellSection is what a page tells its reader to type under one heading.
-type shellSection struct{ heading, commands string }
-
-// shellSections returns the sections of a page that have fenced blocks of "sh".
-func shellSections(page string) []shellSection {
-	var sections []shellSection
-	for part := range strings.SplitSeq(page, "\n## ") {
-		heading, body, _ := strings.Cut(part, "\n")
-		var commands strings.Builder
-		for {
-			_, rest, ok := strings.Cut(body, "```sh\n")
-			if !ok {
-				break
-			}
-			block, after, _ := strings.Cut(rest, "```")
-			commands.WriteString(block)
-			body = after
-		}
-		if commands.Len() > 0 {
-			sections = append(sections, shellSection{heading, commands.String()})
-		}
-	}
-	return sections
-}

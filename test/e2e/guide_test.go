@@ -1,6 +1,9 @@
 package main
 
-import "testing"
+import (
+	"fmt"
+	"testing"
+)
 
 // The steps find the commands that they run.
 func TestGuideHasTheCommands(t *testing.T) {
@@ -16,5 +19,14 @@ func TestGuideHasTheCommands(t *testing.T) {
 	}
 	if _, err := guideBlock(clusterPage, "Deploying"); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestParseSections(t *testing.T) {
+	const page = "# Title\n\n```\na\n```\n\n## One\n\n```sh\nb\n# not a heading\n```\ntext\n```yaml\nno: command\n```\n\n```\nc\n```\n\n## Two\n\ntext\n\n### Three\n```sh\nd\n```\n"
+	got := fmt.Sprintf("%q", parseSections(page))
+	want := fmt.Sprintf("%q", []section{{"Title", []string{"a\n"}}, {"One", []string{"b\n# not a heading\n", "c\n"}}, {"Three", []string{"d\n"}}})
+	if got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }

@@ -26,16 +26,12 @@ const (
 // runOperations follows docs/operations.md: it finds what the logs say about a job, reads
 // the metrics of each queue, restarts a function and changes the number of converters.
 func runOperations(ctx context.Context, s *suite) error {
-	page, err := readCommands(operationsPage)
-	if err != nil {
-		return err
-	}
 	if err := s.user.ensureLogin(ctx); err != nil {
 		return err
 	}
 	for _, part := range []struct {
 		name string
-		run  func(context.Context, *suite, commands) error
+		run  func(context.Context, *suite) error
 	}{
 		{"log of a job", findLog},
 		{"metrics of each queue", readQueues},
@@ -44,41 +40,12 @@ func runOperations(ctx context.Context, s *suite) error {
 		{"log of the janitor", findJanitorLog},
 	} {
 		start := time.Now()
-		if err := part.run(ctx, s, page); err != nil {
+		if err := part.run(ctx, s); err != nil {
 			return fmt.Errorf("%s: %w", part.name, err)
 		}
 		fmt.Printf("   %s: %.0f s\n", part.name, time.Since(start).Seconds())
 	}
 	return nil
-}
-
-// commands are the blocks of shell commands of a page.
-type commands []string
-
-func readCommands(page string) (commands, error) {
-	text, err := os.ReadFile(page)
-	if err != nil {
-		return nil, err
-	}
-	var found commands
-	for _, m := range regexp.MustCompile("(?s)\n```sh\n(.*?)\n```").FindAllSubmatch(text, -1) {
-		found = append(found, string(m[1]))
-	}
-	return found, nil
-}
-
-// with returns the one block that contains a text.
-func (c commands) with(text string) (string, error) {
-	var found []string
-	for _, block := range c {
-		if strings.Contains(block, text) {
-			found = append(found, block)
-		}
-	}
-	if len(found) != 1 {
-		return "", fmt.Errorf("%s: %d blocks of commands contain %q, want 1", operationsPage, len(found), text)
-	}
-	return found[0], nil
 }
 
 // shell runs commands in a directory and returns their output.
@@ -112,12 +79,12 @@ func convertOne(ctx context.Context, s *suite) (id string, err error) {
 	return job.ID, s.user.waitDone(ctx, []string{job.ID})
 }
 
-func findLog(ctx context.Context, s *suite, page commands) error {
+func findLog(ctx context.Context, s *suite) error {
 	id, err := convertOne(ctx, s)
 	if err != nil {
 		return err
 	}
-	search, err := page.with(logSearch)
+	search, err := guideBlockWith(operationsPage, logSearch)
 	if err != nil {
 		return err
 	}
@@ -135,8 +102,8 @@ func findLog(ctx context.Context, s *suite, page commands) error {
 	})
 }
 
-func readQueues(ctx context.Context, _ *suite, page commands) error {
-	read, err := page.with(queueMetrics)
+func readQueues(ctx context.Context, _ *suite) error {
+	read, err := guideBlockWith(operationsPage, queueMetrics)
 	if err != nil {
 		return err
 	}
@@ -169,8 +136,8 @@ func (s *suite) service(ctx context.Context, name string) (v service, err error)
 	return v, err
 }
 
-func restartFunction(ctx context.Context, s *suite, page commands) error {
-	block, err := page.with(restart)
+func restartFunction(ctx context.Context, s *suite) error {
+	block, err := guideBlockWith(operationsPage, restart)
 	if err != nil {
 		return err
 	}
@@ -197,8 +164,8 @@ func restartFunction(ctx context.Context, s *suite, page commands) error {
 
 // changeConverters changes the number of converters in a copy of the repository and
 // applies it as the page says, and then applies the original.
-func changeConverters(ctx context.Context, s *suite, page commands) (err error) {
-	apply, err := page.with(applyConverters)
+func changeConverters(ctx context.Context, s *suite) (err error) {
+	apply, err := guideBlockWith(operationsPage, applyConverters)
 	if err != nil {
 		return err
 	}
@@ -307,7 +274,7 @@ func replaceInFile(path, from, to string) error {
 }
 
 // findJanitorLog waits until the log of a janitor's run that has ended can be read.
-func findJanitorLog(ctx context.Context, s *suite, _ commands) error {
+func findJanitorLog(ctx context.Context, s *suite) error {
 	return poll(ctx, 2*time.Second, func() (bool, error) {
 		out, err := s.cluster.kubectl(ctx, "logs", "-l", "app=janitor", "-c", "janitor", "--tail=-1")
 		return err == nil && strings.Contains(out, `"msg":"task finished"`), fmt.Errorf("no line of a run: %w", err)
