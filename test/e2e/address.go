@@ -6,8 +6,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,34 +16,18 @@ import (
 // not connect to the ingress.
 const clientNamespace = "mp3converter-e2e-clients"
 
-// clientPods are two clients. They run an image that the node already has.
-const clientPods = `apiVersion: v1
-kind: Namespace
-metadata: {name: mp3converter-e2e-clients}
----
+// clientPod is the manifest of a client. Its name, namespace and image are filled in.
+const clientPod = `---
 apiVersion: v1
 kind: Pod
-metadata: {name: first, namespace: mp3converter-e2e-clients}
+metadata: {name: %s, namespace: %s}
 spec:
   automountServiceAccountToken: false
   terminationGracePeriodSeconds: 0
   securityContext: {runAsNonRoot: true, runAsUser: 65532, seccompProfile: {type: RuntimeDefault}}
   containers:
   - name: client
-    image: IMAGE
-    command: [sleep, "600"]
-    securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
----
-apiVersion: v1
-kind: Pod
-metadata: {name: second, namespace: mp3converter-e2e-clients}
-spec:
-  automountServiceAccountToken: false
-  terminationGracePeriodSeconds: 0
-  securityContext: {runAsNonRoot: true, runAsUser: 65532, seccompProfile: {type: RuntimeDefault}}
-  containers:
-  - name: client
-    image: IMAGE
+    image: %s
     command: [sleep, "600"]
     securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
 `
@@ -122,15 +104,15 @@ func (c *cluster) publicIngress(ctx context.Context) (string, error) {
 
 // createClients starts the client pods.
 func (s *suite) createClients(ctx context.Context) error {
-	image, err := s.cluster.kubectl(ctx, "get", "statefulset", "rabbitmq", "-o", "jsonpath={.spec.template.spec.containers[0].image}")
+	image, err := s.cluster.shellImage(ctx)
 	if err != nil {
 		return err
 	}
-	file := filepath.Join(s.dir, "clients.yaml")
-	if err := os.WriteFile(file, []byte(strings.ReplaceAll(clientPods, "IMAGE", image)), 0o600); err != nil {
-		return err
+	manifest := fmt.Sprintf("apiVersion: v1\nkind: Namespace\nmetadata: {name: %s}\n", clientNamespace)
+	for _, name := range []string{"first", "second"} {
+		manifest += fmt.Sprintf(clientPod, name, clientNamespace, image)
 	}
-	if _, err := s.cluster.kubectl(ctx, "-n", clientNamespace, "apply", "-f", file); err != nil {
+	if err := s.cluster.apply(ctx, manifest); err != nil {
 		return err
 	}
 	_, err = s.cluster.kubectl(ctx, "-n", clientNamespace, "wait", "--for=condition=Ready", "--timeout=60s", "pod", "first", "second")

@@ -12,8 +12,6 @@ import (
 	"sync"
 	"time"
 
-	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
-
 	"mp3converter/test/samples"
 )
 
@@ -139,8 +137,8 @@ func (s *suite) uploadAll(ctx context.Context, video []byte, n int, timeline *ti
 // converterLimits returns the converter's max-scale annotation and its CPU limit in cores,
 // or 0 if it has none.
 func (s *suite) converterLimits(ctx context.Context) (pods int, cores int64, err error) {
-	var service servingv1.Service
-	if err := s.cluster.get(ctx, "/apis/serving.knative.dev/v1/namespaces/"+namespace+"/services/converter", &service); err != nil {
+	service, err := s.cluster.service(ctx, "converter")
+	if err != nil {
 		return 0, 0, err
 	}
 	template := service.Spec.Template

@@ -12,6 +12,8 @@ import (
 	"os/exec"
 	"strings"
 	"time"
+
+	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
 )
 
 const namespace = "mp3converter"
@@ -154,7 +156,7 @@ func (c *cluster) kubectl(ctx context.Context, args ...string) (string, error) {
 
 // apply applies a manifest.
 func (c *cluster) apply(ctx context.Context, manifest string) error {
-	cmd := exec.CommandContext(ctx, "kubectl", "apply", "-f", "-")
+	cmd := exec.CommandContext(ctx, "kubectl", "--context", c.context, "apply", "-f", "-")
 	cmd.Stdin = strings.NewReader(manifest)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("kubectl apply: %w: %s", err, bytes.TrimSpace(out))
@@ -241,6 +243,18 @@ func (c *cluster) waitNoPods(ctx context.Context) error {
 		}
 		return true, nil
 	})
+}
+
+// shellImage returns an image that has bash and that the node has already: RabbitMQ's.
+func (c *cluster) shellImage(ctx context.Context) (string, error) {
+	return c.kubectl(ctx, "get", "statefulset", "rabbitmq", "-o", "jsonpath={.spec.template.spec.containers[0].image}")
+}
+
+// service returns a function.
+func (c *cluster) service(ctx context.Context, name string) (servingv1.Service, error) {
+	var service servingv1.Service
+	err := c.get(ctx, "/apis/serving.knative.dev/v1/namespaces/"+namespace+"/services/"+name, &service)
+	return service, err
 }
 
 // waitNoPodsIn waits until a namespace has no pods.

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"mp3converter/test/client"
-	"mp3converter/test/samples"
 )
 
 // runColdStarts measures cold starts in each round: the time until POST /login
@@ -21,7 +20,7 @@ func runColdStarts(ctx context.Context, s *suite) error {
 	if err := s.user.ensureLogin(ctx); err != nil {
 		return err
 	}
-	video, _, err := s.readSample(samples.Spec{Name: "short.mp4", Seconds: 5})
+	video, err := s.shortVideo()
 	if err != nil {
 		return err
 	}
@@ -61,10 +60,15 @@ func runColdStarts(ctx context.Context, s *suite) error {
 
 // timeLogin returns the seconds until the response to POST /login begins.
 func (s *suite) timeLogin(ctx context.Context) (float64, error) {
+	return timeRequest(ctx, s.user.Client, http.MethodPost, "/login", client.Credentials(s.user.email, s.user.password))
+}
+
+// timeRequest returns the seconds until the response begins, which must be 200.
+func timeRequest(ctx context.Context, c client.Client, method, path string, header http.Header) (float64, error) {
 	// A user has to wait for a new connection, too.
-	s.user.HTTP.CloseIdleConnections()
+	c.HTTP.CloseIdleConnections()
 	start := time.Now()
-	resp, err := s.user.Do(ctx, http.MethodPost, "/login", client.Credentials(s.user.email, s.user.password), nil)
+	resp, err := c.Do(ctx, method, path, header, nil)
 	if err != nil {
 		return 0, err
 	}
@@ -72,7 +76,7 @@ func (s *suite) timeLogin(ctx context.Context) (float64, error) {
 	io.Copy(io.Discard, resp.Body)
 	resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return 0, fmt.Errorf("cold POST /login: %s", resp.Status)
+		return 0, fmt.Errorf("cold %s %s: %s", method, path, resp.Status)
 	}
 	return seconds, nil
 }
@@ -95,20 +99,7 @@ func (s *suite) timeHello(ctx context.Context) (float64, error) {
 	if err := s.cluster.waitNoPodsIn(ctx, helloNamespace); err != nil {
 		return 0, err
 	}
-	hello := client.Client{BaseURL: service.Status.URL, HTTP: s.user.HTTP}
-	s.user.HTTP.CloseIdleConnections()
-	start := time.Now()
-	resp, err := hello.Do(ctx, http.MethodGet, "/", nil, nil)
-	if err != nil {
-		return 0, err
-	}
-	seconds := time.Since(start).Seconds()
-	io.Copy(io.Discard, resp.Body)
-	resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return 0, fmt.Errorf("cold GET of hello: %s", resp.Status)
-	}
-	return seconds, nil
+	return timeRequest(ctx, client.Client{BaseURL: service.Status.URL, HTTP: s.user.HTTP}, http.MethodGet, "/", nil)
 }
 
 // timeConverterStart uploads a video and returns the seconds between its

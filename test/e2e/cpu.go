@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -123,21 +124,16 @@ func daemonTime() float64 {
 		if err != nil {
 			continue
 		}
-		// The name, in parentheses, may contain anything.
-		var state string
-		var skipped [10]int64
-		var times [4]float64
-		args := []any{&state}
-		for i := range skipped {
-			args = append(args, &skipped[i])
-		}
-		for i := range times {
-			args = append(args, &times[i])
-		}
-		if _, err := fmt.Sscan(string(content[bytes.LastIndexByte(content, ')')+1:]), args...); err != nil {
+		// The name, in parentheses, may contain anything. The times follow as fields 11 to 14
+		// after it.
+		fields := strings.Fields(string(content[bytes.LastIndexByte(content, ')')+1:]))
+		if len(fields) < 15 {
 			continue
 		}
-		sum += (times[0] + times[1] + times[2] + times[3]) / ticks
+		for _, field := range fields[11:15] {
+			time, _ := strconv.ParseFloat(field, 64)
+			sum += time / ticks
+		}
 	}
 	return sum
 }

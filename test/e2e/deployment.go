@@ -9,14 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"time"
-
-	"mp3converter/test/samples"
 )
-
-func (s *suite) shortVideo() ([]byte, error) {
-	video, _, err := s.readSample(samples.Spec{Name: "short.mp4", Seconds: 5})
-	return video, err
-}
 
 // timeoutSetting is the setting of Knative that the deployment needs and that has another
 // default.
@@ -60,14 +53,8 @@ func runPreflight(ctx context.Context, s *suite) (err error) {
 // runRemoval deletes what the manifests contain and deploys it again, with the commands of
 // the documentation. Users, jobs, MP3s and RabbitMQ's data are still there.
 func runRemoval(ctx context.Context, s *suite) error {
-	j, err := s.uploadShort(ctx)
+	j, err := s.convertShort(ctx)
 	if err != nil {
-		return err
-	}
-	if err := s.user.waitDone(ctx, []string{j.ID}); err != nil {
-		return err
-	}
-	if j, err = s.user.Job(ctx, j.ID); err != nil {
 		return err
 	}
 	var before, after bytes.Buffer
@@ -110,10 +97,8 @@ func runRemoval(ctx context.Context, s *suite) error {
 	if !bytes.Equal(before.Bytes(), after.Bytes()) || after.Len() == 0 {
 		return fmt.Errorf("the MP3 had %d bytes and has %d", before.Len(), after.Len())
 	}
-	if j, err = s.uploadShort(ctx); err != nil {
-		return err
-	}
-	return s.user.waitDone(ctx, []string{j.ID})
+	_, err = s.convertShort(ctx)
+	return err
 }
 
 // redeploy removes the manifests and deploys them again.

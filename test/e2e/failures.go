@@ -30,10 +30,7 @@ func runRollout(ctx context.Context, s *suite) error {
 
 // readyRevision returns the converter's latest ready revision.
 func (s *suite) readyRevision(ctx context.Context) (string, error) {
-	var service struct {
-		Status struct{ LatestReadyRevisionName string }
-	}
-	err := s.cluster.get(ctx, "/apis/serving.knative.dev/v1/namespaces/"+namespace+"/services/converter", &service)
+	service, err := s.cluster.service(ctx, "converter")
 	return service.Status.LatestReadyRevisionName, err
 }
 

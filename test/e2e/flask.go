@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -33,29 +32,42 @@ var flaskSections = map[string][]string{
 // removing is the section that removes the service with all data.
 const removing = "Removing"
 
-// runFlask runs the commands of the page, except those that remove the service.
-func runFlask(ctx context.Context, s *suite) error {
-	return s.runFlaskSections(ctx, func(heading string) bool { return heading != removing })
-}
-
 // runUninstall removes the service as the page describes, and checks that no volume is left.
 func runUninstall(ctx context.Context, s *suite) error {
-	if err := s.runFlaskSections(ctx, func(heading string) bool { return heading == removing }); err != nil {
-		return err
-	}
-	out, err := s.cluster.kubectl(ctx, "get", "persistentvolumes", "-o", "jsonpath={.items[*].spec.claimRef.namespace}")
+	commands, err := guideBlock(flaskPage, removing)
 	if err != nil {
 		return err
 	}
-	if strings.Contains(out, namespace) {
-		return fmt.Errorf("a volume is left: %s", out)
+	out, err := runShell(ctx, commands)
+	if err != nil {
+		return err
+	}
+	if err := checkPrinted(removing, out); err != nil {
+		return err
+	}
+	volumes, err := s.cluster.kubectl(ctx, "get", "persistentvolumes", "-o", "jsonpath={.items[*].spec.claimRef.namespace}")
+	if err != nil {
+		return err
+	}
+	if strings.Contains(volumes, namespace) {
+		return fmt.Errorf("a volume is left: %s", volumes)
 	}
 	return nil
 }
 
-// runFlaskSections runs the commands of the selected sections in one shell, because later
-// commands use variables and files of earlier ones.
-func (s *suite) runFlaskSections(ctx context.Context, selected func(heading string) bool) error {
+// checkPrinted checks what the commands of a section printed.
+func checkPrinted(heading, printed string) error {
+	for _, want := range flaskSections[heading] {
+		if !regexp.MustCompile(want).MatchString(printed) {
+			return fmt.Errorf("%s: the commands under %q did not print %q: %.1000s", flaskPage, heading, want, printed)
+		}
+	}
+	return nil
+}
+
+// runFlask runs the commands of the page, except those that remove the service, in one
+// shell, because later commands use variables and files of earlier ones.
+func runFlask(ctx context.Context, s *suite) error {
 	sections, err := readSections(flaskPage)
 	if err != nil {
 		return err
@@ -71,7 +83,7 @@ func (s *suite) runFlaskSections(ctx context.Context, selected func(heading stri
 	script.WriteString(flaskPrologue)
 	var headings []string
 	for _, section := range sections {
-		if !selected(section.heading) {
+		if section.heading == removing {
 			continue
 		}
 		if flaskSections[section.heading] == nil {
@@ -102,12 +114,10 @@ func (s *suite) runFlaskSections(ctx context.Context, selected func(heading stri
 		return fmt.Errorf("%s: %w: %s", flaskPage, err, out[max(0, len(out)-1000):])
 	}
 	for _, heading := range headings {
-		_, printed, _ := bytes.Cut(out, []byte("== "+heading+"\n"))
-		printed, _, _ = bytes.Cut(printed, []byte("\n== "))
-		for _, want := range flaskSections[heading] {
-			if !regexp.MustCompile(want).Match(printed) {
-				return fmt.Errorf("%s: the commands under %q did not print %q: %.1000s", flaskPage, heading, want, printed)
-			}
+		_, printed, _ := strings.Cut(string(out), "== "+heading+"\n")
+		printed, _, _ = strings.Cut(printed, "\n== ")
+		if err := checkPrinted(heading, printed); err != nil {
+			return err
 		}
 	}
 	fmt.Printf("   sections: %s\n", strings.Join(headings, ", "))

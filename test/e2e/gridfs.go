@@ -15,7 +15,6 @@ import (
 
 	"mp3converter/test/client"
 	"mp3converter/test/gridfstools"
-	"mp3converter/test/samples"
 )
 
 // runGridFS fetches the MP3 of a job from MongoDB with mongofiles and Python, and replaces
@@ -25,21 +24,8 @@ func runGridFS(ctx context.Context, s *suite) error {
 	if err != nil {
 		return err
 	}
-	if err := s.user.ensureLogin(ctx); err != nil {
-		return err
-	}
-	video, _, err := s.readSample(samples.Spec{Name: "gridfs.mp4", Seconds: 5})
+	j, err := s.convertShort(ctx)
 	if err != nil {
-		return err
-	}
-	j, err := s.user.Upload(ctx, "gridfs.mp4", bytes.NewReader(video))
-	if err != nil {
-		return err
-	}
-	if err := s.user.waitDone(ctx, []string{j.ID}); err != nil {
-		return err
-	}
-	if j, err = s.user.Job(ctx, j.ID); err != nil {
 		return err
 	}
 	server, stop, err := s.cluster.forwardMongoDB(ctx)
@@ -71,7 +57,7 @@ func (s *suite) runFilesGuide(ctx context.Context, server gridfstools.Server, j 
 	}
 	function := "mongofiles() { " + mongofiles + ` "$@"; }; `
 	commands := strings.NewReplacer("localhost:27017", server.Address, `"ID"`, `"`+j.Audio.ID+`"`).Replace(block)
-	if _, err := runShell(ctx, "cd "+s.dir+"; "+function+commands); err != nil {
+	if _, err := runShellIn(ctx, s.dir, function+commands); err != nil {
 		return err
 	}
 	mp3, err := os.ReadFile(filepath.Join(s.dir, "test.mp3"))
@@ -137,11 +123,11 @@ func (s *suite) checkAudio(ctx context.Context, j client.Job, want []byte) error
 // user of docs/operations.md.
 func (c *cluster) forwardMongoDB(ctx context.Context) (server gridfstools.Server, stop func(), err error) {
 	for key, value := range map[string]*string{"username": &server.Username, "password": &server.Password} {
-		if *value, err = c.kubectl(ctx, "get", "secret", "mongodb", "-o", "go-template={{.data."+key+" | base64decode}}"); err != nil {
+		if *value, err = c.secret(ctx, "mongodb", key); err != nil {
 			return server, nil, err
 		}
 	}
-	cmd := exec.CommandContext(ctx, "kubectl", "-n", namespace, "port-forward", "service/mongodb", ":27017")
+	cmd := exec.CommandContext(ctx, "kubectl", "--context", c.context, "-n", namespace, "port-forward", "service/mongodb", ":27017")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return server, nil, err

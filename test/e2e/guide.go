@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -94,13 +93,18 @@ func guideBlockWith(page, text string) (string, error) {
 // runShell runs commands as a user types them into bash, but ends at the first one that
 // fails. It returns their output.
 func runShell(ctx context.Context, commands string) (string, error) {
+	return runShellIn(ctx, ".", commands)
+}
+
+// runShellIn is runShell in a directory.
+func runShellIn(ctx context.Context, dir, commands string) (string, error) {
 	cmd := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", commands)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Run(); err != nil {
-		return out.String(), fmt.Errorf("%.60s…: %w: %s", commands, err, lastLines(out.String(), 10))
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("%.60s…: %w: %s", commands, err, lastLines(string(out), 10))
 	}
-	return out.String(), nil
+	return string(out), err
 }
 
 func lastLines(text string, n int) string {

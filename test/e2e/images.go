@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 )
 
@@ -17,13 +16,9 @@ func checkImages(ctx context.Context, s *suite) error {
 	if os.Getenv("KO_DOCKER_REPO") == "" {
 		return errors.New("KO_DOCKER_REPO is not set")
 	}
-	dir := filepath.Join(s.dir, "copy")
-	if err := os.Mkdir(dir, 0o755); err != nil {
+	dir, err := copyRepository(ctx, s.dir)
+	if err != nil {
 		return err
-	}
-	copied := exec.CommandContext(ctx, "cp", "-rP", "go.mod", "go.sum", ".ko.yaml", "ko.yaml", "functions", "shared", dir)
-	if out, err := copied.CombinedOutput(); err != nil {
-		return fmt.Errorf("cp: %w: %s", err, bytes.TrimSpace(out))
 	}
 	build := exec.CommandContext(ctx, "ko", "build", "--push=false", "--sbom=none",
 		"./functions/auth", "./functions/gateway", "./functions/converter", "./functions/notification", "./functions/janitor")
@@ -49,6 +44,19 @@ func checkImages(ctx context.Context, s *suite) error {
 	}
 	fmt.Printf("   %d images are the same\n", len(built))
 	return nil
+}
+
+// copyRepository copies what ko needs to a new directory.
+func copyRepository(ctx context.Context, parent string) (string, error) {
+	dir, err := os.MkdirTemp(parent, "repository-")
+	if err != nil {
+		return "", err
+	}
+	copied := exec.CommandContext(ctx, "cp", "-rP", "go.mod", "go.sum", ".ko.yaml", "ko.yaml", "functions", "shared", "knative", dir)
+	if out, err := copied.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("cp: %w: %s", err, bytes.TrimSpace(out))
+	}
+	return dir, nil
 }
 
 // functionImages returns the images of the services and CronJobs.

@@ -36,7 +36,7 @@ func runMonitoring(ctx context.Context, s *suite) error {
 	if err := s.user.Login(ctx, s.user.email, s.user.password); err != nil { // wakes auth
 		return err
 	}
-	if _, err := convertOne(ctx, s); err != nil {
+	if _, err := s.convertShort(ctx); err != nil {
 		return err
 	}
 	start := time.Now()

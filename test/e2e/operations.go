@@ -1,18 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
-
-	"mp3converter/test/samples"
 )
 
 // Each of these texts is in one block of commands of the page.
@@ -48,39 +44,8 @@ func runOperations(ctx context.Context, s *suite) error {
 	return nil
 }
 
-// shell runs commands in a directory and returns their output.
-func shell(ctx context.Context, dir, script string) (string, error) {
-	cmd := exec.CommandContext(ctx, "sh", "-euc", script)
-	cmd.Dir = dir
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return "", fmt.Errorf("%w: %.1000s", err, bytes.TrimSpace(stderr.Bytes()))
-	}
-	return string(out), nil
-}
-
-// convertOne uploads a short video and waits until its job is done.
-func convertOne(ctx context.Context, s *suite) (id string, err error) {
-	path, err := (samples.Spec{Name: "holiday.mp4", Seconds: 20}).Path(s.dir)
-	if err != nil {
-		return "", err
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	job, err := s.user.Upload(ctx, filepath.Base(path), f)
-	if err != nil {
-		return "", err
-	}
-	return job.ID, s.user.waitDone(ctx, []string{job.ID})
-}
-
 func findLog(ctx context.Context, s *suite) error {
-	id, err := convertOne(ctx, s)
+	job, err := s.convertShort(ctx)
 	if err != nil {
 		return err
 	}
@@ -89,7 +54,7 @@ func findLog(ctx context.Context, s *suite) error {
 		return err
 	}
 	return poll(ctx, time.Second, func() (bool, error) {
-		out, err := shell(ctx, ".", strings.ReplaceAll(search, "ID", id))
+		out, err := runShell(ctx, strings.ReplaceAll(search, "ID", job.ID))
 		if err != nil {
 			return false, err
 		}
@@ -107,7 +72,7 @@ func readQueues(ctx context.Context, _ *suite) error {
 	if err != nil {
 		return err
 	}
-	out, err := shell(ctx, ".", read)
+	out, err := runShell(ctx, read)
 	if err != nil {
 		return err
 	}
@@ -121,21 +86,6 @@ func readQueues(ctx context.Context, _ *suite) error {
 	return nil
 }
 
-// service is the part of a Knative service that the step compares.
-type service struct {
-	Spec struct {
-		Template struct {
-			Metadata struct{ Annotations map[string]string }
-		}
-	}
-	Status struct{ LatestReadyRevisionName string }
-}
-
-func (s *suite) service(ctx context.Context, name string) (v service, err error) {
-	err = s.cluster.get(ctx, "/apis/serving.knative.dev/v1/namespaces/"+namespace+"/services/"+name, &v)
-	return v, err
-}
-
 func restartFunction(ctx context.Context, s *suite) error {
 	block, err := guideBlockWith(operationsPage, restart)
 	if err != nil {
@@ -145,14 +95,14 @@ func restartFunction(ctx context.Context, s *suite) error {
 	if !strings.Contains(block, "FUNCTION="+function) {
 		return fmt.Errorf("the page does not restart %s: %s", function, block)
 	}
-	before, err := s.service(ctx, function)
+	before, err := s.cluster.service(ctx, function)
 	if err != nil {
 		return err
 	}
-	if _, err := shell(ctx, ".", block); err != nil {
+	if _, err := runShell(ctx, block); err != nil {
 		return err
 	}
-	after, err := s.service(ctx, function)
+	after, err := s.cluster.service(ctx, function)
 	if err != nil {
 		return err
 	}
@@ -169,15 +119,15 @@ func changeConverters(ctx context.Context, s *suite) (err error) {
 	if err != nil {
 		return err
 	}
-	dir, err := copyRepository(s.dir)
+	dir, err := copyRepository(ctx, s.dir)
 	if err != nil {
 		return err
 	}
-	before, err := s.service(ctx, "converter")
+	before, err := s.cluster.service(ctx, "converter")
 	if err != nil {
 		return err
 	}
-	original := before.Spec.Template.Metadata.Annotations[maxScale]
+	original := before.Spec.Template.Annotations[maxScale]
 	for file, values := range map[string][2]string{
 		"120-converter.yaml":    {maxScale + `: "` + original + `"`, maxScale + `: "3"`},
 		"200-source-video.yaml": {"parallelism: " + original, "parallelism: 3"},
@@ -189,16 +139,16 @@ func changeConverters(ctx context.Context, s *suite) (err error) {
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
 		defer cancel()
-		_, restoreErr := shell(ctx, ".", apply)
+		_, restoreErr := runShell(ctx, apply)
 		err = errors.Join(err, restoreErr, s.waitConverters(ctx, original))
 	}()
-	if _, err := shell(ctx, dir, apply); err != nil {
+	if _, err := runShellIn(ctx, dir, apply); err != nil {
 		return err
 	}
 	if err := s.waitConverters(ctx, "3"); err != nil {
 		return err
 	}
-	_, err = convertOne(ctx, s)
+	_, err = s.convertShort(ctx)
 	return err
 }
 
@@ -237,29 +187,6 @@ func (s *suite) waitConverters(ctx context.Context, n string) error {
 		return ready && pods == n && deliveries == n,
 			fmt.Errorf("max-scale is %s and parallelism %s, want %s; the source is ready: %v", pods, deliveries, n, ready)
 	})
-}
-
-// copyRepository copies what `ko apply -f knative/` needs to a new directory.
-func copyRepository(parent string) (string, error) {
-	dir, err := os.MkdirTemp(parent, "repository-")
-	if err != nil {
-		return "", err
-	}
-	for _, name := range []string{"functions", "shared", "knative"} {
-		if err := os.CopyFS(filepath.Join(dir, name), os.DirFS(name)); err != nil {
-			return "", err
-		}
-	}
-	for from, to := range map[string]string{"go.mod": "go.mod", "go.sum": "go.sum", "ko.yaml": ".ko.yaml"} {
-		text, err := os.ReadFile(from)
-		if err != nil {
-			return "", err
-		}
-		if err := os.WriteFile(filepath.Join(dir, to), text, 0o600); err != nil {
-			return "", err
-		}
-	}
-	return dir, nil
 }
 
 func replaceInFile(path, from, to string) error {

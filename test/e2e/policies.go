@@ -69,7 +69,7 @@ type policyTest struct {
 }
 
 func newPolicyTest(ctx context.Context, s *suite) (*policyTest, error) {
-	image, err := s.cluster.kubectl(ctx, "get", "statefulset", "rabbitmq", "-o", "jsonpath={.spec.template.spec.containers[0].image}")
+	image, err := s.cluster.shellImage(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -209,7 +209,7 @@ func longestUnconfirmed(ctx context.Context, p *rabbitmq.Publisher, d time.Durat
 // publisher returns a publisher with the gateway's rights. It connects to the Service,
 // through a kubectl that is started again when its pod is gone.
 func (s *suite) publisher(ctx context.Context) (*rabbitmq.Publisher, error) {
-	address, err := s.cluster.kubectl(ctx, "get", "secret", "rabbitmq-gateway", "-o", `go-template={{.data.url | base64decode}}`)
+	address, err := s.cluster.secret(ctx, "rabbitmq-gateway", "url")
 	if err != nil {
 		return nil, err
 	}

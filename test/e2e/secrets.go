@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-
-	"mp3converter/test/client"
 )
 
 // credential is a user of a store, and the key of the Secret with its password.
@@ -188,20 +186,4 @@ func (s *suite) loginAgain(ctx context.Context) error {
 		err := s.user.Login(ctx, s.user.email, s.user.password)
 		return err == nil, err
 	})
-}
-
-// uploadShort uploads a short video. An upload that fails is repeated.
-func (s *suite) uploadShort(ctx context.Context) (j client.Job, err error) {
-	if err := s.user.ensureLogin(ctx); err != nil {
-		return j, err
-	}
-	video, err := s.shortVideo()
-	if err != nil {
-		return j, err
-	}
-	err = poll(ctx, time.Second, func() (bool, error) {
-		j, err = s.user.Upload(ctx, "short.mp4", bytes.NewReader(video))
-		return err == nil, err
-	})
-	return j, err
 }
