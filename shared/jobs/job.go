@@ -12,11 +12,13 @@ import (
 	"mp3converter/shared/conversion"
 )
 
-// State is the state of a job. Queued and Converting may repeat; the other three
-// are final, and a job enters one of them exactly once.
+// State is the state of a job. Uploading comes first, if a record exists before its video
+// is complete. Queued and Converting may repeat; the other three are final, and a job
+// enters one of them exactly once.
 type State string
 
 const (
+	Uploading  State = "uploading" // not a job yet: users do not see it
 	Queued     State = "queued"
 	Converting State = "converting"
 	Done       State = "done"
@@ -39,6 +41,12 @@ type Job struct {
 	Name     string `bson:"name" json:"name"`         // the upload's file name
 
 	Options conversion.Options `bson:"options" json:"options"`
+	Tag     string             `bson:"tag,omitempty" json:"tag,omitempty"` // the client's own; may be ""
+
+	// IdempotencyKey is the key of the request that created the job, or "". It is unique
+	// among the jobs of the owner. BodyDigest identifies what the request contained.
+	IdempotencyKey string `bson:"idempotencyKey,omitempty" json:"idempotencyKey,omitempty"`
+	BodyDigest     string `bson:"bodyDigest,omitempty" json:"bodyDigest,omitempty"`
 
 	State    State               `bson:"state" json:"state"`
 	Progress int                 `bson:"progress" json:"progress"` // percent, 0 to 100
@@ -63,6 +71,9 @@ type Job struct {
 	FinishedAt time.Time `bson:"finishedAt" json:"finishedAt"` // zero until final
 	ExpiresAt  time.Time `bson:"expiresAt" json:"expiresAt"`   // zero until final
 
+	// VideoUntil is until when the video of a failed job is kept; zero if it is not kept.
+	VideoUntil time.Time `bson:"videoUntil,omitempty" json:"videoUntil,omitzero"`
+
 	// DueAt is when the janitor processes the job if nothing else happens
 	// first. It alone defines what "stuck" means in each state.
 	DueAt time.Time `bson:"dueAt" json:"dueAt"`
@@ -74,11 +85,13 @@ type File struct {
 	Size int64  `bson:"size" json:"size"` // bytes
 }
 
-// Lease is a worker's temporary exclusive right to a job.
+// Lease is the temporary exclusive right to a job of a worker or, in the state Uploading,
+// of a request.
 type Lease struct {
 	Holder   string    `bson:"holder" json:"holder"` // fresh for every attempt
 	Until    time.Time `bson:"until" json:"until"`
 	Draining bool      `bson:"draining,omitempty" json:"draining,omitempty"` // the worker is about to stop
+	Wanted   bool      `bson:"wanted,omitempty" json:"wanted,omitempty"`     // another request waits for the upload
 }
 
 // Outcomes of a notification.

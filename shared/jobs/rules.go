@@ -23,6 +23,10 @@ var (
 	ErrExhausted = errors.New("jobs: attempts exhausted")
 	// ErrNotDue means that the job changed after it was found to be due.
 	ErrNotDue = errors.New("jobs: not due")
+	// ErrNotUploading means that the job's video is complete.
+	ErrNotUploading = errors.New("jobs: not uploading")
+	// ErrUploading means that the job's video is not complete.
+	ErrUploading = errors.New("jobs: still uploading")
 	// ErrNotFinished means that the job has no outcome yet.
 	ErrNotFinished = errors.New("jobs: not finished")
 	// ErrNotificationEnded means that the user has been notified, or never
@@ -35,7 +39,7 @@ var (
 // has it.
 func NothingToDo(err error) bool {
 	for _, e := range []error{
-		ErrFinished, ErrPaused, ErrLeased, ErrLeaseLost, ErrNotDue, ErrNotFinished, ErrNotificationEnded, ErrNotFound,
+		ErrFinished, ErrPaused, ErrLeased, ErrLeaseLost, ErrNotDue, ErrNotUploading, ErrUploading, ErrNotFinished, ErrNotificationEnded, ErrNotFound,
 	} {
 		if errors.Is(err, e) {
 			return true
@@ -54,6 +58,7 @@ type Policy struct {
 	Wake        time.Duration `envconfig:"WAKE_AFTER" default:"60s"`   // delay before the first repeated wake-up; doubles each time
 	WakeMax     time.Duration `envconfig:"WAKE_MAX" default:"1h"`      // longest delay between wake-ups
 	Retention   time.Duration `envconfig:"RETENTION" default:"168h"`   // how long a finished job and its MP3 are kept
+	UploadTTL   time.Duration `envconfig:"UPLOAD_TTL" default:"24h"`   // how long an unfinished upload is kept after its last part
 }
 
 // firstPause is the pause after the first failed attempt; it doubles each time.
@@ -78,6 +83,8 @@ func (p Policy) Validate() error {
 		return errors.New("WAKE_MAX must not be less than WAKE_AFTER")
 	case p.Retention < time.Minute:
 		return errors.New("RETENTION must be at least 1m")
+	case p.UploadTTL < time.Minute:
+		return errors.New("UPLOAD_TTL must be at least 1m")
 	}
 	return nil
 }
@@ -98,6 +105,8 @@ func (j *Job) Enqueue(p Policy, now time.Time) {
 func (j *Job) Claim(p Policy, holder string, now time.Time) error {
 	now = Truncate(now)
 	switch {
+	case j.State == Uploading:
+		return ErrUploading
 	case j.State.Final():
 		return ErrFinished
 	case j.leased(now):
@@ -213,7 +222,10 @@ func (j *Job) Retry(p Policy, holder string, f *conversion.Failure, now time.Tim
 
 // Cancel ends the job at its owner's request. The owner is not notified.
 func (j *Job) Cancel(p Policy, now time.Time) error {
-	if j.State.Final() {
+	switch {
+	case j.State == Uploading:
+		return ErrUploading
+	case j.State.Final():
 		return ErrFinished
 	}
 	j.finish(p, Cancelled, now)
@@ -279,9 +291,13 @@ func (j *Job) RecordNotification(p Policy, holder string, notified []string, out
 	return nil
 }
 
-// ReleaseDead returns the job of a worker that is known to be dead to the queue
-// before the lease expires.
+// ReleaseDead ends the lease of a worker or request that is known to be dead before the
+// lease expires. A worker's job returns to the queue.
 func (j *Job) ReleaseDead(p Policy, now time.Time) error {
+	if j.State == Uploading {
+		j.Lease = Lease{}
+		return nil
+	}
 	if j.State != Converting {
 		return ErrLeaseLost
 	}

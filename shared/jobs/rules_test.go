@@ -11,7 +11,7 @@ import (
 )
 
 var (
-	policy = Policy{MaxAttempts: 3, MaxDeaths: 2, MaxAge: 24 * time.Hour, RetryMax: 10 * time.Second, Lease: time.Minute, Wake: time.Minute, WakeMax: time.Hour, Retention: 24 * time.Hour}
+	policy = Policy{MaxAttempts: 3, MaxDeaths: 2, MaxAge: 24 * time.Hour, RetryMax: 10 * time.Second, Lease: time.Minute, Wake: time.Minute, WakeMax: time.Hour, Retention: 24 * time.Hour, UploadTTL: time.Hour}
 	start  = time.Date(2024, 2, 29, 12, 0, 0, 0, time.UTC)
 )
 

@@ -9,15 +9,22 @@ import (
 var (
 	// ErrNotFound means that there is no job with that identifier.
 	ErrNotFound = errors.New("jobs: not found")
-	// ErrExists means that a job with that identifier is already stored.
+	// ErrExists means that a job with that identifier, or with that idempotency key of
+	// the owner, is already stored.
 	ErrExists = errors.New("jobs: already exists")
 )
 
 // A Store stores job records. It is safe for concurrent use, also by several
 // processes.
 type Store interface {
-	// Create stores a new job durably, or returns ErrExists.
+	// Create stores a new job durably, or returns ErrExists. A job with an idempotency
+	// key must be in the state Uploading: of concurrent jobs with the same key, all but
+	// one may be stored for a moment.
 	Create(ctx context.Context, j Job) error
+
+	// ByKey returns the owner's job with an idempotency key, in any state, or
+	// ErrNotFound.
+	ByKey(ctx context.Context, owner, key string) (Job, error)
 
 	// Get returns a job or ErrNotFound.
 	Get(ctx context.Context, id string) (Job, error)
@@ -33,8 +40,8 @@ type Store interface {
 	// Delete deletes a job. Deleting one that does not exist is no error.
 	Delete(ctx context.Context, id string) error
 
-	// List returns up to limit jobs of an owner, newest first, with
-	// identifiers less than before ("" for the newest).
+	// List returns up to limit jobs of an owner that are not Uploading, newest first,
+	// with identifiers less than before ("" for the newest).
 	List(ctx context.Context, owner, before string, limit int) ([]Job, error)
 
 	// Due returns up to limit jobs whose DueAt is not after now, the earliest
@@ -47,7 +54,7 @@ type Store interface {
 	// of them has queued. Attempts at jobs that have been deleted count too.
 	Next(ctx context.Context, now time.Time) (Job, error)
 
-	// Usage returns what an owner's jobs occupy.
+	// Usage returns what an owner's jobs occupy, those that are Uploading included.
 	Usage(ctx context.Context, owner string) (Usage, error)
 
 	// Count counts jobs for monitoring: those that are unfinished, and those that have
@@ -66,7 +73,7 @@ type Store interface {
 // Usage is what the jobs of one owner occupy.
 type Usage struct {
 	Unfinished int   // jobs
-	Bytes      int64 // videos of unfinished jobs, and MP3s
+	Bytes      int64 // videos of unfinished jobs, videos kept after a failure, and MP3s
 }
 
 // Counts are numbers of jobs, of all owners together.

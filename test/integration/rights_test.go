@@ -55,13 +55,20 @@ func (h *harness) testRights(t *testing.T) {
 var rareCommands = map[string][]mongotest.Command{
 	// Storing a file that takes more than a minute ends with a look at its first chunk.
 	// dbStats is not sent to FerretDB.
-	"gateway": {{Name: "find", Database: "videos", Collection: "fs.chunks"}, {Name: "dbStats", Database: "videos"}},
+	// Idempotency keys are deleted with their jobs.
+	"gateway": {
+		{Name: "find", Database: "videos", Collection: "fs.chunks"}, {Name: "dbStats", Database: "videos"},
+		{Name: "find", Database: "mp3converter", Collection: "keys"},
+		{Name: "insert", Database: "mp3converter", Collection: "keys"},
+		{Name: "delete", Database: "mp3converter", Collection: "keys"},
+	},
 	// Users take turns only if several wait.
 	"converter": {{Name: "find", Database: "mp3", Collection: "fs.chunks"}, {Name: "find", Database: "mp3converter", Collection: "turns"}},
 	// The remains of an interrupted upload are claimed before they are deleted. The
 	// turn of a job's owner is kept when the job is deleted.
 	"janitor": {
 		{Name: "upsert", Database: "mp3converter", Collection: "turns"},
+		{Name: "delete", Database: "mp3converter", Collection: "keys"},
 		{Name: "insert", Database: "videos", Collection: "fs.files"},
 		{Name: "insert", Database: "mp3", Collection: "fs.files"},
 	},

@@ -20,7 +20,7 @@ import (
 	"mp3converter/test/samples"
 )
 
-var policy = jobs.Policy{MaxAttempts: 3, MaxDeaths: 3, MaxAge: 24 * time.Hour, RetryMax: 10 * time.Second, Lease: 4 * time.Second, Wake: time.Minute, WakeMax: time.Hour, Retention: time.Hour}
+var policy = jobs.Policy{MaxAttempts: 3, MaxDeaths: 3, MaxAge: 24 * time.Hour, RetryMax: 10 * time.Second, Lease: 4 * time.Second, Wake: time.Minute, WakeMax: time.Hour, Retention: time.Hour, UploadTTL: time.Hour}
 
 // bench is a worker with its stores and a queue.
 type bench struct {

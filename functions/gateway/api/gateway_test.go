@@ -96,7 +96,7 @@ func newTestGateway(t testing.TB, change func(*setup)) *testGateway {
 		Config: Config{
 			MaxUpload: 1 << 20, MaxUploads: 8, MaxUserUploads: 4, MaxDownloads: 8, MaxUserDownloads: 4, MaxWaits: 8, MaxUserWaits: 4,
 			TransferWait: 20 * time.Second, MinRate: 4096, IdleTimeout: 5 * time.Second, Quota: Quota{Jobs: 100, Bytes: 1 << 40}, Policy: jobs.Policy{
-				MaxAttempts: 3, MaxDeaths: 3, MaxAge: 24 * time.Hour, RetryMax: 10 * time.Second, Lease: time.Minute, Wake: time.Minute, WakeMax: time.Hour, Retention: time.Hour},
+				MaxAttempts: 3, MaxDeaths: 3, MaxAge: 24 * time.Hour, RetryMax: 10 * time.Second, Lease: time.Minute, Wake: time.Minute, WakeMax: time.Hour, Retention: time.Hour, UploadTTL: time.Hour},
 		},
 		Deps: Deps{
 			Keys:   testKeys(t, 'x'),

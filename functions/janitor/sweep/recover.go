@@ -17,7 +17,7 @@ import (
 func (s *Janitor) Recover(ctx context.Context) error {
 	p, now := s.config.Policy, s.jobs.Now()
 	// No unfinished job is due later than this.
-	horizon := now.Add(max(p.Lease, p.WakeMax) + time.Second)
+	horizon := now.Add(max(p.Lease, p.WakeMax, p.UploadTTL) + time.Second)
 	due, err := s.jobs.Due(ctx, horizon, batchSize*maxBatches)
 	if err != nil {
 		return err
@@ -39,13 +39,13 @@ func (s *Janitor) recover(ctx context.Context, j jobs.Job, now time.Time) error 
 	case j.State.Final():
 		return nil
 	}
-	_, err := s.jobs.Update(ctx, j.ID, func(j *jobs.Job) error {
+	recovered, err := s.jobs.Update(ctx, j.ID, func(j *jobs.Job) error {
 		if err := j.ReleaseDead(s.config.Policy, now); !errors.Is(err, jobs.ErrLeaseLost) {
 			return err
 		}
 		return nil // already queued
 	})
-	if err != nil {
+	if err != nil || recovered.State == jobs.Uploading {
 		return err
 	}
 	slog.InfoContext(ctx, "resumed after a restart")

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"mp3converter/shared/id"
 	"mp3converter/shared/jobs"
 	"mp3converter/shared/queue"
 )
@@ -48,6 +49,8 @@ func (r *run) err() error {
 func (r *run) process(ctx context.Context, j jobs.Job) {
 	now := r.jobs.Now()
 	switch {
+	case j.State == jobs.Uploading:
+		r.expireUpload(ctx, j)
 	case j.State.Final() && !j.ExpiresAt.After(now):
 		r.erase(ctx, j)
 	case j.State.Final():
@@ -71,6 +74,13 @@ func (r *run) erase(ctx context.Context, j jobs.Job) {
 	default:
 		slog.InfoContext(ctx, "expired", "state", j.State, "notification", j.Notification.Outcome)
 		r.report.Expired++
+	}
+}
+
+// expireUpload deletes an upload that has not been continued in time.
+func (r *run) expireUpload(ctx context.Context, j jobs.Job) {
+	if r.update(ctx, j, func(j *jobs.Job) error { return j.ExpireUpload(id.New(), r.jobs.Now()) }) == nil {
+		r.erase(ctx, j)
 	}
 }
 

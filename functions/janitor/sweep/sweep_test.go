@@ -17,7 +17,7 @@ import (
 	"mp3converter/shared/queue"
 )
 
-var policy = jobs.Policy{MaxAttempts: 3, MaxDeaths: 3, MaxAge: 24 * time.Hour, RetryMax: time.Minute, Lease: time.Minute, Wake: time.Minute, WakeMax: 10 * time.Minute, Retention: 48 * time.Hour}
+var policy = jobs.Policy{MaxAttempts: 3, MaxDeaths: 3, MaxAge: 24 * time.Hour, RetryMax: time.Minute, Lease: time.Minute, Wake: time.Minute, WakeMax: 10 * time.Minute, Retention: 48 * time.Hour, UploadTTL: time.Hour}
 
 type sent struct {
 	queue queue.Queue

@@ -24,6 +24,7 @@ var Policy = jobs.Policy{
 	Wake:        time.Minute,
 	WakeMax:     time.Hour,
 	Retention:   24 * time.Hour,
+	UploadTTL:   time.Hour,
 }
 
 // Run tests a store. Each call of open returns a new empty one, which it closes with
@@ -42,6 +43,9 @@ func Run(t *testing.T, open func(t *testing.T) jobs.Store) {
 		"DueFollowsUpdate": testDueFollowsUpdate,
 		"Next":             testNext,
 		"NextPaused":       testNextPaused,
+		"Uploading":        testUploading,
+		"IdempotencyKey":   testIdempotencyKey,
+		"SameKeyAtOnce":    testSameKeyAtOnce,
 		"Usage":            testUsage,
 		"Count":            testCount,
 		"Now":              testNow,
@@ -77,6 +81,7 @@ func full() jobs.Job {
 	at := func(n int) time.Time { return now.Add(time.Duration(n) * time.Millisecond) }
 	return jobs.Job{
 		ID: id.New(), Owner: "ann", Email: "ann@example.com", Name: "Grüße “1” \\ 世界 \U0001F3B5.mp4",
+		Tag: "album 3", IdempotencyKey: "k \"1\"", BodyDigest: "sha-256:1",
 		State: jobs.Failed, Progress: 37, Attempts: 2, Deaths: 1, Retries: 3, Failure: conversion.NoAudio,
 		Video: jobs.File{ID: id.New(), Size: 5 << 40}, Audio: jobs.File{ID: id.New(), Size: 1},
 		Options: conversion.Options{
@@ -88,11 +93,11 @@ func full() jobs.Job {
 			Tracks: []conversion.Track{{Codec: "aac", Language: "deu", Title: "Commentary", SampleRate: 48000, Channels: 6}},
 			Tags:   map[string]string{"title": "with.dots and $dollars"},
 		},
-		Lease:        jobs.Lease{Holder: id.New(), Until: at(1), Draining: true},
+		Lease:        jobs.Lease{Holder: id.New(), Until: at(1), Draining: true, Wanted: true},
 		Wakes:        4,
 		Notification: jobs.Notification{Lease: jobs.Lease{Holder: id.New(), Until: at(2)}, Attempts: 3, Notified: []string{"mail", "webhook"}, EndedAt: at(3), Outcome: "sent"},
 
-		CreatedAt: at(4), StartedAt: at(5), FinishedAt: at(6), ExpiresAt: at(7), DueAt: at(8), NotBefore: at(9),
+		CreatedAt: at(4), StartedAt: at(5), FinishedAt: at(6), ExpiresAt: at(7), DueAt: at(8), NotBefore: at(9), VideoUntil: at(10),
 	}
 }
 
@@ -211,6 +216,7 @@ func testCancelled(t *testing.T, s jobs.Store) {
 			return err
 		},
 		"Delete": func() error { return s.Delete(ctx, want.ID) },
+		"ByKey":  func() error { _, err := s.ByKey(ctx, "ann", "1"); return err },
 		"List":   func() error { _, err := s.List(ctx, "ann", "", 1); return err },
 		"Due":    func() error { _, err := s.Due(ctx, now, 1); return err },
 		"Next":   func() error { _, err := s.Next(ctx, now); return err },

@@ -30,7 +30,7 @@ const (
 // policy has small numbers, so that jobs reach them.
 var policy = jobs.Policy{
 	MaxAttempts: 2, MaxDeaths: 2, MaxAge: 12 * time.Hour, RetryMax: 30 * time.Second,
-	Lease: time.Minute, Wake: time.Minute, WakeMax: 10 * time.Minute, Retention: 24 * time.Hour,
+	Lease: time.Minute, Wake: time.Minute, WakeMax: 10 * time.Minute, Retention: 24 * time.Hour, UploadTTL: time.Hour,
 }
 
 // errAway is the error of a store or a queue that is away.

@@ -118,16 +118,20 @@ type turn struct {
 	StartedAt time.Time `bson:"startedAt"`
 }
 
-// keepTurn records when the latest attempt of a job began that is about to be deleted.
-// Otherwise an owner who deletes finished jobs would always be the next in turn.
-func (s *Store) keepTurn(ctx context.Context, id string) error {
-	var j start
-	err := s.jobs.FindOne(ctx, bson.D{{Key: "_id", Value: id}},
-		options.FindOne().SetProjection(bson.D{{Key: "owner", Value: 1}, {Key: "startedAt", Value: 1}})).Decode(&j)
+// prepareDelete records when the latest attempt of a job began that is about to be deleted,
+// and deletes its idempotency key. Without the former an owner who deletes finished jobs
+// would always be the next in turn.
+func (s *Store) prepareDelete(ctx context.Context, id string) error {
+	var j jobs.Job
+	err := s.jobs.FindOne(ctx, bson.D{{Key: "_id", Value: id}}, options.FindOne().SetProjection(
+		bson.D{{Key: "owner", Value: 1}, {Key: "startedAt", Value: 1}, {Key: "idempotencyKey", Value: 1}})).Decode(&j)
 	switch {
 	case errors.Is(err, mongo.ErrNoDocuments):
 		return nil
-	case err != nil || j.StartedAt.IsZero():
+	case err != nil:
+		return err
+	}
+	if err := s.releaseKey(ctx, id, j.Owner, j.IdempotencyKey); err != nil || j.StartedAt.IsZero() {
 		return err
 	}
 	_, err = s.turns.UpdateOne(ctx, bson.D{{Key: "_id", Value: j.Owner}},

@@ -22,10 +22,13 @@ const Collection = "jobs"
 // turnsCollection holds, by owner, when the latest attempt began whose job is deleted.
 const turnsCollection = "turns"
 
+// keysCollection holds the idempotency keys of jobs.
+const keysCollection = "keys"
+
 // Store is a jobs.Store in a MongoDB collection.
 type Store struct {
-	jobs, turns *mongo.Collection
-	clock       clock
+	jobs, turns, keys *mongo.Collection
+	clock             clock
 }
 
 var _ jobs.Store = (*Store)(nil)
@@ -34,7 +37,7 @@ var _ jobs.Store = (*Store)(nil)
 // lacks. It fails within seconds when no server can be reached. The caller
 // closes db's client.
 func Open(ctx context.Context, db *mongo.Database) (*Store, error) {
-	s := &Store{jobs: db.Collection(Collection), turns: db.Collection(turnsCollection)}
+	s := &Store{jobs: db.Collection(Collection), turns: db.Collection(turnsCollection), keys: db.Collection(keysCollection)}
 	err := mongodb.EnsureIndexes(ctx, s.jobs,
 		mongodb.Index{Keys: bson.D{{Key: "owner", Value: 1}, {Key: "_id", Value: -1}}},
 		mongodb.Index{Keys: bson.D{{Key: "dueAt", Value: 1}}},

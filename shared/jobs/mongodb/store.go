@@ -24,6 +24,8 @@ func (s *Store) Create(ctx context.Context, j jobs.Job) error {
 		return jobs.ErrExists
 	case err != nil:
 		return store.Error(ctx, "jobs: create", err)
+	case j.IdempotencyKey != "":
+		return s.claimKey(ctx, j)
 	}
 	return nil
 }
@@ -95,7 +97,7 @@ func backOff(ctx context.Context, n int) error {
 
 // Delete deletes a job. Deleting one that does not exist is no error.
 func (s *Store) Delete(ctx context.Context, id string) error {
-	if err := s.keepTurn(ctx, id); err != nil {
+	if err := s.prepareDelete(ctx, id); err != nil {
 		return store.Error(ctx, "jobs: delete", err)
 	}
 	if _, err := s.jobs.DeleteOne(ctx, bson.D{{Key: "_id", Value: id}}); err != nil {
@@ -107,7 +109,7 @@ func (s *Store) Delete(ctx context.Context, id string) error {
 // List returns up to limit jobs of an owner with identifiers less than before, newest
 // first.
 func (s *Store) List(ctx context.Context, owner, before string, limit int) ([]jobs.Job, error) {
-	filter := bson.D{{Key: "owner", Value: owner}}
+	filter := bson.D{{Key: "owner", Value: owner}, {Key: "state", Value: bson.D{{Key: "$ne", Value: jobs.Uploading}}}}
 	if before != "" {
 		filter = append(filter, bson.E{Key: "_id", Value: bson.D{{Key: "$lt", Value: before}}})
 	}
@@ -122,7 +124,7 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]jobs.Job, 
 
 // Usage returns what an owner's jobs occupy.
 func (s *Store) Usage(ctx context.Context, owner string) (jobs.Usage, error) {
-	sizes := bson.D{{Key: "_id", Value: 0}, {Key: "state", Value: 1}, {Key: "video.size", Value: 1}, {Key: "audio.size", Value: 1}}
+	sizes := bson.D{{Key: "_id", Value: 0}, {Key: "state", Value: 1}, {Key: "video.size", Value: 1}, {Key: "audio.size", Value: 1}, {Key: "videoUntil", Value: 1}}
 	cursor, err := s.jobs.Find(ctx, bson.D{{Key: "owner", Value: owner}}, options.Find().SetProjection(sizes))
 	if err != nil {
 		return jobs.Usage{}, store.Error(ctx, "jobs: usage", err)
@@ -133,12 +135,15 @@ func (s *Store) Usage(ctx context.Context, owner string) (jobs.Usage, error) {
 	}
 	var u jobs.Usage
 	for _, j := range all {
-		if j.State.Final() {
+		switch {
+		case !j.State.Final():
+			u.Unfinished++
+			u.Bytes += j.Video.Size
+		case !j.VideoUntil.IsZero():
+			u.Bytes += j.Video.Size
+		default:
 			u.Bytes += j.Audio.Size
-			continue
 		}
-		u.Unfinished++
-		u.Bytes += j.Video.Size
 	}
 	return u, nil
 }

@@ -34,13 +34,17 @@ var generated = []struct{ name, definition string }{
 	{"started_at", `INTEGER AS (CAST(unixepoch(document ->> '$.startedAt', 'subsec') * 1000 AS INTEGER))`},
 	{"not_before", `INTEGER AS (CAST(unixepoch(coalesce(document ->> '$.notBefore', '0001-01-01'), 'subsec') * 1000 AS INTEGER))`},
 	{"finished_at", `INTEGER AS (CAST(unixepoch(document ->> '$.finishedAt', 'subsec') * 1000 AS INTEGER))`},
-	{"bytes", `INTEGER AS (CASE WHEN document ->> '$.state' IN ('queued', 'converting') THEN document ->> '$.video.size' ELSE document ->> '$.audio.size' END)`},
+	{"occupied", `INTEGER AS (CASE WHEN document ->> '$.state' IN ('uploading', 'queued', 'converting') OR document ->> '$.videoUntil' IS NOT NULL
+		THEN document ->> '$.video.size' ELSE document ->> '$.audio.size' END)`},
+	{"idempotency_key", `TEXT AS (document ->> '$.idempotencyKey')`},
 }
 
 const generatedIndexes = `
 CREATE INDEX IF NOT EXISTS jobs_queued ON jobs (owner, not_before, id) WHERE state = 'queued';
 CREATE INDEX IF NOT EXISTS jobs_started ON jobs (owner, started_at);
-CREATE INDEX IF NOT EXISTS jobs_usage ON jobs (owner, state, bytes);
+CREATE INDEX IF NOT EXISTS jobs_occupied ON jobs (owner, state, occupied);
+DROP INDEX IF EXISTS jobs_usage; -- of an earlier version
+CREATE UNIQUE INDEX IF NOT EXISTS jobs_idempotency ON jobs (owner, idempotency_key) WHERE idempotency_key IS NOT NULL;
 CREATE INDEX IF NOT EXISTS jobs_converting ON jobs (id) WHERE state = 'converting';
 CREATE INDEX IF NOT EXISTS jobs_finished ON jobs (finished_at);
 `
@@ -61,14 +65,15 @@ END;
 // The read queries. Each one reads an index.
 const (
 	byID    = `SELECT document FROM jobs WHERE id = ?`
-	byOwner = `SELECT document FROM jobs WHERE owner = ? AND id < ? ORDER BY id DESC LIMIT ?`
+	byKey   = `SELECT document FROM jobs WHERE owner = ? AND idempotency_key = ?`
+	byOwner = `SELECT document FROM jobs WHERE owner = ? AND id < ? AND state <> 'uploading' ORDER BY id DESC LIMIT ?`
 	byDueAt = `SELECT document FROM jobs WHERE due_at <= ? ORDER BY due_at LIMIT ?`
 	nextJob = `SELECT document FROM jobs WHERE id = (
 		SELECT min(q.id) FROM jobs q WHERE q.state = 'queued' AND q.not_before <= ?
 		GROUP BY q.owner
 		ORDER BY max((SELECT max(started_at) FROM jobs s WHERE s.owner = q.owner),
 			coalesce((SELECT started_at FROM turns WHERE turns.owner = q.owner), 0)), min(q.id) LIMIT 1)`
-	usageOf = `SELECT count(*) FILTER (WHERE state IN ('queued', 'converting')), coalesce(sum(bytes), 0) FROM jobs WHERE owner = ?`
+	usageOf = `SELECT count(*) FILTER (WHERE state IN ('uploading', 'queued', 'converting')), coalesce(sum(occupied), 0) FROM jobs WHERE owner = ?`
 
 	unfinished = `SELECT count(*), count(*) FILTER (WHERE not_before > ?),
 		(SELECT document ->> '$.createdAt' FROM jobs WHERE id = (SELECT min(id) FROM jobs WHERE state = 'queued')),
@@ -83,8 +88,8 @@ type Store struct {
 	readers *sql.DB
 	writer  *sql.DB // one connection, so that the writers of one process take turns
 
-	get, list, due, next, usage, unfinished, finished *sql.Stmt // of readers
-	create, getForUpdate, replace, remove             *sql.Stmt // of writer
+	get, byKey, list, due, next, usage, unfinished, finished *sql.Stmt // of readers
+	create, getForUpdate, replace, remove                    *sql.Stmt // of writer
 }
 
 var _ jobs.Store = (*Store)(nil)
@@ -145,6 +150,7 @@ func (s *Store) prepare() error {
 		query string
 	}{
 		{&s.get, s.readers, byID},
+		{&s.byKey, s.readers, byKey},
 		{&s.list, s.readers, byOwner},
 		{&s.due, s.readers, byDueAt},
 		{&s.next, s.readers, nextJob},

@@ -38,6 +38,11 @@ func (s *Store) Get(ctx context.Context, id string) (jobs.Job, error) {
 	return read(ctx, s.get, id)
 }
 
+// ByKey returns the owner's job with an idempotency key, or jobs.ErrNotFound.
+func (s *Store) ByKey(ctx context.Context, owner, key string) (jobs.Job, error) {
+	return read(ctx, s.byKey, owner, key)
+}
+
 // Update applies change within one write transaction, so change runs once: there
 // are no conflicts.
 func (s *Store) Update(ctx context.Context, id string, change func(*jobs.Job) error) (jobs.Job, error) {
@@ -109,16 +114,16 @@ func (s *Store) Usage(ctx context.Context, owner string) (u jobs.Usage, err erro
 // Now returns the time of this machine, which all processes that share the file have.
 func (s *Store) Now() time.Time { return time.Now() }
 
-func read(ctx context.Context, stmt *sql.Stmt, arg any) (j jobs.Job, err error) {
+func read(ctx context.Context, stmt *sql.Stmt, args ...any) (j jobs.Job, err error) {
 	var doc []byte
-	switch err := stmt.QueryRowContext(ctx, arg).Scan(&doc); {
+	switch err := stmt.QueryRowContext(ctx, args...).Scan(&doc); {
 	case errors.Is(err, sql.ErrNoRows):
 		return j, jobs.ErrNotFound
 	case err != nil:
 		return j, store.Error(ctx, "jobs: read", err)
 	}
 	if err := json.Unmarshal(doc, &j); err != nil {
-		return jobs.Job{}, fmt.Errorf("jobs: decode %v: %w", arg, err)
+		return jobs.Job{}, fmt.Errorf("jobs: decode %v: %w", args, err)
 	}
 	return j, nil
 }

@@ -62,7 +62,7 @@ func TestQueriesUseAnIndex(t *testing.T) {
 		{byOwner, "jobs_owner", false, []any{"ann", maxID, 10}},
 		{byDueAt, "jobs_due", false, []any{1, 10}},
 		{nextJob, "jobs_queued", true, []any{1}}, // the owners, not their jobs
-		{usageOf, "jobs_usage", false, []any{"ann"}},
+		{usageOf, "jobs_occupied", false, []any{"ann"}},
 		{unfinished, "jobs_queued", false, []any{1}},
 		{unfinished, "jobs_converting", false, []any{1}},
 		{finished, "jobs_finished", true, []any{1}}, // groups

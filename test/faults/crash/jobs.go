@@ -67,6 +67,10 @@ func (s jobStore) Delete(ctx context.Context, id string) error {
 
 func (s jobStore) Get(ctx context.Context, id string) (jobs.Job, error) { return s.store.Get(ctx, id) }
 
+func (s jobStore) ByKey(ctx context.Context, owner, key string) (jobs.Job, error) {
+	return s.store.ByKey(ctx, owner, key)
+}
+
 func (s jobStore) List(ctx context.Context, owner, before string, limit int) ([]jobs.Job, error) {
 	return s.store.List(ctx, owner, before, limit)
 }

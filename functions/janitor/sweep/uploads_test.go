@@ -1,0 +1,62 @@
+package sweep
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"mp3converter/shared/jobs"
+)
+
+// upload stores a job whose upload began at a time.
+func (f fixture) upload(t testing.TB, begun time.Time) jobs.Job {
+	return f.job(t, func(j *jobs.Job) { j.BeginUpload(policy, "request", begun) })
+}
+
+func TestUploadsExpire(t *testing.T) {
+	f := newFixture(t)
+	expired := f.upload(t, time.Now().Add(-policy.UploadTTL-time.Second))
+	recent := f.upload(t, time.Now().Add(-policy.UploadTTL+time.Minute))
+	report, err := f.RunOnce(t.Context())
+	must(t, err)
+	if report.Expired != 1 || len(f.queue.events) != 0 {
+		t.Errorf("%+v, woken %v, want one upload expired and nothing woken", report, f.queue.events)
+	}
+	if _, err := f.jobs.Get(t.Context(), expired.ID); !errors.Is(err, jobs.ErrNotFound) {
+		t.Errorf("the expired upload: %v, want %v", err, jobs.ErrNotFound)
+	}
+	if _, err := f.jobs.Get(t.Context(), recent.ID); err != nil {
+		t.Errorf("the recent upload: %v", err)
+	}
+	if n := f.count(t, f.videos); n != 1 {
+		t.Errorf("%d videos are left, want that of the recent upload", n)
+	}
+}
+
+// The record is read again before its upload is deleted.
+func TestUploadContinuedMeanwhileStays(t *testing.T) {
+	f := newFixture(t)
+	j := f.upload(t, time.Now().Add(-policy.UploadTTL-time.Second))
+	_, err := f.jobs.Update(t.Context(), j.ID, func(j *jobs.Job) error { return j.LockUpload(policy, "request", time.Now()) })
+	must(t, err)
+	f.newRun().process(t.Context(), j)
+	if _, err := f.jobs.Get(t.Context(), j.ID); err != nil {
+		t.Errorf("the upload: %v", err)
+	}
+	if n := f.count(t, f.videos); n != 1 {
+		t.Errorf("%d videos, want 1", n)
+	}
+}
+
+func TestRecoverReleasesUploads(t *testing.T) {
+	f := newFixture(t)
+	j := f.upload(t, time.Now())
+	must(t, f.Recover(t.Context()))
+	if len(f.queue.events) != 0 {
+		t.Errorf("woken: %v", f.queue.events)
+	}
+	_, err := f.jobs.Update(t.Context(), j.ID, func(j *jobs.Job) error { return j.LockUpload(policy, "after the restart", time.Now()) })
+	if err != nil {
+		t.Errorf("LockUpload: %v, want no lease", err)
+	}
+}
