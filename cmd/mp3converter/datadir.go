@@ -53,7 +53,24 @@ func tokenKeys(cfg config) (token.Keys, error) {
 	if cfg.Keys != "" {
 		return token.ParseKeys(cfg.Keys)
 	}
-	path := filepath.Join(cfg.DataDir, "token.keys")
+	text, err := keysFile(filepath.Join(cfg.DataDir, "token.keys"), "all users must log in again")
+	if err != nil {
+		return token.Keys{}, err
+	}
+	return token.ParseKeys(text)
+}
+
+// linkKeys does the same for LINK_KEYS, so that links survive a restart.
+func linkKeys(cfg config) (string, error) {
+	if cfg.API.Links.Keys != "" {
+		return cfg.API.Links.Keys, nil
+	}
+	return keysFile(filepath.Join(cfg.DataDir, "link.keys"), "links made before are invalid")
+}
+
+// keysFile returns the keys in a file, which it creates at the first start. The error says
+// what happens if the file is deleted.
+func keysFile(path, ifDeleted string) (string, error) {
 	text, err := readUnlessEmpty(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		var key [32]byte
@@ -62,13 +79,12 @@ func tokenKeys(cfg config) (token.Keys, error) {
 		err = writeFile(path, []byte(text))
 	}
 	if err != nil {
-		return token.Keys{}, err
+		return "", err
 	}
-	keys, err := token.ParseKeys(text)
-	if err != nil {
-		return token.Keys{}, fmt.Errorf("%s: %w; restore the file, or delete it, after which all users must log in again", path, err)
+	if _, err := token.ParseKeys(text); err != nil {
+		return "", fmt.Errorf("%s: %w; restore the file, or delete it, after which %s", path, err, ifDeleted)
 	}
-	return keys, nil
+	return text, nil
 }
 
 // readUnlessEmpty returns the text of a file, without line breaks at the end. A file that

@@ -185,6 +185,33 @@ func checkKeysPersist(t *testing.T, cfg config) {
 	}
 }
 
+// Links are signed by keys of their own, which survive a restart.
+func TestLinkKeys(t *testing.T) {
+	cfg := config{DataDir: t.TempDir()}
+	if _, err := tokenKeys(cfg); err != nil {
+		t.Fatal(err)
+	}
+	first, err := linkKeys(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if second, err := linkKeys(cfg); err != nil || second != first {
+		t.Errorf("second start: %v, the same keys: %v", err, second == first)
+	}
+	if first == readTestFile(t, filepath.Join(cfg.DataDir, "token.keys")) {
+		t.Error("links and tokens have the same key")
+	}
+	path := filepath.Join(cfg.DataDir, "link.keys")
+	writeTestFile(t, path, "local:c2hvcnQ=")
+	if _, err := linkKeys(cfg); err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("a damaged file: error %v, want one with the path", err)
+	}
+	cfg.API.Links.Keys = "k:x"
+	if got, err := linkKeys(cfg); got != "k:x" || err != nil {
+		t.Errorf("with LINK_KEYS: %q, %v", got, err)
+	}
+}
+
 // checkLogin starts twice and checks that the file then holds a working login.
 func checkLogin(t *testing.T, dir string) {
 	t.Helper()

@@ -87,6 +87,11 @@ func newService(ctx context.Context, cfg config, s *stores) (*service, error) {
 		return nil, err
 	}
 
+	if cfg.API.Links.Keys, err = linkKeys(cfg); err != nil {
+		return nil, err
+	}
+	cfg.Notify.Links = cfg.API.Links
+
 	auth, err := login.New(cfg.Login, s.users, keys)
 	if err != nil {
 		return nil, err

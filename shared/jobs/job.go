@@ -62,6 +62,9 @@ type Job struct {
 	Wakes        int                   `bson:"wakes" json:"wakes"` // wake-ups repeated since the last claim or outcome
 	Notification Notification          `bson:"notice" json:"notice"`
 
+	// LinkEpoch is in every signed link to the MP3; another number revokes them all.
+	LinkEpoch int64 `bson:"linkEpoch,omitempty" json:"linkEpoch,omitempty"`
+
 	// NotBefore is when the pause after a failed attempt ends. No attempt starts
 	// before.
 	NotBefore time.Time `bson:"notBefore" json:"notBefore"`

@@ -28,12 +28,14 @@ var (
 	QuotaExceeded        = Kind{403, "quota_exceeded", "Your videos and MP3s take up all the space that you may use. Delete jobs that you no longer need."}
 	NotFound             = Kind{404, "not_found", "There is no resource at this address."}
 	JobNotFound          = Kind{404, "job_not_found", "There is no such job, or it is not yours."}
+	LinkNotFound         = Kind{404, "link_not_found", "The link is not valid. Check that it was copied completely."}
 	MethodNotAllowed     = Kind{405, "method_not_allowed", "This address does not support the method."}
 	RequestTimeout       = Kind{408, "request_timeout", "The request did not arrive in time. Please send it again."}
 	UploadStalled        = Kind{408, "upload_stalled", "The file arrived too slowly, or not at all for too long. Please send it again."}
 	EmailTaken           = Kind{409, "email_taken", "An account with that e-mail address already exists."}
 	NotReady             = Kind{409, "not_ready", "The MP3 is not ready yet. Check the state of the job and try again."}
 	NoMP3                = Kind{409, "no_mp3", "The job did not produce an MP3. See the state of the job."}
+	LinkExpired          = Kind{410, "link_expired", "The link has expired or was revoked, or its MP3 has been deleted."}
 	TooLarge             = Kind{413, "too_large", "The file is larger than this service accepts."}
 	UnsupportedMediaType = Kind{415, "unsupported_media_type", "The body is not a video. Send the file as multipart/form-data or as the raw body."}
 	BadRange             = Kind{416, "bad_range", "The requested range is outside the file."}
@@ -48,7 +50,7 @@ var (
 // Kinds lists all kinds.
 var Kinds = []Kind{
 	BadRequest, NoFile, TooManyFiles, EmptyFile, BrokenUpload, BadOption, BadEmail, BadPassword,
-	NoToken, BadToken, ExpiredToken, BadCredentials, BadRegistrationCode, RegistrationClosed, QuotaExceeded, NotFound, JobNotFound, MethodNotAllowed,
-	RequestTimeout, UploadStalled, EmailTaken, NotReady, NoMP3, TooLarge, UnsupportedMediaType, BadRange, TooManyRequests, TooManyJobs,
+	NoToken, BadToken, ExpiredToken, BadCredentials, BadRegistrationCode, RegistrationClosed, QuotaExceeded, NotFound, JobNotFound, LinkNotFound, MethodNotAllowed,
+	RequestTimeout, UploadStalled, EmailTaken, NotReady, NoMP3, LinkExpired, TooLarge, UnsupportedMediaType, BadRange, TooManyRequests, TooManyJobs,
 	Internal, Busy, Unavailable, NoSpace,
 }

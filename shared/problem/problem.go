@@ -4,6 +4,7 @@
 package problem
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,7 +22,7 @@ const RequestIDHeader = "X-Request-Id"
 type Error struct {
 	Kind
 	Detail     string        // about this request; may be ""
-	RetryAfter time.Duration // 0 omits the header
+	RetryAfter time.Duration // 0 is the default of the kind
 	cause      error
 }
 
@@ -33,6 +34,13 @@ func (k Kind) WithDetail(format string, args ...any) *Error {
 // WithRetryAfter returns an error of this kind with a Retry-After header.
 func (k Kind) WithRetryAfter(d time.Duration) *Error {
 	return &Error{Kind: k, RetryAfter: d}
+}
+
+// WithRetryAfter returns the error with a Retry-After header.
+func (e *Error) WithRetryAfter(d time.Duration) *Error {
+	with := *e
+	with.RetryAfter = d
+	return &with
 }
 
 // WithCause returns an error of this kind with a cause that is only logged.
@@ -59,6 +67,11 @@ func (e *Error) Unwrap() error { return e.cause }
 // clientClosedRequest is logged for a request whose client has disconnected; 499 is
 // nginx's code for it.
 var clientClosedRequest = Kind{499, "client_closed_request", "The client has closed the connection."}
+
+// TypePrefix is the path at which the gateway explains each code. The type of a problem is
+// a reference relative to the address of the request, so that it is the same whichever
+// function responds.
+const TypePrefix = "/problems/"
 
 type document struct {
 	Type      string `json:"type"`
@@ -89,14 +102,14 @@ func Write(w http.ResponseWriter, r *http.Request, err error) {
 	if e.Status == http.StatusUnauthorized && h.Get("WWW-Authenticate") == "" {
 		h.Set("WWW-Authenticate", `Bearer realm="mp3converter"`)
 	}
-	if e.RetryAfter > 0 {
-		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
+	if d := cmp.Or(e.RetryAfter, e.Kind.retryAfter()); d > 0 {
+		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(d.Seconds()))))
 	}
 	h.Set("Content-Type", "application/problem+json")
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(e.Status)
 	json.NewEncoder(w).Encode(document{
-		Type:      "about:blank",
+		Type:      TypePrefix + e.Code,
 		Title:     e.Title,
 		Status:    e.Status,
 		Code:      e.Code,

@@ -66,6 +66,43 @@ func TestWrite(t *testing.T) {
 	}
 }
 
+// A response after which the same request may succeed says when. All others have no
+// Retry-After, because the request has to change.
+func TestRetryAfter(t *testing.T) {
+	header := func(err error) string {
+		w := httptest.NewRecorder()
+		Write(w, httptest.NewRequest("GET", "/", nil), err)
+		return w.Header().Get("Retry-After")
+	}
+	for _, k := range Kinds {
+		want := k == NotReady
+		switch k.Status {
+		case http.StatusLocked, http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusInsufficientStorage:
+			want = true
+		}
+		if got := header(k); (got != "") != want {
+			t.Errorf("%s (%d): Retry-After %q", k.Code, k.Status, got)
+		}
+		if got := header(k.WithCause(errors.New("x"))); (got != "") != want {
+			t.Errorf("%s with a cause: Retry-After %q", k.Code, got)
+		}
+	}
+	e := TooManyJobs.WithDetail("The quota is %d.", 1).WithRetryAfter(7 * time.Second)
+	if got := header(e); got != "7" || e.Detail != "The quota is 1." {
+		t.Errorf("Retry-After %q, detail %q", got, e.Detail)
+	}
+}
+
+// The type of a problem is the address of its explanation, whichever function responds.
+func TestType(t *testing.T) {
+	w := httptest.NewRecorder()
+	Write(w, httptest.NewRequest("GET", "/jobs/1/audio", nil), NotReady)
+	var doc document
+	if err := json.Unmarshal(w.Body.Bytes(), &doc); err != nil || doc.Type != "/problems/not_ready" {
+		t.Errorf("type %q, %v", doc.Type, err)
+	}
+}
+
 // A client that has left is no error of the service, wherever its context ended.
 func TestCancelledRequest(t *testing.T) {
 	for name, err := range map[string]error{

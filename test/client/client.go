@@ -31,7 +31,7 @@ type Job struct {
 	Error struct{ Code, Message string }
 	Audio struct {
 		ID        string
-		Name, URL string // URL is a path
+		Name, URL string // URL is a path, or absolute where PUBLIC_URL is set
 		Bytes     int64
 	}
 	FinishedAt time.Time
@@ -205,7 +205,7 @@ func (c *Client) Wait(ctx context.Context, id string) (Job, error) {
 
 // Download copies a job's MP3 to w.
 func (c *Client) Download(ctx context.Context, j Job, w io.Writer) error {
-	return c.call(ctx, http.MethodGet, j.Audio.URL, nil, nil, http.StatusOK, w)
+	return c.call(ctx, http.MethodGet, "/jobs/"+j.ID+"/audio", nil, nil, http.StatusOK, w)
 }
 
 // Delete deletes a job and its files.

@@ -60,7 +60,9 @@ func start(t *testing.T) *harness {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
 	key := make([]byte, 32)
+	linkKey := make([]byte, 32)
 	rand.Read(key)
+	rand.Read(linkKey)
 	h.broker = rabbitmqtest.Start(t)
 	h.mongodb = mongotest.Start(t).URI
 	h.recorders = map[string]*mongotest.Recorder{}
@@ -72,6 +74,7 @@ func start(t *testing.T) *harness {
 	h.env = append(os.Environ(),
 		"HOST=127.0.0.1", "LOG_FORMAT=text",
 		"TOKEN_KEYS=k1:"+base64.StdEncoding.EncodeToString(key),
+		"LINK_KEYS=l1:"+base64.StdEncoding.EncodeToString(linkKey),
 		"MYSQL_DSN="+mysqltest.Start(t).DSN,
 		"WEBHOOK_URL="+hook.URL,
 		"CONVERSIONS=2",

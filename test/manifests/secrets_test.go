@@ -199,11 +199,13 @@ func splitAddress(t *testing.T, text string) (host, port string) {
 	return found[1], found[2]
 }
 
-func TestTokenKeysAreLongEnough(t *testing.T) {
-	id, encoded, ok := strings.Cut(generateSecrets(t)["token"].StringData["TOKEN_KEYS"], ":")
-	key, err := base64.StdEncoding.DecodeString(encoded)
-	if !ok || id == "" || err != nil || len(key) < 32 {
-		t.Errorf("TOKEN_KEYS is not an id and 32 or more bytes in base64 (%d bytes, %v)", len(key), err)
+func TestSigningKeysAreLongEnough(t *testing.T) {
+	for secret, variable := range map[string]string{"token": "TOKEN_KEYS", "links": "LINK_KEYS"} {
+		id, encoded, ok := strings.Cut(generateSecrets(t)[secret].StringData[variable], ":")
+		key, err := base64.StdEncoding.DecodeString(encoded)
+		if !ok || id == "" || err != nil || len(key) < 32 {
+			t.Errorf("%s is not an id and 32 or more bytes in base64 (%d bytes, %v)", variable, len(key), err)
+		}
 	}
 }
 

@@ -18,10 +18,10 @@ import (
 	sourcesv1alpha1 "knative.dev/eventing-rabbitmq/pkg/apis/sources/v1alpha1"
 )
 
-// A function may read only Secrets of its own: STORE-FUNCTION, the keys of the tokens,
-// the registration code, and the settings of the mail server.
+// A function may read only Secrets of its own: STORE-FUNCTION, the keys of the tokens
+// and of the links, the registration code, and the settings of the mail server.
 func TestFunctionsReadOnlyTheirOwnSecrets(t *testing.T) {
-	others := map[string][]string{"auth": {"token", "registration"}, "gateway": {"token"}, "notification": {"notification"}}
+	others := map[string][]string{"auth": {"token", "registration"}, "gateway": {"token", "links", "notification"}, "notification": {"notification", "links"}}
 	for _, f := range functions(t) {
 		read := 0
 		for _, name := range secretsOf(f.pod) {

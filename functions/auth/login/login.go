@@ -69,12 +69,13 @@ func (s *server) routes() http.Handler {
 func (s *server) handleLogin(w http.ResponseWriter, r *http.Request) error {
 	name, password, ok := r.BasicAuth()
 	if !ok {
-		// This header is sent only if there are no credentials. After a wrong
-		// password it would make browsers show their own dialog over the page.
-		w.Header().Set("WWW-Authenticate", `Basic realm="mp3converter", charset="UTF-8"`)
+		w.Header().Set("WWW-Authenticate", challengeFor(r))
 		return problem.BadCredentials.WithDetail("Send the e-mail address and the password by HTTP Basic authentication, as curl -u EMAIL:PASSWORD does.")
 	}
 	user, err := s.authenticate(r.Context(), s.client(r), name, password)
+	if errors.Is(err, problem.BadCredentials) {
+		w.Header().Set("WWW-Authenticate", silentChallenge)
+	}
 	if err != nil {
 		return err
 	}
@@ -86,7 +87,7 @@ func (s *server) handleLogin(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Cache-Control", "no-store")
 	if !strings.Contains(r.Header.Get("Accept"), "application/json") {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		fmt.Fprintln(w, raw)
+		fmt.Fprint(w, raw) // no line break, so that programs can use the body as it is
 		return nil
 	}
 	w.Header().Set("Content-Type", "application/json")

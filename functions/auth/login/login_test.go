@@ -108,7 +108,7 @@ func TestLoginReturnsToken(t *testing.T) {
 	if w.Code != 200 || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/plain") || w.Header().Get("Cache-Control") != "no-store" {
 		t.Fatalf("%d %v %s", w.Code, w.Header(), w.Body)
 	}
-	c, err := testKeys.Verify(strings.TrimSuffix(w.Body.String(), "\n"), time.Now())
+	c, err := testKeys.Verify(w.Body.String(), time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,13 +142,13 @@ func TestLoginRejects(t *testing.T) {
 		"bearer":          {"Bearer x", "Basic"},
 		"not base64":      {"Basic !!!", "Basic"},
 		"no colon":        {"Basic " + base64.StdEncoding.EncodeToString([]byte("me@example.com")), "Basic"},
-		"wrong password":  {basic("me@example.com", "wrong"), "Bearer"},
-		"no password":     {basic("me@example.com", ""), "Bearer"},
-		"unknown user":    {basic("you@example.com", password), "Bearer"},
-		"not an address":  {basic("' OR 1=1 --", password), "Bearer"},
-		"nothing at all":  {basic("", ""), "Bearer"},
-		"bytes, not text": {basic("\xff\xfe@example.com", "\xff"), "Bearer"},
-		"huge password":   {basic("me@example.com", strings.Repeat("p", 40_000)), "Bearer"},
+		"wrong password":  {basic("me@example.com", "wrong"), "xBasic"},
+		"no password":     {basic("me@example.com", ""), "xBasic"},
+		"unknown user":    {basic("you@example.com", password), "xBasic"},
+		"not an address":  {basic("' OR 1=1 --", password), "xBasic"},
+		"nothing at all":  {basic("", ""), "xBasic"},
+		"bytes, not text": {basic("\xff\xfe@example.com", "\xff"), "xBasic"},
+		"huge password":   {basic("me@example.com", strings.Repeat("p", 40_000)), "xBasic"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := post(s, "/login", "", "Authorization: "+c.authorization)
@@ -157,6 +157,38 @@ func TestLoginRejects(t *testing.T) {
 			}
 			if got := w.Header().Get("WWW-Authenticate"); !strings.HasPrefix(got, c.challenge+" ") {
 				t.Errorf("WWW-Authenticate: %q, want %s", got, c.challenge)
+			}
+		})
+	}
+}
+
+// What each kind of client needs to know after a failed login: a program that sends no
+// credentials unasked is asked, and no browser shows a dialog of its own.
+func TestLoginChallenge(t *testing.T) {
+	s := start(t, testConfig())
+	right, wrong := "Authorization: "+basic("me@example.com", password), "Authorization: "+basic("me@example.com", "wrong")
+	for name, c := range map[string]struct {
+		headers   []string
+		challenge string // "" for a login that succeeds
+	}{
+		"curl -u":                             {[]string{right, "User-Agent: curl/8"}, ""},
+		"curl -u, wrong password":             {[]string{wrong, "User-Agent: curl/8"}, "xBasic"},
+		"curl":                                {[]string{"User-Agent: curl/8"}, "Basic"},
+		"wget --user, first request":          {[]string{"User-Agent: Wget/1"}, "Basic"},
+		"wget --user, second request":         {[]string{right, "User-Agent: Wget/1"}, ""},
+		"requests, wrong password":            {[]string{wrong, "User-Agent: python-requests/2"}, "xBasic"},
+		"the page, wrong password":            {[]string{wrong, "Origin: http://localhost:8080", "Sec-Fetch-Mode: cors"}, "xBasic"},
+		"a page, no credentials":              {[]string{"Origin: https://example.com", "Sec-Fetch-Mode: cors"}, "xBasic"},
+		"a page over HTTP, no credentials":    {[]string{"Origin: http://example.com"}, "xBasic"},
+		"XMLHttpRequest of an old browser":    {[]string{"X-Requested-With: XMLHttpRequest"}, "xBasic"},
+		"a form that a browser sends":         {[]string{"Origin: null", "Sec-Fetch-Mode: navigate"}, "xBasic"},
+		"a token in place of the credentials": {[]string{"Authorization: Bearer x"}, "Basic"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := post(s, "/login", "", c.headers...)
+			got, _, _ := strings.Cut(w.Header().Get("WWW-Authenticate"), " ")
+			if got != c.challenge || (w.Code == 200) != (c.challenge == "") {
+				t.Errorf("%d, scheme %q, want %q", w.Code, got, c.challenge)
 			}
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -73,6 +74,43 @@ func TestAccount(t *testing.T) {
 	checkProblem(t, res, b, problem.TooManyRequests)
 }
 
+// Forms are accepted too. A new account may need a code, and may be refused altogether.
+func TestRegistration(t *testing.T) {
+	const code = "a registration code"
+	form := url.Values{"email": {"anna@example.com"}, "password": {"a long password"}, "code": {code}}
+	without := url.Values{"email": {"bert@example.com"}, "password": {"a long password"}}
+	for mode, steps := range map[string][]struct {
+		form url.Values
+		want problem.Kind // the zero Kind for success
+	}{
+		"code":   {{without, problem.BadRegistrationCode}, {form, problem.Kind{}}, {form, problem.TooManyRequests}},
+		"closed": {{form, problem.RegistrationClosed}},
+	} {
+		s := startGateway(t, func(g *setup) {
+			users, err := login.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "users.db"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { users.Close() })
+			g.Auth, err = login.New(login.Config{
+				Registration: mode, RegistrationCode: code, TokenTTL: time.Hour, HashWait: 30 * time.Second,
+				PairBurst: 9, PairRate: 1, AccountBurst: 9, AccountRate: 1, ClientBurst: 2, ClientRate: 1,
+			}, users, g.Keys)
+			if err != nil {
+				t.Fatal(err)
+			}
+		})
+		for i, step := range steps {
+			res, b := s.do(t, "POST", "/register", strings.NewReader(step.form.Encode()), "Authorization", "", "Content-Type", "application/x-www-form-urlencoded")
+			if step.want.Status != 0 {
+				checkProblem(t, res, b, step.want)
+			} else if res.StatusCode != http.StatusCreated {
+				t.Errorf("%s, step %d: %d %s", mode, i, res.StatusCode, b)
+			}
+		}
+	}
+}
+
 // Credentials too long to forward are an error of the client, not of the auth
 // function.
 func TestLongCredentialsAreRejected(t *testing.T) {
@@ -86,6 +124,8 @@ func TestLongCredentialsAreRejected(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	res, b := s.do(t, "POST", "/register", strings.NewReader(strings.Repeat("a", 2*maxAuthBody)), "Authorization", "")
-	checkProblem(t, res, b, problem.BadRequest)
+	for _, path := range []string{"/register", "/login"} {
+		res, b := s.do(t, "POST", path, strings.NewReader(strings.Repeat("a", 2*maxAuthBody)), "Authorization", "")
+		checkProblem(t, res, b, problem.BadRequest)
+	}
 }

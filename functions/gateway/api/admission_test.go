@@ -298,17 +298,19 @@ func TestSlowLoginDoesNotReachAuth(t *testing.T) {
 	srv.Config.ReadTimeout = time.Second
 	srv.Start()
 	defer srv.Close()
-	c, err := net.Dial("tcp", srv.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	c.SetReadDeadline(time.Now().Add(20 * time.Second))
-	fmt.Fprintf(c, "POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: 16000\r\n\r\n")
-	go trickle(c)
-	status, body := readResponse(t, c)
-	if status != http.StatusRequestTimeout || !strings.Contains(body, "request_timeout") {
-		t.Errorf("%d %s", status, body)
+	for _, path := range []string{"/login", "/register"} {
+		c, err := net.Dial("tcp", srv.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		c.SetReadDeadline(time.Now().Add(20 * time.Second))
+		fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 16000\r\n\r\n", path)
+		go trickle(c)
+		res, body := readResponseTo(t, c, "POST", path)
+		if res.StatusCode != http.StatusRequestTimeout || !strings.Contains(string(body), "request_timeout") {
+			t.Errorf("%s: %d %s", path, res.StatusCode, body)
+		}
 	}
 	if n := called.Load(); n != 0 {
 		t.Errorf("the auth function was called %d times for an incomplete body", n)

@@ -12,8 +12,10 @@ import (
 	"time"
 
 	"mp3converter/functions/gateway/page"
+	"mp3converter/functions/gateway/problems"
 	"mp3converter/shared/forwarded"
 	"mp3converter/shared/jobs"
+	"mp3converter/shared/links"
 	"mp3converter/shared/media"
 	"mp3converter/shared/problem"
 	"mp3converter/shared/queue"
@@ -48,6 +50,8 @@ type Config struct {
 	Clients forwarded.Config // finds their addresses
 	Quota   Quota
 	Policy  jobs.Policy
+	Links   links.Config
+	CORS    CORS
 }
 
 // Validate returns an error that names the invalid variable.
@@ -73,7 +77,7 @@ func (c Config) Validate() error {
 			return fmt.Errorf("%s must be positive", name)
 		}
 	}
-	return errors.Join(c.Clients.Validate(), c.Quota.Validate(), c.Policy.Validate())
+	return errors.Join(c.Clients.Validate(), c.Quota.Validate(), c.Policy.Validate(), c.Links.Validate(), c.CORS.Validate())
 }
 
 const (
@@ -101,6 +105,7 @@ type Deps struct {
 type Gateway struct {
 	Deps
 	config                    Config
+	links                     links.Links
 	uploads, downloads, waits *pool
 }
 
@@ -109,9 +114,14 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	signer, err := links.New(cfg.Links)
+	if err != nil {
+		return nil, err
+	}
 	return &Gateway{
 		Deps:   deps,
 		config: cfg,
+		links:  signer,
 		uploads: newPool(poolLimits{running: cfg.MaxUploads, userRunning: cfg.MaxUserUploads,
 			waiting: maxWaiting, userWaiting: maxUserWaiting, wait: cfg.TransferWait}),
 		downloads: newPool(poolLimits{running: cfg.MaxDownloads, userRunning: cfg.MaxUserDownloads,
@@ -129,22 +139,27 @@ func (g *Gateway) Handler() http.Handler {
 	for pattern, h := range page.Routes() {
 		mux.Handle(pattern, h)
 	}
-	return lingeringClose(problem.Mux(mux), lingerTimeout, g.config.Clients)
+	return lingeringClose(g.config.CORS.wrap(problem.Mux(mux)), lingerTimeout, g.config.Clients)
 }
 
 func (g *Gateway) routes() map[string]http.Handler {
 	return map[string]http.Handler{
 		// For everyone.
-		"POST /login":       g.Auth,
-		"POST /register":    g.Auth,
-		"GET /openapi.yaml": page.Static(openAPI, "openapi.yaml", "application/yaml"),
+		"POST /login":          g.Auth,
+		"POST /register":       g.Auth,
+		"GET /openapi.yaml":    page.Static(openAPI, "openapi.yaml", "application/yaml"),
+		"GET /problems/{code}": problems.Handler(),
+		// For everyone who has the link.
+		"GET /links/{token}/{name}": problem.Handler(g.handleLink),
 		// For users, who have access to their own jobs only.
-		"POST /upload":         g.requireUser(g.handleUpload),
-		"GET /jobs":            g.requireUser(g.handleListJobs),
-		"GET /jobs/{id}":       g.requireUser(g.handleGetJob),
-		"DELETE /jobs/{id}":    g.requireUser(g.handleDeleteJob),
-		"GET /jobs/{id}/audio": g.requireUser(g.handleGetAudio),
-		"GET /download":        g.requireUser(g.handleDownload),
+		"POST /upload":            g.requireUser(g.handleUpload),
+		"GET /jobs":               g.requireUser(g.handleListJobs),
+		"GET /jobs/{id}":          g.requireUser(g.handleGetJob),
+		"DELETE /jobs/{id}":       g.requireUser(g.handleDeleteJob),
+		"GET /jobs/{id}/audio":    g.requireUser(g.handleGetAudio),
+		"GET /download":           g.requireUser(g.handleDownload),
+		"POST /jobs/{id}/links":   g.requireUser(g.handleCreateLink),
+		"DELETE /jobs/{id}/links": g.requireUser(g.handleRevokeLinks),
 	}
 }
 

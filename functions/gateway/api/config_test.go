@@ -15,6 +15,7 @@ func TestValidateNamesTheVariable(t *testing.T) {
 		"QUOTA_JOBS": "0", "QUOTA_BYTES": "0", "MIN_FREE_BYTES": "-1",
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Setenv("LINK_KEYS", testLinkKeys)
 			var c Config
 			if err := envconfig.Process("", &c); err != nil {
 				t.Fatal(err)

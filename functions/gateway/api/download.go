@@ -3,7 +3,6 @@ package api
 import (
 	"errors"
 	"net/http"
-	"time"
 
 	"mp3converter/shared/jobs"
 	"mp3converter/shared/media"
@@ -17,11 +16,12 @@ func (g *Gateway) handleGetAudio(w http.ResponseWriter, r *http.Request, user to
 	if err != nil {
 		return err
 	}
-	return g.serveAudio(w, r, user, j)
+	return g.serveAudio(w, r, j)
 }
 
 // handleDownload is handleGetAudio at the address that existing scripts use. The
-// query parameter fid is the id of the job or of its MP3.
+// query parameter fid is the id of the job or of its MP3. While the job is unfinished, the
+// response is 202 and the job, so that a script can tell "not yet" from "never".
 func (g *Gateway) handleDownload(w http.ResponseWriter, r *http.Request, user token.Claims) error {
 	fid := r.URL.Query().Get("fid")
 	if fid == "" {
@@ -34,8 +34,16 @@ func (g *Gateway) handleDownload(w http.ResponseWriter, r *http.Request, user to
 	if err != nil {
 		return err
 	}
-	return g.serveAudio(w, r, user, j)
+	if !j.State.Final() {
+		w.Header().Set("Location", g.absoluteURL("/jobs/"+j.ID))
+		w.Header().Set("Retry-After", retryNotReady)
+		return writeJSON(w, http.StatusAccepted, g.newJobResponse(j))
+	}
+	return g.serveAudio(w, r, j)
 }
+
+// retryNotReady is after how many seconds a client should ask again for an MP3.
+const retryNotReady = "2"
 
 // jobByAudio returns the user's job whose MP3 has the given id.
 func (g *Gateway) jobByAudio(r *http.Request, user token.Claims, audioID string) (jobs.Job, error) {
@@ -55,14 +63,14 @@ func (g *Gateway) jobByAudio(r *http.Request, user token.Claims, audioID string)
 }
 
 // serveAudio responds with the MP3 of a job, or the reason why there is none.
-func (g *Gateway) serveAudio(w http.ResponseWriter, r *http.Request, user token.Claims, j jobs.Job) error {
+func (g *Gateway) serveAudio(w http.ResponseWriter, r *http.Request, j jobs.Job) error {
 	switch {
 	case !j.State.Final():
-		return problem.NotReady.WithRetryAfter(2 * time.Second)
+		return problem.NotReady
 	case j.State != jobs.Done:
 		return problem.NoMP3.WithDetail("The job is %s.", j.State)
 	}
-	release, err := g.downloads.acquire(r.Context(), user.Subject)
+	release, err := g.downloads.acquire(r.Context(), j.Owner)
 	if err != nil {
 		return err
 	}

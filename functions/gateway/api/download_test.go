@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"mp3converter/shared/jobs"
 	"mp3converter/shared/problem"
 )
 
@@ -138,21 +139,45 @@ func TestDownloadRejects(t *testing.T) {
 	cancelled := s.mustUpload(t, "cancelled.mp4")
 	s.do(t, "DELETE", "/jobs/"+cancelled.ID, nil)
 	for _, path := range []string{"/jobs/%s/audio", "/download?fid=%s"} {
-		res, b := s.do(t, "GET", fmt.Sprintf(path, queued.ID), nil)
-		checkProblem(t, res, b, problem.NotReady)
-		if res.Header.Get("Retry-After") == "" {
-			t.Error("not ready without Retry-After")
-		}
-		res, b = s.do(t, "GET", fmt.Sprintf(path, cancelled.ID), nil)
+		res, b := s.do(t, "GET", fmt.Sprintf(path, cancelled.ID), nil)
 		checkProblem(t, res, b, problem.NoMP3)
 	}
-	res, b := s.do(t, "GET", "/download", nil)
+	res, b := s.do(t, "GET", "/jobs/"+queued.ID+"/audio", nil)
+	checkProblem(t, res, b, problem.NotReady)
+	if res.Header.Get("Retry-After") == "" {
+		t.Error("not ready without Retry-After")
+	}
+	res, b = s.do(t, "GET", "/download", nil)
 	checkProblem(t, res, b, problem.BadRequest)
 	res, b = s.do(t, "GET", "/jobs/"+queued.ID+"/audio?wait=soon", nil)
 	checkProblem(t, res, b, problem.BadRequest)
 	// The identifier of a video is not that of an MP3.
 	res, b = s.do(t, "GET", "/download?fid="+queued.Video.ID, nil)
 	checkProblem(t, res, b, problem.JobNotFound)
+}
+
+// A script can tell "not yet" from "never" by the status, and knows when to ask again.
+func TestDownloadOfUnfinishedJob(t *testing.T) {
+	s := startGateway(t, nil)
+	j := s.mustUpload(t, "a.mp4")
+	for _, state := range []jobs.State{jobs.Queued, jobs.Converting} {
+		if state == jobs.Converting {
+			s.claim(t, j.ID)
+		}
+		for _, method := range []string{"GET", "HEAD"} {
+			res, b := s.do(t, method, "/download?fid="+j.ID, nil)
+			if res.StatusCode != 202 || res.Header.Get("Location") != "/jobs/"+j.ID || res.Header.Get("Retry-After") == "" {
+				t.Errorf("%s, %s: %d %v", method, state, res.StatusCode, res.Header)
+			}
+			if method == "GET" && decode[jobResponse](t, b).State != state {
+				t.Errorf("%s: %s", state, b)
+			}
+		}
+	}
+	s.complete(t, j.ID, []byte("mp3"))
+	if res, b := s.do(t, "GET", "/download?fid="+j.ID, nil); res.StatusCode != 200 || string(b) != "mp3" {
+		t.Errorf("done: %d %s", res.StatusCode, b)
+	}
 }
 
 // connections counts the requests made on reused and on new connections.

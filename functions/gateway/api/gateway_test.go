@@ -5,29 +5,22 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 	"log/slog"
-	"mime"
 	"mime/multipart"
 	"net"
 	"net/http"
 	"net/textproto"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/getkin/kin-openapi/openapi3"
-	"github.com/getkin/kin-openapi/openapi3filter"
-	"github.com/getkin/kin-openapi/routers"
-
 	"mp3converter/shared/id"
 	"mp3converter/shared/jobs"
 	"mp3converter/shared/jobs/sqlite"
+	"mp3converter/shared/links"
 	"mp3converter/shared/media"
 	"mp3converter/shared/media/disk"
 	"mp3converter/shared/problem"
@@ -38,7 +31,7 @@ import (
 
 func TestMain(m *testing.M) {
 	slog.SetDefault(slog.New(slog.DiscardHandler))
-	os.Exit(m.Run())
+	os.Exit(exchanges.Main(m, documentScope))
 }
 
 // testGateway is a gateway with real stores.
@@ -67,7 +60,7 @@ func startGateway(t testing.TB, change func(*setup)) *testGateway {
 		t.Fatal(err)
 	}
 	s.url = "http://" + l.Addr().String()
-	s.client = &http.Client{Transport: newOpenAPITransport(t), Timeout: time.Minute}
+	s.client = &http.Client{Transport: exchanges.Transport(t, &http.Transport{}), Timeout: time.Minute}
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {
@@ -95,6 +88,7 @@ func newTestGateway(t testing.TB, change func(*setup)) *testGateway {
 	settings := setup{
 		Config: Config{
 			MaxUpload: 1 << 20, MaxUploads: 8, MaxUserUploads: 4, MaxDownloads: 8, MaxUserDownloads: 4, MaxWaits: 8, MaxUserWaits: 4,
+			Links:        links.Config{Keys: testLinkKeys},
 			TransferWait: 20 * time.Second, MinRate: 4096, IdleTimeout: 5 * time.Second, Quota: Quota{Jobs: 100, Bytes: 1 << 40}, Policy: jobs.Policy{
 				MaxAttempts: 3, MaxDeaths: 3, MaxAge: 24 * time.Hour, RetryMax: 10 * time.Second, Lease: time.Minute, Wake: time.Minute, WakeMax: time.Hour, Retention: time.Hour, UploadTTL: time.Hour},
 		},
@@ -120,6 +114,9 @@ func newTestGateway(t testing.TB, change func(*setup)) *testGateway {
 	s.token = s.tokenOf(t, "anna")
 	return s
 }
+
+// testLinkKeys is the key "link" with 32 bytes.
+var testLinkKeys = "link:" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{'l'}, 32))
 
 func testKeys(t testing.TB, fill byte) token.Keys {
 	t.Helper()
@@ -360,78 +357,3 @@ func (q *recordingQueue) count() int {
 }
 
 var _ queue.Publisher = (*recordingQueue)(nil)
-
-// openAPITransport fails the test if a response does not match the OpenAPI document.
-type openAPITransport struct {
-	t   testing.TB
-	doc *openapi3.T
-	mux *http.ServeMux
-	via *http.Transport
-}
-
-func newOpenAPITransport(t testing.TB) *openAPITransport {
-	c := &openAPITransport{t: t, doc: loadOpenAPI(t), mux: http.NewServeMux(), via: &http.Transport{}}
-	for path := range c.doc.Paths.Map() {
-		pattern := path
-		if path == "/" {
-			pattern = "/{$}"
-		}
-		c.mux.HandleFunc(pattern, http.NotFound)
-	}
-	return c
-}
-
-func (c *openAPITransport) CloseIdleConnections() { c.via.CloseIdleConnections() }
-
-func (c *openAPITransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	res, err := c.via.RoundTrip(r)
-	if err == nil {
-		if err := c.check(r, res); err != nil {
-			c.t.Errorf("%s %s status %d does not match the OpenAPI document: %v", r.Method, r.URL.Path, res.StatusCode, err)
-		}
-	}
-	return res, err
-}
-
-func (c *openAPITransport) check(r *http.Request, res *http.Response) error {
-	_, pattern := c.mux.Handler(&http.Request{Method: r.Method, URL: r.URL})
-	path := strings.TrimSuffix(pattern, "{$}")
-	item := c.doc.Paths.Map()[path]
-	if item == nil || item.GetOperation(r.Method) == nil {
-		if res.StatusCode != http.StatusNotFound && res.StatusCode != http.StatusMethodNotAllowed {
-			return errors.New("the operation is not documented")
-		}
-		return nil
-	}
-	kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
-	operation := item.GetOperation(r.Method)
-	answer := operation.Responses.Status(res.StatusCode)
-	if answer == nil {
-		return errors.New("the status is not documented")
-	}
-	if res.ContentLength == 0 && len(answer.Value.Content) == 0 || r.Method == http.MethodHead {
-		return nil
-	}
-	if answer.Value.Content.Get(kind) == nil && kind != "" {
-		return fmt.Errorf("the type %q is not documented", kind)
-	}
-	if !strings.HasSuffix(kind, "json") {
-		return nil
-	}
-	body, err := io.ReadAll(res.Body)
-	res.Body.Close()
-	res.Body = io.NopCloser(bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	return openapi3filter.ValidateResponse(r.Context(), &openapi3filter.ResponseValidationInput{
-		RequestValidationInput: &openapi3filter.RequestValidationInput{
-			Request: r,
-			Route:   &routers.Route{Spec: c.doc, Path: path, PathItem: item, Method: r.Method, Operation: operation},
-		},
-		Status:  res.StatusCode,
-		Header:  res.Header,
-		Body:    io.NopCloser(bytes.NewReader(body)),
-		Options: &openapi3filter.Options{IncludeResponseStatus: true},
-	})
-}

@@ -42,7 +42,7 @@ func (g *Gateway) handleListJobs(w http.ResponseWriter, r *http.Request, user to
 		page.Next = found[limit-1].ID
 	}
 	for _, j := range found {
-		page.Jobs = append(page.Jobs, newJobResponse(j))
+		page.Jobs = append(page.Jobs, g.newJobResponse(j))
 	}
 	return writeJSON(w, http.StatusOK, page)
 }
@@ -53,7 +53,7 @@ func (g *Gateway) handleGetJob(w http.ResponseWriter, r *http.Request, user toke
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, newJobResponse(j))
+	return writeJSON(w, http.StatusOK, g.newJobResponse(j))
 }
 
 // handleDeleteJob cancels an unfinished job, whose record remains until it

@@ -48,7 +48,7 @@ type jobListResponse struct {
 	Next string        `json:"next,omitempty"` // the "before" of the next page
 }
 
-func newJobResponse(j jobs.Job) jobResponse {
+func (g *Gateway) newJobResponse(j jobs.Job) jobResponse {
 	res := jobResponse{
 		ID: j.ID, State: j.State, Name: j.Name, Bytes: j.Video.Size, Progress: j.Progress,
 		Options: conversion.FormatOptions(j.Options), Error: j.Failure,
@@ -59,7 +59,7 @@ func newJobResponse(j jobs.Job) jobResponse {
 		res.Source = &sourceResponse{m.Container, m.Codec, m.Duration.Seconds(), m.SampleRate, m.Channels, m.Tracks, m.Tags}
 	}
 	if j.State == jobs.Done {
-		res.Audio = &audioResponse{j.Audio.ID, j.AudioName(), j.Audio.Size, "/jobs/" + j.ID + "/audio"}
+		res.Audio = &audioResponse{j.Audio.ID, j.AudioName(), j.Audio.Size, g.absoluteURL("/jobs/" + j.ID + "/audio")}
 	}
 	return res
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -117,18 +118,28 @@ func readResponse(t *testing.T, c net.Conn) (int, string) {
 	return res.StatusCode, string(b)
 }
 
-// checkProblemOn reads a response and checks that it is a problem of kind want.
-func checkProblemOn(t *testing.T, c net.Conn, want problem.Kind) {
+// readResponseTo reads a response to a request, which must match the OpenAPI document.
+func readResponseTo(t *testing.T, c net.Conn, method, path string) (*http.Response, []byte) {
 	t.Helper()
 	res, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer res.Body.Close()
+	if err := exchanges.Observe(&http.Request{Method: method, URL: &url.URL{Path: path}}, res); err != nil {
+		t.Errorf("the response to %s %s does not match the OpenAPI document: %v", method, path, err)
+	}
 	b, err := io.ReadAll(res.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return res, b
+}
+
+// checkProblemOn reads a response and checks that it is a problem of kind want.
+func checkProblemOn(t *testing.T, c net.Conn, want problem.Kind) {
+	t.Helper()
+	res, b := readResponseTo(t, c, "POST", "/upload")
 	checkProblem(t, res, b, want)
 }
 

@@ -83,8 +83,8 @@ func (g *Gateway) handleUpload(w http.ResponseWriter, r *http.Request, user toke
 	uploadedBytes.Add(float64(video.Size))
 	slog.InfoContext(ctx, "job accepted", "bytes", video.Size)
 
-	w.Header().Set("Location", "/jobs/"+job.ID)
-	return writeJSON(w, http.StatusAccepted, newJobResponse(job))
+	w.Header().Set("Location", g.absoluteURL("/jobs/"+job.ID))
+	return writeJSON(w, http.StatusAccepted, g.newJobResponse(job))
 }
 
 // deleteVideo deletes a video that no job needs. If that fails, the janitor

@@ -323,7 +323,7 @@ async function deleteJob(job) {
 // download fetches the MP3 as a blob (browsers store large ones on disk) and
 // saves it under the name that the service sends.
 async function download(job) {
-  const blob = await (await fetchAPI(job.audio.url)).blob();
+  const blob = await (await fetchAPI(`/jobs/${job.id}/audio`)).blob();
   const url = URL.createObjectURL(blob);
   const link = document.createElement("a");
   link.href = url;

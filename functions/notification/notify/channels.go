@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"mp3converter/shared/jobs"
+	"mp3converter/shared/links"
 )
 
 // minTimeout is the shortest time limit of a channel.
@@ -30,6 +31,7 @@ type Config struct {
 	Policy  jobs.Policy
 	Mail    MailConfig
 	Webhook WebhookConfig
+	Links   links.Config // for links to MP3s
 }
 
 // channels returns the configured channels. A new channel is added here.

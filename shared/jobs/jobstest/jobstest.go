@@ -95,6 +95,7 @@ func full() jobs.Job {
 		},
 		Lease:        jobs.Lease{Holder: id.New(), Until: at(1), Draining: true, Wanted: true},
 		Wakes:        4,
+		LinkEpoch:    1 << 40,
 		Notification: jobs.Notification{Lease: jobs.Lease{Holder: id.New(), Until: at(2)}, Attempts: 3, Notified: []string{"mail", "webhook"}, EndedAt: at(3), Outcome: "sent"},
 
 		CreatedAt: at(4), StartedAt: at(5), FinishedAt: at(6), ExpiresAt: at(7), DueAt: at(8), NotBefore: at(9), VideoUntil: at(10),

@@ -79,10 +79,13 @@ func newService(t testing.TB) (s *Service, env []string) {
 	server := httptest.NewServer(s.hook)
 	t.Cleanup(server.Close)
 	key := make([]byte, 32)
+	linkKey := make([]byte, 32)
 	rand.Read(key)
+	rand.Read(linkKey)
 	return s, []string{
 		"HOST=127.0.0.1", "LOG_FORMAT=text",
 		"TOKEN_KEYS=k1:" + base64.StdEncoding.EncodeToString(key),
+		"LINK_KEYS=l1:" + base64.StdEncoding.EncodeToString(linkKey),
 		"WEBHOOK_URL=" + server.URL,
 		crash.Variable + "=" + s.Control.Dir,
 		// Short, so that a fault is over soon.
