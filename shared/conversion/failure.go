@@ -27,6 +27,14 @@ var (
 	VideoMissing      = &Failure{"video_missing", "The uploaded video is no longer stored. Please upload it again."}
 )
 
+// Retryable reports whether the same video may be converted when it is tried again: the
+// failure may have come from the load or the limits of the machine. TooLong and TooLarge are
+// not among them: they depend on the video and on the operator's limits alone, so that the
+// next attempt would end in the same way.
+func (f *Failure) Retryable() bool {
+	return f != nil && (f.Code == AttemptsExhausted.Code || f.Code == TimeLimit.Code || f.Code == MemoryLimit.Code)
+}
+
 // Failures lists every failure that a job can have.
 var Failures = []*Failure{
 	Corrupt, NoAudio, Unsupported, DRM, TooLong, TooLarge, TimeLimit, MemoryLimit, NoSuchTrack, OutOfRange, AttemptsExhausted, VideoMissing,

@@ -14,7 +14,7 @@ import (
 
 // State is the state of a job. Uploading comes first, if a record exists before its video
 // is complete. Queued and Converting may repeat; the other three are final, and a job
-// enters one of them exactly once.
+// enters one of them exactly once, unless its owner retries a failed one (see RetryFailed).
 type State string
 
 const (
@@ -26,7 +26,7 @@ const (
 	Cancelled  State = "cancelled"
 )
 
-// Final reports whether a job in this state never changes state again.
+// Final reports whether a job in this state has ended: only RetryFailed changes its state.
 func (s State) Final() bool {
 	return s == Done || s == Failed || s == Cancelled
 }
@@ -76,6 +76,9 @@ type Job struct {
 
 	// VideoUntil is until when the video of a failed job is kept; zero if it is not kept.
 	VideoUntil time.Time `bson:"videoUntil,omitempty" json:"videoUntil,omitzero"`
+
+	// RetriedAt is when the owner last retried the failed job; zero if never.
+	RetriedAt time.Time `bson:"retriedAt,omitempty" json:"retriedAt,omitzero"`
 
 	// DueAt is when the janitor processes the job if nothing else happens
 	// first. It alone defines what "stuck" means in each state.

@@ -29,6 +29,10 @@ var (
 	ErrUploading = errors.New("jobs: still uploading")
 	// ErrNotFinished means that the job has no outcome yet.
 	ErrNotFinished = errors.New("jobs: not finished")
+	// ErrNotFailed means that the job did not fail, so that it cannot be retried.
+	ErrNotFailed = errors.New("jobs: not failed")
+	// ErrVideoGone means that the video of the failed job is not kept any more.
+	ErrVideoGone = errors.New("jobs: video gone")
 	// ErrNotificationEnded means that the user has been notified, or never
 	// will be.
 	ErrNotificationEnded = errors.New("jobs: notification ended")
@@ -59,6 +63,9 @@ type Policy struct {
 	WakeMax     time.Duration `envconfig:"WAKE_MAX" default:"1h"`      // longest delay between wake-ups
 	Retention   time.Duration `envconfig:"RETENTION" default:"168h"`   // how long a finished job and its MP3 are kept
 	UploadTTL   time.Duration `envconfig:"UPLOAD_TTL" default:"24h"`   // how long an unfinished upload is kept after its last part
+
+	// KeepFailed is how long the video of a failed job is kept if it can be retried.
+	KeepFailed time.Duration `envconfig:"KEEP_FAILED_VIDEOS" default:"24h"`
 }
 
 // firstPause is the pause after the first failed attempt; it doubles each time.
@@ -83,6 +90,8 @@ func (p Policy) Validate() error {
 		return errors.New("WAKE_MAX must not be less than WAKE_AFTER")
 	case p.Retention < time.Minute:
 		return errors.New("RETENTION must be at least 1m")
+	case p.KeepFailed < 0:
+		return errors.New("KEEP_FAILED_VIDEOS must not be negative")
 	case p.UploadTTL < time.Minute:
 		return errors.New("UPLOAD_TTL must be at least 1m")
 	}
@@ -188,14 +197,14 @@ func (j *Job) Release(p Policy, holder string, now time.Time) error {
 
 // Postpone returns the job to the queue after a failure that is not the video's, such
 // as a store that is away. The attempt does not count. No attempt starts before a
-// pause that grows up to p.RetryMax, whatever the queue delivers. A job older than
-// p.MaxAge fails instead, so that every job ends.
+// pause that grows up to p.RetryMax, whatever the queue delivers. A job that was created,
+// or retried by its owner, p.MaxAge ago fails instead, so that every job ends.
 func (j *Job) Postpone(p Policy, holder string, now time.Time) error {
 	if !j.leasedTo(holder) {
 		return ErrLeaseLost
 	}
 	now = Truncate(now)
-	if now.Sub(j.CreatedAt) >= p.MaxAge {
+	if now.Sub(j.AcceptedAt()) >= p.MaxAge {
 		j.Failure = conversion.AttemptsExhausted
 		j.finish(p, Failed, now)
 		return nil
@@ -282,7 +291,11 @@ func (j *Job) RecordNotification(p Policy, holder string, notified []string, out
 	if j.Notification.Lease.Holder != holder || !j.Notification.EndedAt.IsZero() {
 		return ErrLeaseLost
 	}
-	j.Notification.Lease = Lease{Until: j.DueAt}
+	until := j.DueAt
+	if until.Equal(j.VideoUntil) { // the lease may end later
+		until = later(until, j.Notification.Lease.Until)
+	}
+	j.Notification.Lease = Lease{Until: until}
 	j.Notification.Notified = notified
 	if outcome != "" {
 		j.Notification.Lease = Lease{}
@@ -365,10 +378,13 @@ func (j *Job) extendLease(p Policy, holder string, now time.Time) {
 	j.DueAt = j.Lease.Until
 }
 
-// setDue sets DueAt, at the latest to the time at which the job expires.
+// setDue sets DueAt, at the latest to the time at which the job or its video expires.
 func (j *Job) setDue(t time.Time) {
 	if j.State.Final() && j.ExpiresAt.Before(t) {
 		t = j.ExpiresAt
+	}
+	if !j.VideoUntil.IsZero() && j.VideoUntil.Before(t) {
+		t = j.VideoUntil
 	}
 	j.DueAt = t
 }
@@ -380,13 +396,14 @@ func (j *Job) finish(p Policy, s State, now time.Time) {
 	j.Wakes = 0
 	j.FinishedAt = now
 	j.ExpiresAt = now.Add(p.Retention)
+	j.keepVideo(p, now)
 	j.setDue(now.Add(p.Wake))
 }
 
 func (j *Job) endNotification(outcome string, now time.Time) {
 	j.Notification.EndedAt = Truncate(now)
 	j.Notification.Outcome = outcome
-	j.DueAt = j.ExpiresAt
+	j.setDue(j.ExpiresAt)
 }
 
 // doubled returns d doubled n times, at most limit.

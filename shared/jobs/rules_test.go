@@ -379,6 +379,8 @@ func TestPolicyValidate(t *testing.T) {
 		"WAKE_AFTER":   func(p *Policy) { p.Wake = 0 },
 		"WAKE_MAX":     func(p *Policy) { p.WakeMax = p.Wake - 1 },
 		"RETENTION":    func(p *Policy) { p.Retention = time.Second },
+
+		"KEEP_FAILED_VIDEOS": func(p *Policy) { p.KeepFailed = -1 },
 	} {
 		p := policy
 		spoil(&p)

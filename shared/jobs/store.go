@@ -40,9 +40,9 @@ type Store interface {
 	// Delete deletes a job. Deleting one that does not exist is no error.
 	Delete(ctx context.Context, id string) error
 
-	// List returns up to limit jobs of an owner that are not Uploading, newest first,
-	// with identifiers less than before ("" for the newest).
-	List(ctx context.Context, owner, before string, limit int) ([]Job, error)
+	// List returns up to limit jobs of an owner that f selects and that are not
+	// Uploading, newest first.
+	List(ctx context.Context, owner string, f Filter, limit int) ([]Job, error)
 
 	// Due returns up to limit jobs whose DueAt is not after now, the earliest
 	// first.
@@ -53,6 +53,10 @@ type Store interface {
 	// attempt began the longest ago: owners take turns, however many jobs each
 	// of them has queued. Attempts at jobs that have been deleted count too.
 	Next(ctx context.Context, now time.Time) (Job, error)
+
+	// Queue returns the queue as it concerns an owner. It is empty if the owner has no
+	// queued jobs.
+	Queue(ctx context.Context, owner string, now time.Time) (Queue, error)
 
 	// Usage returns what an owner's jobs occupy, those that are Uploading included.
 	Usage(ctx context.Context, owner string) (Usage, error)

@@ -36,6 +36,10 @@ var (
 	NotReady             = Kind{409, "not_ready", "The MP3 is not ready yet. Check the state of the job and try again."}
 	NoMP3                = Kind{409, "no_mp3", "The job did not produce an MP3. See the state of the job."}
 	LinkExpired          = Kind{410, "link_expired", "The link has expired or was revoked, or its MP3 has been deleted."}
+	JobFinished          = Kind{409, "job_finished", "The job is finished, so that it cannot be cancelled."}
+	JobNotFinished       = Kind{409, "job_not_finished", "The job is not finished. Cancel it first, or add cancel=true to the address to delete it anyway."}
+	JobNotFailed         = Kind{409, "job_not_failed", "Only a job that failed can be retried."}
+	VideoGone            = Kind{409, "video_gone", "The video of the job is not stored any more. Please upload it again."}
 	TooLarge             = Kind{413, "too_large", "The file is larger than this service accepts."}
 	UnsupportedMediaType = Kind{415, "unsupported_media_type", "The body is not a video. Send the file as multipart/form-data or as the raw body."}
 	BadRange             = Kind{416, "bad_range", "The requested range is outside the file."}
@@ -49,8 +53,8 @@ var (
 
 // Kinds lists all kinds.
 var Kinds = []Kind{
-	BadRequest, NoFile, TooManyFiles, EmptyFile, BrokenUpload, BadOption, BadEmail, BadPassword,
-	NoToken, BadToken, ExpiredToken, BadCredentials, BadRegistrationCode, RegistrationClosed, QuotaExceeded, NotFound, JobNotFound, LinkNotFound, MethodNotAllowed,
-	RequestTimeout, UploadStalled, EmailTaken, NotReady, NoMP3, LinkExpired, TooLarge, UnsupportedMediaType, BadRange, TooManyRequests, TooManyJobs,
-	Internal, Busy, Unavailable, NoSpace,
+	BadRequest, NoFile, TooManyFiles, EmptyFile, BrokenUpload, BadOption, BadEmail, BadPassword, NoToken, BadToken, ExpiredToken, BadCredentials,
+	BadRegistrationCode, RegistrationClosed, QuotaExceeded, NotFound, JobNotFound, LinkNotFound, MethodNotAllowed, RequestTimeout, UploadStalled,
+	EmailTaken, NotReady, NoMP3, LinkExpired, JobFinished, JobNotFinished, JobNotFailed, VideoGone, TooLarge, UnsupportedMediaType, BadRange,
+	TooManyRequests, TooManyJobs, Internal, Busy, Unavailable, NoSpace,
 }

@@ -208,7 +208,17 @@ func (c *Client) Download(ctx context.Context, j Job, w io.Writer) error {
 	return c.call(ctx, http.MethodGet, "/jobs/"+j.ID+"/audio", nil, nil, http.StatusOK, w)
 }
 
-// Delete deletes a job and its files.
+// Cancel cancels a job. Status 409 means that it was finished.
+func (c *Client) Cancel(ctx context.Context, id string) error {
+	return c.call(ctx, http.MethodPost, "/jobs/"+id+"/cancel", nil, nil, http.StatusOK, io.Discard)
+}
+
+// Retry queues a failed job again.
+func (c *Client) Retry(ctx context.Context, id string) error {
+	return c.call(ctx, http.MethodPost, "/jobs/"+id+"/retry", nil, nil, http.StatusAccepted, io.Discard)
+}
+
+// Delete deletes a finished job and its files. Status 409 means that it is not finished.
 func (c *Client) Delete(ctx context.Context, id string) error {
 	return c.call(ctx, http.MethodDelete, "/jobs/"+id, nil, nil, http.StatusNoContent, io.Discard)
 }

@@ -122,11 +122,13 @@ func (a *attempt) recorded(ctx context.Context, audio jobs.File) error {
 	return nil
 }
 
-// finish deletes the video of a finished job and wakes the notification
-// function. The janitor repeats what fails here.
+// finish deletes the video of a finished job, unless the job may be retried, and wakes the
+// notification function. The janitor repeats what fails here.
 func (w *Worker) finish(ctx context.Context, j jobs.Job) {
-	if err := w.videos.Delete(ctx, j.Video.ID); err != nil {
-		slog.WarnContext(ctx, "cannot delete the video, leaving it to the janitor", "video", j.Video.ID, "error", err)
+	if !j.NeedsVideo() {
+		if err := w.videos.Delete(ctx, j.Video.ID); err != nil {
+			slog.WarnContext(ctx, "cannot delete the video, leaving it to the janitor", "video", j.Video.ID, "error", err)
+		}
 	}
 	if err := w.queue.Wake(ctx, queue.MP3, j.ID); err != nil {
 		slog.WarnContext(ctx, "cannot send the wake-up for the notification, leaving it to the janitor", "error", err)

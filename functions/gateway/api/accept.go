@@ -26,12 +26,17 @@ func (g *Gateway) acceptJob(ctx context.Context, job jobs.Job) error {
 	if err := g.createJob(ctx, job); err != nil {
 		return problem.Unavailable.WithCause(err)
 	}
+	g.wakeConverter(ctx, job.ID)
+	return nil
+}
+
+// wakeConverter publishes the wake-up of a queued job.
+func (g *Gateway) wakeConverter(ctx context.Context, jobID string) {
 	ctx, cancel := context.WithTimeout(ctx, wakeTimeout)
 	defer cancel()
-	if err := g.Queue.Wake(ctx, queue.Video, job.ID); err != nil {
+	if err := g.Queue.Wake(ctx, queue.Video, jobID); err != nil {
 		slog.WarnContext(ctx, "job accepted without a wake-up", "error", err)
 	}
-	return nil
 }
 
 // createJob stores the job and returns nil only if the store has confirmed it. An error

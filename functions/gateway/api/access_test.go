@@ -41,7 +41,7 @@ func TestTokens(t *testing.T) {
 		"signature changed": {"Bearer " + parts[0] + "." + parts[1] + "." + strings.Repeat("A", len(parts[2])), problem.BadToken},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for _, route := range []string{"POST /upload", "GET /jobs", "GET /jobs/" + id.New(), "DELETE /jobs/" + id.New(), "GET /jobs/" + id.New() + "/audio", "GET /download?fid=" + id.New()} {
+			for _, route := range []string{"POST /upload", "GET /jobs", "GET /jobs/" + id.New(), "DELETE /jobs/" + id.New(), "POST /jobs/" + id.New() + "/cancel", "POST /jobs/" + id.New() + "/retry", "GET /jobs/" + id.New() + "/audio", "GET /download?fid=" + id.New()} {
 				method, path, _ := strings.Cut(route, " ")
 				res, b := s.do(t, method, path, nil, "Authorization", c.header)
 				checkProblem(t, res, b, c.want)
@@ -65,7 +65,7 @@ func TestJobOfAnotherUserLooksUnknown(t *testing.T) {
 	s := startGateway(t, nil)
 	j := s.mustConvert(t, "a.mp4", []byte("mp3"))
 	bert := "Bearer " + s.tokenOf(t, "bert")
-	for _, route := range []string{"GET /jobs/%s", "GET /jobs/%s?wait=1", "DELETE /jobs/%s", "GET /jobs/%s/audio", "GET /download?fid=%s", "HEAD /download?fid=%s"} {
+	for _, route := range []string{"GET /jobs/%s", "GET /jobs/%s?wait=1", "DELETE /jobs/%s", "DELETE /jobs/%s?cancel=true", "POST /jobs/%s/cancel", "POST /jobs/%s/retry", "GET /jobs/%s/audio", "GET /download?fid=%s", "HEAD /download?fid=%s"} {
 		method, path, _ := strings.Cut(route, " ")
 		ask := func(job string) string {
 			res, b := s.do(t, method, fmt.Sprintf(path, job), nil, "Authorization", bert)

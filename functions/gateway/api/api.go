@@ -160,6 +160,8 @@ func (g *Gateway) routes() map[string]http.Handler {
 		"GET /download":           g.requireUser(g.handleDownload),
 		"POST /jobs/{id}/links":   g.requireUser(g.handleCreateLink),
 		"DELETE /jobs/{id}/links": g.requireUser(g.handleRevokeLinks),
+		"POST /jobs/{id}/cancel":  g.requireUser(g.handleCancelJob),
+		"POST /jobs/{id}/retry":   g.requireUser(g.handleRetryJob),
 	}
 }
 

@@ -94,18 +94,19 @@ func TestClientLeavesWhileJobIsCreated(t *testing.T) {
 	}
 }
 
-// A client that leaves after DELETE does not interrupt the deletion.
+// A client that leaves does not interrupt a cancellation or a deletion.
 func TestClientLeavesWhileJobIsDeleted(t *testing.T) {
 	for name, c := range map[string]struct {
-		finished bool
-		hook     func(*hookedJobs, func(context.Context))
-		deleted  func(*testGateway, string) bool
+		method, suffix string
+		finished       bool
+		hook           func(*hookedJobs, func(context.Context))
+		deleted        func(*testGateway, string) bool
 	}{
-		"cancel": {false, func(h *hookedJobs, f func(context.Context)) { h.beforeUpdate = f }, func(s *testGateway, job string) bool {
+		"cancel": {"POST", "/cancel", false, func(h *hookedJobs, f func(context.Context)) { h.beforeUpdate = f }, func(s *testGateway, job string) bool {
 			j, err := s.Jobs.Get(context.Background(), job)
-			return err == nil && j.State == jobs.Cancelled
+			return err == nil && j.State == jobs.Cancelled && s.files(t, "videos") == 0
 		}},
-		"erase": {true, func(h *hookedJobs, f func(context.Context)) { h.beforeDelete = f }, func(s *testGateway, job string) bool {
+		"erase": {"DELETE", "", true, func(h *hookedJobs, f func(context.Context)) { h.beforeDelete = f }, func(s *testGateway, job string) bool {
 			_, err := s.Jobs.Get(context.Background(), job)
 			return err != nil
 		}},
@@ -133,7 +134,7 @@ func TestClientLeavesWhileJobIsDeleted(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer conn.Close()
-			fmt.Fprintf(conn, "DELETE /jobs/%s HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n", j.ID, s.authorizationHeader())
+			fmt.Fprintf(conn, "%s /jobs/%s%s HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n", c.method, j.ID, c.suffix, s.authorizationHeader())
 			<-deleting
 			conn.Close()
 			waitUntil(t, "the job is gone although its client has left", func() bool { return c.deleted(s, j.ID) })

@@ -137,7 +137,7 @@ func TestDownloadRejects(t *testing.T) {
 	s := startGateway(t, nil)
 	queued := s.mustUpload(t, "queued.mp4")
 	cancelled := s.mustUpload(t, "cancelled.mp4")
-	s.do(t, "DELETE", "/jobs/"+cancelled.ID, nil)
+	s.do(t, "POST", "/jobs/"+cancelled.ID+"/cancel", nil)
 	for _, path := range []string{"/jobs/%s/audio", "/download?fid=%s"} {
 		res, b := s.do(t, "GET", fmt.Sprintf(path, cancelled.ID), nil)
 		checkProblem(t, res, b, problem.NoMP3)

@@ -224,7 +224,7 @@ func TestStoresUnavailable(t *testing.T) {
 	j := s.mustConvert(t, "a.mp4", []byte("mp3"))
 	kept := s.Jobs
 	s.Jobs = broken
-	for _, route := range []string{"GET /jobs/" + j.ID, "DELETE /jobs/" + j.ID, "GET /jobs/" + j.ID + "/audio", "GET /download?fid=" + j.ID} {
+	for _, route := range []string{"GET /jobs/" + j.ID, "DELETE /jobs/" + j.ID, "POST /jobs/" + j.ID + "/cancel", "POST /jobs/" + j.ID + "/retry", "GET /jobs/" + j.ID + "/audio", "GET /download?fid=" + j.ID} {
 		method, path, _ := strings.Cut(route, " ")
 		res, b := s.do(t, method, path, nil)
 		checkProblem(t, res, b, problem.Unavailable)

@@ -77,23 +77,6 @@ func TestReadyDependsOnJobs(t *testing.T) {
 	}
 }
 
-// A job that finishes while it is being cancelled is deleted with its MP3.
-func TestDeleteWhileJobFinishes(t *testing.T) {
-	var store *hookedJobs
-	s := startGateway(t, func(g *setup) {
-		store = &hookedJobs{Store: g.Jobs}
-		g.Jobs = store
-	})
-	j := s.mustUpload(t, "a.mp4")
-	s.claim(t, j.ID)
-	store.beforeUpdate = func(context.Context) {
-		store.beforeUpdate = nil
-		s.complete(t, j.ID, []byte("mp3"))
-	}
-	s.deleteJob(t, j.ID)
-	s.checkDeleted(t, j.ID)
-}
-
 // The response of the auth function has the request ID of the gateway, and only that.
 func TestAuthResponseHasOneRequestID(t *testing.T) {
 	auth := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

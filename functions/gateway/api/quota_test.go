@@ -48,7 +48,7 @@ func TestQuotaOfBytes(t *testing.T) {
 	if res.StatusCode != http.StatusAccepted {
 		t.Errorf("another user's upload: %d %s", res.StatusCode, b)
 	}
-	res, b = s.do(t, "DELETE", "/jobs/"+kept.ID, nil)
+	res, b = s.do(t, "DELETE", "/jobs/"+kept.ID+"?cancel=true", nil)
 	if res.StatusCode != http.StatusNoContent {
 		t.Fatalf("%d %s", res.StatusCode, b)
 	}

@@ -23,6 +23,13 @@ type jobResponse struct {
 	CreatedAt  time.Time           `json:"createdAt"`
 	FinishedAt time.Time           `json:"finishedAt,omitzero"`
 	ExpiresAt  time.Time           `json:"expiresAt,omitzero"`
+
+	RetryUntil    time.Time `json:"retryUntil,omitzero"`
+	QueuePosition *int      `json:"queuePosition,omitempty"` // jobs that start before
+	ExpectedStart time.Time `json:"expectedStart,omitzero"`
+
+	revision    int64
+	pausedUntil time.Time
 }
 
 type sourceResponse struct {
@@ -53,6 +60,7 @@ func (g *Gateway) newJobResponse(j jobs.Job) jobResponse {
 		ID: j.ID, State: j.State, Name: j.Name, Bytes: j.Video.Size, Progress: j.Progress,
 		Options: conversion.FormatOptions(j.Options), Error: j.Failure,
 		CreatedAt: j.CreatedAt, FinishedAt: j.FinishedAt, ExpiresAt: j.ExpiresAt,
+		RetryUntil: j.VideoUntil, revision: j.Revision, pausedUntil: j.NotBefore,
 	}
 	if j.MediaInfo != nil {
 		m := j.MediaInfo

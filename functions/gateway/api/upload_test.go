@@ -200,6 +200,8 @@ func TestWrongMethod(t *testing.T) {
 		{"PUT", "/upload", "POST"},
 		{"POST", "/jobs", "GET, HEAD"},
 		{"PUT", "/jobs/x", "DELETE, GET, HEAD"},
+		{"GET", "/jobs/x/cancel", "POST"},
+		{"DELETE", "/jobs/x/retry", "POST"},
 		{"POST", "/download", "GET, HEAD"},
 		{"GET", "/login", "POST"},
 	} {

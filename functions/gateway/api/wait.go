@@ -2,11 +2,9 @@ package api
 
 import (
 	"net/http"
-	"strconv"
 	"time"
 
 	"mp3converter/shared/jobs"
-	"mp3converter/shared/problem"
 	"mp3converter/shared/token"
 )
 
@@ -22,16 +20,12 @@ const (
 // wait=SECONDS it returns once the job is finished or the time is up.
 func (g *Gateway) waitForJob(r *http.Request, user token.Claims, id string) (jobs.Job, error) {
 	j, err := g.ownedJob(r, user, id)
-	s := r.URL.Query().Get("wait")
-	if err != nil || s == "" || j.State.Final() {
+	if err != nil {
 		return j, err
 	}
-	seconds, err := strconv.Atoi(s)
-	if err != nil || seconds < 0 {
-		return j, problem.BadRequest.WithDetail("wait must be a number of seconds.")
-	}
-	if seconds == 0 {
-		return j, nil
+	seconds, err := queryNumber(r.URL.Query(), "wait", 0, int(maxWait.Seconds()), 0)
+	if err != nil || seconds == 0 || j.State.Final() {
+		return j, err
 	}
 	release, err := g.waits.acquire(r.Context(), user.Subject)
 	if err != nil {
@@ -39,7 +33,7 @@ func (g *Gateway) waitForJob(r *http.Request, user token.Claims, id string) (job
 	}
 	defer release()
 	begun := time.Now()
-	deadline := time.After(time.Duration(min(seconds, int(maxWait.Seconds()))) * time.Second)
+	deadline := time.After(time.Duration(seconds) * time.Second)
 	for !j.State.Final() {
 		select {
 		case <-r.Context().Done():

@@ -202,20 +202,22 @@ function updateJobRow(job) {
   jobs.set(job.id, job);
   if (!rows.has(job.id)) rows.set(job.id, createRow(job.name));
   const row = rows.get(job.id);
+  const cancel = () => cancelJob(job);
   const erase = () => deleteJob(job);
   switch (job.state) {
     case "queued":
-      updateRow(row, "queued", "Waiting to be converted", null, ["Cancel", erase]);
+      updateRow(row, "queued", ["Waiting to be converted", formatPosition(job), formatStart(job)].filter(Boolean).join(" · "), null, ["Cancel", cancel]);
       break;
     case "converting":
-      updateRow(row, "converting", `Converting: ${job.progress} %`, job.progress, ["Cancel", erase]);
+      updateRow(row, "converting", `Converting: ${job.progress} %`, job.progress, ["Cancel", cancel]);
       break;
     case "done":
       updateRow(row, "done", ["Ready", formatDuration(job.source?.seconds), formatSize(job.audio.bytes), formatExpiry(job)].filter(Boolean).join(" · "), null,
         ["Download", () => download(job), "primary"], ["Delete", erase]);
       break;
     case "failed":
-      updateRow(row, "failed", job.error?.message ?? "The conversion failed.", null, ["Remove", erase]);
+      updateRow(row, "failed", job.error?.message ?? "The conversion failed.", null,
+        ...(canRetry(job) ? [["Try again", () => retryJob(job)]] : []), ["Remove", erase]);
       break;
     default:
       updateRow(row, "cancelled", "Cancelled", null, ["Remove", erase]);
@@ -306,15 +308,35 @@ $("more").addEventListener("click", () => runAction($("more"), async () => {
 
 // ---- Actions of a job.
 
+// changeJob sends a request that changes a job. If the job has changed meanwhile, so that
+// the request is refused with one of these codes, the refreshed list shows that.
+async function changeJob(job, method, action, ...codes) {
+  try {
+    await fetchAPI(`/jobs/${job.id}${action}`, { method });
+    showNotice("");
+    return true;
+  } catch (e) {
+    if (![...codes, "job_not_found"].includes(e.code)) throw e;
+    return e.code === "job_not_found";
+  }
+}
+
+// cancelJob never deletes a job: it may have become ready just before.
+async function cancelJob(job) {
+  await changeJob(job, "POST", "/cancel", "job_finished");
+  await refresh();
+}
+
+const canRetry = (job) => Date.now() < Date.parse(job.retryUntil ?? "");
+
+async function retryJob(job) {
+  await changeJob(job, "POST", "/retry", "job_not_failed");
+  await refresh();
+}
+
 async function deleteJob(job) {
   if (job.state === "done" && !confirm(`Delete ${job.audio.name}? This cannot be undone.`)) return;
-  try {
-    await fetchAPI(`/jobs/${job.id}`, { method: "DELETE" });
-  } catch (e) {
-    if (e.code !== "job_not_found") throw e;
-  }
-  showNotice("");
-  if (unfinished(job)) return refresh();
+  if (!(await changeJob(job, "DELETE", "", "job_not_finished"))) return refresh();
   removeJobRow(job.id);
   sortRows();
   announce(`${job.name} was removed.`);
@@ -479,6 +501,17 @@ function formatDuration(seconds) {
   const two = (n) => String(n).padStart(2, "0");
   const minutes = Math.floor(s / 60);
   return minutes < 60 ? `${minutes}:${two(s % 60)}` : `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${two(s % 60)}`;
+}
+
+function formatPosition(job) {
+  if (job.queuePosition === undefined) return "";
+  return job.queuePosition === 0 ? "next" : `${job.queuePosition.toLocaleString()} before it`;
+}
+
+function formatStart(job) {
+  const at = Date.parse(job.expectedStart ?? "");
+  if (!(at - Date.now() > 60_000)) return ""; // soon, or not known
+  return `starts at about ${new Date(at).toLocaleTimeString(undefined, { hour: "numeric", minute: "2-digit" })}`;
 }
 
 function formatExpiry(job) {

@@ -34,7 +34,7 @@ func (s *Janitor) RemoveOrphans(ctx context.Context) (Report, error) {
 			if j == nil { // its record may still be about to appear
 				return o.CreatedAt.Before(now.Add(-s.config.OrphanAge))
 			}
-			return j.State.Final() || j.Video.ID != o.ID
+			return !j.NeedsVideo() || j.Video.ID != o.ID
 		}},
 		{"MP3s", s.audio, func(o media.Object, j *jobs.Job) bool {
 			if j == nil {

@@ -8,6 +8,7 @@ type Report struct {
 	NotificationWakes int // wake-ups sent for notifications
 	Failed            int // jobs that have used up their attempts
 	Expired           int // jobs deleted
+	Videos            int // videos deleted of failed jobs that were not retried in time
 	Orphans           int // files deleted
 }
 
@@ -19,7 +20,7 @@ type count struct {
 func (r Report) counts() []count {
 	return []count{
 		{"conversion_wakes", r.ConversionWakes}, {"notification_wakes", r.NotificationWakes},
-		{"failed", r.Failed}, {"expired", r.Expired}, {"orphans", r.Orphans},
+		{"failed", r.Failed}, {"expired", r.Expired}, {"videos", r.Videos}, {"orphans", r.Orphans},
 	}
 }
 

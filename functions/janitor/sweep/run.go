@@ -53,6 +53,8 @@ func (r *run) process(ctx context.Context, j jobs.Job) {
 		r.expireUpload(ctx, j)
 	case j.State.Final() && !j.ExpiresAt.After(now):
 		r.erase(ctx, j)
+	case j.VideoExpired(now):
+		r.expireVideo(ctx, j)
 	case j.State.Final():
 		r.wakeAgain(ctx, j, queue.MP3, &r.mp3, &r.report.NotificationWakes)
 	case j.Exhausted(r.config.Policy, now):
@@ -68,6 +70,7 @@ func (r *run) erase(ctx context.Context, j jobs.Job) {
 	switch {
 	case errors.Is(err, errSkipped):
 		r.postpone(ctx, j, retryDelay)
+	case jobs.NothingToDo(err): // retried at the last moment
 	case err != nil:
 		slog.WarnContext(ctx, "expired job not deleted; the janitor will retry", "error", err)
 		r.postpone(ctx, j, eraseDelay)
@@ -87,13 +90,35 @@ func (r *run) expireUpload(ctx context.Context, j jobs.Job) {
 // failExhausted fails a job that has used up its attempts. What fails after that is
 // repeated: the wake-up by RunOnce, the deletion by RemoveOrphans.
 func (r *run) failExhausted(ctx context.Context, j jobs.Job) {
-	if r.update(ctx, j, func(j *jobs.Job) error { return j.FailExhausted(r.config.Policy, r.jobs.Now()) }) != nil {
+	var failed jobs.Job
+	if r.update(ctx, j, func(j *jobs.Job) error {
+		err := j.FailExhausted(r.config.Policy, r.jobs.Now())
+		failed = *j
+		return err
+	}) != nil {
 		return
+	}
+	if !failed.NeedsVideo() {
+		r.deleteVideo(ctx, j)
 	}
 	slog.WarnContext(ctx, "attempts exhausted", "attempts", j.Attempts, "deaths", j.Deaths)
 	r.report.Failed++
-	_ = r.files.do(j.ID, func() error { return r.videos.Delete(ctx, j.Video.ID) })
 	_ = r.mp3.do(j.ID, func() error { return r.queue.Wake(ctx, queue.MP3, j.ID) })
+}
+
+// expireVideo deletes the video of a failed job that has not been retried in time. The
+// record says so first. A deletion that fails is repeated by RemoveOrphans.
+func (r *run) expireVideo(ctx context.Context, j jobs.Job) {
+	if r.update(ctx, j, func(j *jobs.Job) error { return j.ExpireVideo(r.config.Policy, r.jobs.Now()) }) != nil {
+		return
+	}
+	slog.InfoContext(ctx, "the video of the failed job expired", "code", j.Failure.Code)
+	r.report.Videos++
+	r.deleteVideo(ctx, j)
+}
+
+func (r *run) deleteVideo(ctx context.Context, j jobs.Job) {
+	_ = r.files.do(j.ID, func() error { return r.videos.Delete(ctx, j.Video.ID) })
 }
 
 // wakeAgain sends a wake-up, counts it and then schedules the next one. In this order,

@@ -112,7 +112,7 @@ func (p *process) convertVideo(j jobs.Job, audio *jobs.File) (rule string, lost 
 	switch k := p.records[j.ID].kind; {
 	case p.faults && draw(p.world, "a store is away", false, false, false, true):
 		return "Postpone", false
-	case k == corrupt:
+	case k == corrupt, k == heavy && draw(p.world, "over the limit", true, true, false):
 		return "Fail", false
 	case k == deadly:
 		return "Retry", false
@@ -153,8 +153,11 @@ func (p *process) recorded(id string, audio jobs.File) {
 	}
 }
 
-// finish deletes the video of a finished job and wakes the notification function.
+// finish deletes the video of a finished job, unless it may be retried, and wakes the
+// notification function.
 func (p *process) finish(j jobs.Job) {
-	p.unlink(p.videos, j.Video.ID)
+	if !j.NeedsVideo() {
+		p.unlink(p.videos, j.Video.ID)
+	}
 	p.wake("mp3", j.ID)
 }

@@ -42,7 +42,7 @@ func (w *world) create(j jobs.Job, k kind) error {
 		switch {
 		case err == nil:
 			w.logf("job %s of %s created, %s", short(j.ID), j.Owner, k)
-			w.records[j.ID] = &record{job: j, kind: k, drained: map[string]bool{}}
+			w.records[j.ID] = &record{job: j, kind: k, acceptedAt: j.CreatedAt, drained: map[string]bool{}}
 			w.order = append(w.order, j.ID)
 		case !errors.Is(err, jobs.ErrExists):
 			w.broken(wellFormed, "Create: %v", err)
@@ -103,7 +103,7 @@ func (w *world) apply(c change, id string, apply func(*jobs.Job) error) (jobs.Jo
 		return apply(j)
 	})
 	if err != nil {
-		if !jobs.NothingToDo(err) && !errors.Is(err, jobs.ErrExhausted) {
+		if !refusal(err) {
 			w.broken(wellFormed, "Update: %v", err)
 		}
 		w.logf("%s of %s by %s: %v", c.rule, short(id), short(c.holder), err)
@@ -118,6 +118,11 @@ func (w *world) apply(c change, id string, apply func(*jobs.Job) error) (jobs.Jo
 		r.drained[c.holder] = true
 	}
 	return j, nil
+}
+
+// refusal reports whether err is the answer of a rule or of a store that works.
+func refusal(err error) bool {
+	return jobs.NothingToDo(err) || errors.Is(err, jobs.ErrExhausted) || errors.Is(err, jobs.ErrNotFailed) || errors.Is(err, jobs.ErrVideoGone)
 }
 
 // get and remove read and delete a record.

@@ -10,16 +10,16 @@ import (
 
 // What always holds, in the words of ARCHITECTURE.md.
 const (
-	oneOutcome  = "A job reaches exactly one of done, failed and cancelled, and its outcome never changes."
+	oneOutcome  = "A job reaches exactly one of done, failed and cancelled, and its outcome never changes, unless its owner retries a failed one."
 	everyJob    = "Every accepted job reaches its outcome once the stores are back."
 	oneHolder   = "Only the worker that holds the lease changes an attempt, until the lease expires or the owner cancels the job."
 	pauses      = "No attempt starts before the pause after a failed one is over."
-	blame       = "What is not the video's fault does not fail a job that is younger than MAX_JOB_AGE."
+	blame       = "What is not the video's fault does not fail a job that was accepted or retried less than MAX_JOB_AGE ago."
 	turns       = "While an owner waits, no other owner's attempts start more often than there are workers."
-	videosStay  = "The video of an unfinished job exists."
+	videosStay  = "The video of a job that is unfinished or may be retried exists."
 	mp3sStay    = "The MP3 of a done job exists."
 	nothingLeft = "Once the janitor has run, no other video or MP3 exists."
-	toldOnce    = "A channel that has been recorded as notified is not used again, and a notification has one outcome."
+	toldOnce    = "A channel that has been recorded as notified of an outcome is not used for it again, and a notification has one outcome."
 	retention   = "A finished job and its files are gone once it has expired, whatever else is the case."
 	attention   = "Every record is due within a bounded time."
 	wellFormed  = "Every record is well formed."
@@ -46,7 +46,10 @@ func (w *world) check(c change) {
 	if !reflect.DeepEqual(a, r.job) {
 		w.broken(wellFormed, "the store returned %+v, want %+v", a, r.job)
 	}
-	if a.State.Final() && (b.State != a.State || b.Audio != a.Audio || !reflect.DeepEqual(b.Failure, a.Failure) || b.FinishedAt != a.FinishedAt || b.ExpiresAt != a.ExpiresAt) {
+	if c.rule == "RetryFailed" {
+		w.checkRetry(c)
+		r.retried(b.RetriedAt)
+	} else if a.State.Final() && (b.State != a.State || b.Audio != a.Audio || !reflect.DeepEqual(b.Failure, a.Failure) || b.FinishedAt != a.FinishedAt || b.ExpiresAt != a.ExpiresAt) {
 		w.broken(oneOutcome, "%s: %+v became %+v", c.rule, a, b)
 	}
 	w.checkAttempt(c, r)
@@ -62,7 +65,7 @@ func (w *world) check(c change) {
 		}
 		w.countTurn(b.Owner, c.late)
 	}
-	if !a.Notification.EndedAt.IsZero() && !reflect.DeepEqual(a.Notification, b.Notification) {
+	if !a.Notification.EndedAt.IsZero() && c.rule != "RetryFailed" && !reflect.DeepEqual(a.Notification, b.Notification) {
 		w.broken(toldOnce, "%s: an ended notification became %+v", c.rule, b.Notification)
 	}
 	w.checkDue(c)
@@ -109,10 +112,21 @@ func (w *world) checkAttempt(c change, r *record) {
 
 // checkFailure checks that the video is to blame, or that the job is old.
 func (w *world) checkFailure(c change, r *record) {
-	corrupt := r.kind == corrupt && c.rule == "Fail"
+	unfit := (r.kind == corrupt || r.kind == heavy) && c.rule == "Fail"
 	exhausted := r.suspect >= policy.MaxAttempts || r.deaths >= policy.MaxDeaths
-	if !corrupt && !exhausted && c.at.Sub(c.after.CreatedAt) < policy.MaxAge {
+	if !unfit && !exhausted && c.at.Sub(r.acceptedAt) < policy.MaxAge {
 		w.broken(blame, "%s failed a %s video after %d attempts and %d deaths: %+v", c.rule, r.kind, r.suspect, r.deaths, c.after)
+	}
+}
+
+// checkRetry checks that only a failed job whose video is kept is retried, and only in time.
+func (w *world) checkRetry(c change) {
+	a, b := c.before, c.after
+	if a.State != jobs.Failed || b.State != jobs.Queued || !c.at.Before(a.VideoUntil) {
+		w.broken(oneOutcome, "%s at %v: %+v became %+v", c.rule, c.at, a, b)
+	}
+	if b.Attempts != 0 || b.Deaths != 0 || !reflect.DeepEqual(b.Notification, jobs.Notification{}) {
+		w.broken(oneOutcome, "%s kept what belongs to the old outcome: %+v", c.rule, b)
 	}
 }
 
@@ -148,8 +162,12 @@ func (w *world) waits(owner string) bool {
 func (w *world) checkDue(c change) {
 	j := c.after
 	limit := c.at.Add(max(policy.WakeMax, policy.Lease, policy.RetryMax))
-	if j.State.Final() { // a little after it has expired if it cannot be woken or deleted then
-		limit = c.at.Add(max(j.ExpiresAt.Sub(c.at), 0) + time.Minute)
+	if j.State.Final() { // a little after it or its video has expired if it cannot be woken or deleted then
+		expires := j.ExpiresAt
+		if !j.VideoUntil.IsZero() {
+			expires = j.VideoUntil
+		}
+		limit = c.at.Add(max(expires.Sub(c.at), 0) + time.Minute)
 	}
 	past := !j.State.Final() && j.DueAt.Before(c.at) && j.DueAt != c.before.DueAt
 	if j.DueAt.IsZero() || past || j.DueAt.After(limit) {
@@ -172,6 +190,8 @@ func malformed(j jobs.Job) string {
 		return "failed without a failure, or a failure in another state"
 	case j.State.Final() == j.FinishedAt.IsZero() || j.State.Final() == j.ExpiresAt.IsZero():
 		return "FinishedAt or ExpiresAt missing in a final state, or set in another"
+	case !j.VideoUntil.IsZero() && (j.State != jobs.Failed || j.Failure == nil || !j.Failure.Retryable() || j.VideoUntil.After(j.ExpiresAt)):
+		return "a video is kept that cannot be retried, or for longer than the job"
 	case j.Notification.EndedAt.IsZero() != (j.Notification.Outcome == ""):
 		return "EndedAt without an outcome, or an outcome without EndedAt"
 	case !j.Notification.EndedAt.IsZero() && (j.Notification.Lease != jobs.Lease{}):
@@ -186,7 +206,7 @@ func (w *world) checkFiles() {
 		r := w.records[id]
 		switch {
 		case r.gone:
-		case !r.job.State.Final() && w.videos[r.job.Video.ID] == nil:
+		case r.job.NeedsVideo() && w.videos[r.job.Video.ID] == nil:
 			w.broken(videosStay, "job %s is %s", id, r.job.State)
 		case r.job.State == jobs.Done && w.audio[r.job.Audio.ID] == nil && !r.erasing:
 			w.broken(mp3sStay, "job %s", id)
@@ -195,4 +215,4 @@ func (w *world) checkFiles() {
 }
 
 // failureOf is the failure that an attempt at a video of this kind records.
-var failureOf = map[kind]*conversion.Failure{corrupt: conversion.Corrupt, deadly: conversion.AttemptsExhausted}
+var failureOf = map[kind]*conversion.Failure{corrupt: conversion.Corrupt, heavy: conversion.MemoryLimit, deadly: conversion.AttemptsExhausted}

@@ -20,6 +20,10 @@ func (p *process) janitor() {
 		switch {
 		case j.State.Final() && !j.ExpiresAt.After(p.now):
 			p.erase(j)
+		case j.VideoExpired(p.now):
+			if j, err := p.update("ExpireVideo", j.ID, func(j *jobs.Job) error { return j.ExpireVideo(policy, p.now) }); err == nil {
+				p.unlink(p.videos, j.Video.ID)
+			}
 		case j.State.Final():
 			p.wakeAgain("mp3", j)
 		case j.Exhausted(policy, p.now):
@@ -85,7 +89,7 @@ func (p *process) orphans() {
 		if j == nil {
 			return age < orphanAge
 		}
-		return !j.State.Final()
+		return j.NeedsVideo()
 	})
 	orphan(p.audio, func(j *jobs.Job, id string, _ time.Duration) bool {
 		return j != nil && (j.Audio.ID == id || j.State == jobs.Converting)

@@ -24,6 +24,7 @@ var Policy = jobs.Policy{
 	Wake:        time.Minute,
 	WakeMax:     time.Hour,
 	Retention:   24 * time.Hour,
+	KeepFailed:  6 * time.Hour,
 	UploadTTL:   time.Hour,
 }
 
@@ -31,26 +32,30 @@ var Policy = jobs.Policy{
 // t.Cleanup.
 func Run(t *testing.T, open func(t *testing.T) jobs.Store) {
 	for name, test := range map[string]func(*testing.T, jobs.Store){
-		"RoundTrip":        testRoundTrip,
-		"CreateExists":     testCreateExists,
-		"NotFound":         testNotFound,
-		"Update":           testUpdate,
-		"UpdateRefused":    testUpdateRefused,
-		"Delete":           testDelete,
-		"List":             testList,
-		"ListPages":        testListPages,
-		"Due":              testDue,
-		"DueFollowsUpdate": testDueFollowsUpdate,
-		"Next":             testNext,
-		"NextPaused":       testNextPaused,
-		"Uploading":        testUploading,
-		"IdempotencyKey":   testIdempotencyKey,
-		"SameKeyAtOnce":    testSameKeyAtOnce,
-		"Usage":            testUsage,
-		"Count":            testCount,
-		"Now":              testNow,
-		"Cancelled":        testCancelled,
-		"Ping":             testPing,
+		"RoundTrip":           testRoundTrip,
+		"CreateExists":        testCreateExists,
+		"NotFound":            testNotFound,
+		"Update":              testUpdate,
+		"UpdateRefused":       testUpdateRefused,
+		"Delete":              testDelete,
+		"List":                testList,
+		"ListPages":           testListPages,
+		"ListFiltered":        testListFiltered,
+		"ListText":            testListText,
+		"Queue":               testQueue,
+		"QueueAgreesWithNext": testQueueAgreesWithNext,
+		"Due":                 testDue,
+		"DueFollowsUpdate":    testDueFollowsUpdate,
+		"Next":                testNext,
+		"NextPaused":          testNextPaused,
+		"Uploading":           testUploading,
+		"IdempotencyKey":      testIdempotencyKey,
+		"SameKeyAtOnce":       testSameKeyAtOnce,
+		"Usage":               testUsage,
+		"Count":               testCount,
+		"Now":                 testNow,
+		"Cancelled":           testCancelled,
+		"Ping":                testPing,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
@@ -98,7 +103,7 @@ func full() jobs.Job {
 		LinkEpoch:    1 << 40,
 		Notification: jobs.Notification{Lease: jobs.Lease{Holder: id.New(), Until: at(2)}, Attempts: 3, Notified: []string{"mail", "webhook"}, EndedAt: at(3), Outcome: "sent"},
 
-		CreatedAt: at(4), StartedAt: at(5), FinishedAt: at(6), ExpiresAt: at(7), DueAt: at(8), NotBefore: at(9), VideoUntil: at(10),
+		CreatedAt: at(4), StartedAt: at(5), FinishedAt: at(6), ExpiresAt: at(7), DueAt: at(8), NotBefore: at(9), VideoUntil: at(10), RetriedAt: at(11),
 	}
 }
 
@@ -218,9 +223,10 @@ func testCancelled(t *testing.T, s jobs.Store) {
 		},
 		"Delete": func() error { return s.Delete(ctx, want.ID) },
 		"ByKey":  func() error { _, err := s.ByKey(ctx, "ann", "1"); return err },
-		"List":   func() error { _, err := s.List(ctx, "ann", "", 1); return err },
+		"List":   func() error { _, err := s.List(ctx, "ann", jobs.Filter{}, 1); return err },
 		"Due":    func() error { _, err := s.Due(ctx, now, 1); return err },
 		"Next":   func() error { _, err := s.Next(ctx, now); return err },
+		"Queue":  func() error { _, err := s.Queue(ctx, "ann", now); return err },
 		"Usage":  func() error { _, err := s.Usage(ctx, "ann"); return err },
 		"Count":  func() error { _, err := s.Count(ctx, now, now); return err },
 		"Ping":   func() error { return s.Ping(ctx) },

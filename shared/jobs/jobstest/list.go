@@ -53,7 +53,7 @@ func testList(t *testing.T, s jobs.Store) {
 		{"of a stranger", "eve", "", 100, nil},
 		{"unknown owner", "", "", 100, nil},
 	} {
-		got, err := s.List(t.Context(), c.owner, c.before, c.limit)
+		got, err := s.List(t.Context(), c.owner, jobs.Filter{Before: c.before}, c.limit)
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)
 		}
@@ -67,7 +67,7 @@ func testListPages(t *testing.T, s jobs.Store) {
 		var got []jobs.Job
 		before := ""
 		for range len(want) + 1 {
-			page, err := s.List(t.Context(), "ann", before, limit)
+			page, err := s.List(t.Context(), "ann", jobs.Filter{Before: before}, limit)
 			if err != nil {
 				t.Fatal(err)
 			}

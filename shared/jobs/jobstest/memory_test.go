@@ -14,6 +14,7 @@ import (
 type memory struct {
 	jobs.Store
 	records map[string]jobs.Job
+	turns   map[string]time.Time // the latest start among deleted jobs, by owner
 }
 
 func (s memory) Create(_ context.Context, j jobs.Job) error {
@@ -47,6 +48,9 @@ func (s memory) Update(ctx context.Context, id string, change func(*jobs.Job) er
 }
 
 func (s memory) Delete(_ context.Context, id string) error {
+	if j := s.records[id]; j.StartedAt.After(s.turns[j.Owner]) {
+		s.turns[j.Owner] = j.StartedAt
+	}
 	delete(s.records, id)
 	return nil
 }
@@ -68,7 +72,7 @@ func (s memory) Due(_ context.Context, now time.Time, limit int) ([]jobs.Job, er
 }
 
 func (s memory) Next(_ context.Context, now time.Time) (jobs.Job, error) {
-	latest := map[string]time.Time{} // start, by owner
+	latest := maps.Clone(s.turns) // start, by owner
 	for _, j := range s.records {
 		if j.StartedAt.After(latest[j.Owner]) {
 			latest[j.Owner] = j.StartedAt

@@ -39,7 +39,11 @@ func RunModel(t *testing.T, s jobs.Store, cases int) {
 			"janitor":      func(*rapid.T) { w.start("janitor", (*process).janitor) },
 			"sweep":        func(*rapid.T) { w.start("janitor", (*process).orphans) },
 			"files age":    func(*rapid.T) { w.advance(fileAge); w.complete(w.start("janitor", (*process).orphans)) },
-			"delete":       func(*rapid.T) { w.sometimes(3); w.cancelOne() },
+			"cancel":       func(*rapid.T) { w.sometimes(3); w.ask((*process).cancel, anyJob) },
+			"delete":       func(*rapid.T) { w.sometimes(3); w.ask((*process).delete, anyJob) },
+			"delete kept":  func(*rapid.T) { w.sometimes(3); w.ask((*process).delete, hasKept) },
+			"retry":        func(*rapid.T) { w.ask((*process).retry, failed) },
+			"retry kept":   func(*rapid.T) { w.ask((*process).retry, hasKept) },
 			"process dies": func(*rapid.T) { w.sometimes(2); w.end(w.pick()) },
 			"drain":        func(*rapid.T) { w.drain() },
 			"restart":      func(*rapid.T) { w.sometimes(20); w.restart() },
@@ -112,7 +116,7 @@ func (w *world) complete(p *process) {
 
 func (w *world) startUpload() {
 	owner := draw(w, "owner", w.owners...)
-	k := draw(w, "kind", good, good, corrupt, deadly)
+	k := draw(w, "kind", good, good, corrupt, deadly, heavy)
 	for range draw(w, "uploads", 1, 1, 1, 1, 1, 1, 5) {
 		w.start("upload", func(p *process) { p.upload(owner, k) })
 	}
@@ -174,20 +178,6 @@ func (w *world) run(p *process, most int) {
 	for range rapid.IntRange(1, most).Draw(w.t, "calls") {
 		w.step(p)
 	}
-}
-
-func (w *world) cancelOne() {
-	var present []string
-	for _, id := range w.order {
-		if !w.records[id].gone {
-			present = append(present, id)
-		}
-	}
-	if len(present) == 0 {
-		w.t.Skip()
-	}
-	id := draw(w, "job", present...)
-	w.start("cancel", func(p *process) { p.cancel(id) })
 }
 
 // drain asks a process to stop, or tells it to stop now.

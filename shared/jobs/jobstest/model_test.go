@@ -4,12 +4,13 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"mp3converter/shared/jobs"
 )
 
 func TestModel(t *testing.T) {
-	RunModel(t, memory{records: map[string]jobs.Job{}}, 500)
+	RunModel(t, memory{records: map[string]jobs.Job{}, turns: map[string]time.Time{}}, 500)
 }
 
 func TestArchitectureNamesTheInvariants(t *testing.T) {

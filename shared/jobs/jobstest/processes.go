@@ -16,7 +16,7 @@ import (
 // kill it.
 type process struct {
 	*world
-	kind     string    // "upload", "convert", "notify", "janitor", "cancel"
+	kind     string    // "upload", "convert", "notify", "janitor", "owner"
 	holder   string    // of the lease that it has
 	ended    time.Time // when its attempt ended; zero before
 	draining bool      // it is asked to stop
@@ -66,7 +66,7 @@ func (w *world) end(p *process) {
 func (p *process) try(call func() error) error {
 	p.pause()
 	err := call()
-	if err != nil && !jobs.NothingToDo(err) && !errors.Is(err, jobs.ErrExists) && !errors.Is(err, jobs.ErrExhausted) {
+	if err != nil && !refusal(err) && !errors.Is(err, jobs.ErrExists) {
 		p.failed = true
 	}
 	return err
@@ -123,21 +123,14 @@ func (p *process) upload(owner string, k kind) {
 	}
 }
 
-// cancel is the gateway's part of DELETE.
-func (p *process) cancel(id string) {
-	j, err := p.update("Cancel", id, func(j *jobs.Job) error { return j.Cancel(policy, p.now) })
-	switch {
-	case err == nil:
-		p.unlink(p.videos, j.Video.ID)
-	case errors.Is(err, jobs.ErrFinished):
-		if j, err = p.get(id); err == nil {
-			p.erase(j)
-		}
-	}
-}
-
 // erase is jobs.Erase.
 func (p *process) erase(j jobs.Job) {
+	if !j.VideoUntil.IsZero() {
+		var err error
+		if j, err = p.update("GiveUpVideo", j.ID, (*jobs.Job).GiveUpVideo); err != nil {
+			return
+		}
+	}
 	p.records[j.ID].erasing = true
 	if p.unlink(p.videos, j.Video.ID) != nil || j.Audio.ID != "" && p.unlink(p.audio, j.Audio.ID) != nil {
 		return
@@ -174,7 +167,7 @@ func (p *process) notify(id string) {
 	_, err = p.update("RecordNotification", id, func(j *jobs.Job) error {
 		return j.RecordNotification(policy, p.holder, done, outcome, p.now)
 	})
-	if err == nil {
+	if err == nil && p.records[id].job.RetriedAt.Equal(j.RetriedAt) {
 		p.records[id].told = done
 	}
 }
@@ -187,7 +180,8 @@ func (p *process) send(j jobs.Job, channel string) bool {
 	}
 	f := p.fate()
 	r := p.records[j.ID]
-	if f != lost && (slices.Contains(r.told, channel) || !r.job.Notification.EndedAt.IsZero()) && !r.gone {
+	sameOutcome := r.job.RetriedAt.Equal(j.RetriedAt)
+	if f != lost && sameOutcome && (slices.Contains(r.told, channel) || !r.job.Notification.EndedAt.IsZero()) && !r.gone {
 		p.broken(toldOnce, "%s of job %s, after %v: %+v", channel, j.ID, r.told, r.job.Notification)
 	}
 	return f == served

@@ -29,6 +29,7 @@ func (w *world) settle() {
 		}
 	}
 	w.advance(orphanAge + fileAge)
+	w.complete(w.start("janitor", (*process).janitor)) // no video is kept any more
 	w.start("janitor", (*process).orphans)
 	w.finishAll()
 	w.checkLeftovers()

@@ -23,7 +23,7 @@ func testUploading(t *testing.T, s jobs.Store) {
 	create(t, s, queued)
 	same(t, "Get", get(t, s, j.ID), j)
 
-	list, err := s.List(t.Context(), "ann", "", 10)
+	list, err := s.List(t.Context(), "ann", jobs.Filter{}, 10)
 	if err != nil {
 		t.Fatal(err)
 	}

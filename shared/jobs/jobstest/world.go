@@ -30,7 +30,7 @@ const (
 // policy has small numbers, so that jobs reach them.
 var policy = jobs.Policy{
 	MaxAttempts: 2, MaxDeaths: 2, MaxAge: 12 * time.Hour, RetryMax: 30 * time.Second,
-	Lease: time.Minute, Wake: time.Minute, WakeMax: 10 * time.Minute, Retention: 24 * time.Hour, UploadTTL: time.Hour,
+	Lease: time.Minute, Wake: time.Minute, WakeMax: 10 * time.Minute, Retention: 24 * time.Hour, UploadTTL: time.Hour, KeepFailed: 90 * time.Minute,
 }
 
 // errAway is the error of a store or a queue that is away.
@@ -43,6 +43,7 @@ const (
 	good    kind = "good"
 	corrupt kind = "corrupt"
 	deadly  kind = "deadly" // kills ffmpeg
+	heavy   kind = "heavy"  // exceeds a limit, or not
 )
 
 // record is what the model knows about a job.
@@ -53,10 +54,18 @@ type record struct {
 	gone     bool // deleted
 	erasing  bool // its deletion has begun
 
+	acceptedAt time.Time // when it was created or last retried
+
 	suspect int             // attempts that the video may have ended
 	deaths  int             // workers that died during an attempt
 	drained map[string]bool // holders that have recorded that they stop
 	told    []string        // channels that have been recorded as notified
+}
+
+// retried forgets what belongs to the attempts before a retry.
+func (r *record) retried(at time.Time) {
+	r.acceptedAt = at
+	r.suspect, r.deaths, r.told = 0, 0, nil
 }
 
 // object is a file in a media store.

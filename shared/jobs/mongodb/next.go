@@ -26,16 +26,7 @@ func (s *Store) Next(ctx context.Context, now time.Time) (jobs.Job, error) {
 		// Not $lte: a record of an earlier version has no such field.
 		{Key: "notBefore", Value: bson.D{{Key: "$not", Value: bson.D{{Key: "$gt", Value: now}}}}},
 	}
-	cursor, err := s.jobs.Aggregate(ctx, bson.A{
-		bson.D{{Key: "$match", Value: waiting}},
-		bson.D{{Key: "$group", Value: bson.D{{Key: "_id", Value: "$owner"}}}},
-	})
-	if err != nil {
-		return jobs.Job{}, store.Error(ctx, "jobs: next", err)
-	}
-	groups, err := mongodb.ReadAll[struct {
-		Owner string `bson:"_id"`
-	}](ctx, cursor)
+	groups, err := s.groupByOwner(ctx, waiting)
 	if err != nil {
 		return jobs.Job{}, store.Error(ctx, "jobs: next", err)
 	}
@@ -61,10 +52,28 @@ func (s *Store) Next(ctx context.Context, now time.Time) (jobs.Job, error) {
 	return oldest[0], nil
 }
 
+// group is the number of an owner's jobs.
+type group struct {
+	Owner string `bson:"_id"`
+	Jobs  int    `bson:"jobs"`
+}
+
+// groupByOwner counts the jobs that match a filter by their owners.
+func (s *Store) groupByOwner(ctx context.Context, filter bson.D) ([]group, error) {
+	cursor, err := s.jobs.Aggregate(ctx, bson.A{
+		bson.D{{Key: "$match", Value: filter}},
+		bson.D{{Key: "$group", Value: bson.D{{Key: "_id", Value: "$owner"}, {Key: "jobs", Value: bson.D{{Key: "$sum", Value: 1}}}}}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return mongodb.ReadAll[group](ctx, cursor)
+}
+
 // longestWaiting returns those owners that have no recent attempt, or else the one
 // whose latest attempt began the longest ago.
 func (s *Store) longestWaiting(ctx context.Context, owners []string) ([]string, error) {
-	latest, err := s.latestStarts(ctx, owners)
+	latest, _, err := s.latestStarts(ctx, owners)
 	if err != nil {
 		return nil, err
 	}
@@ -72,27 +81,28 @@ func (s *Store) longestWaiting(ctx context.Context, owners []string) ([]string, 
 	return slices.DeleteFunc(owners, func(o string) bool { return !latest[o].Equal(latest[first]) }), nil
 }
 
-// latestStarts returns when the latest attempt of each owner began, if it is recent.
-func (s *Store) latestStarts(ctx context.Context, owners []string) (map[string]time.Time, error) {
+// latestStarts returns when the latest attempt of each owner began, if it is recent, and the
+// latest attempts of all owners, the latest first.
+func (s *Store) latestStarts(ctx context.Context, owners []string) (map[string]time.Time, []start, error) {
 	recent, err := s.jobs.Find(ctx, bson.D{{Key: "startedAt", Value: bson.D{{Key: "$gt", Value: time.Time{}}}}},
 		options.Find().
 			SetSort(bson.D{{Key: "startedAt", Value: -1}}).
 			SetLimit(recentStarts).
 			SetProjection(bson.D{{Key: "_id", Value: 0}, {Key: "owner", Value: 1}, {Key: "startedAt", Value: 1}}))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	ofJobs, err := mongodb.ReadAll[start](ctx, recent)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	deleted, err := s.turns.Find(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: owners}}}})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	ofDeleted, err := mongodb.ReadAll[turn](ctx, deleted)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	latest := map[string]time.Time{}
 	for _, t := range ofDeleted {
@@ -103,7 +113,7 @@ func (s *Store) latestStarts(ctx context.Context, owners []string) (map[string]t
 			latest[j.Owner] = j.StartedAt
 		}
 	}
-	return latest, nil
+	return latest, ofJobs, nil
 }
 
 // start is the part of a job that Next compares.

@@ -40,6 +40,7 @@ func Open(ctx context.Context, db *mongo.Database) (*Store, error) {
 	s := &Store{jobs: db.Collection(Collection), turns: db.Collection(turnsCollection), keys: db.Collection(keysCollection)}
 	err := mongodb.EnsureIndexes(ctx, s.jobs,
 		mongodb.Index{Keys: bson.D{{Key: "owner", Value: 1}, {Key: "_id", Value: -1}}},
+		mongodb.Index{Keys: bson.D{{Key: "owner", Value: 1}, {Key: "tag", Value: 1}, {Key: "_id", Value: -1}}},
 		mongodb.Index{Keys: bson.D{{Key: "dueAt", Value: 1}}},
 		mongodb.Index{Keys: bson.D{{Key: "state", Value: 1}, {Key: "owner", Value: 1}, {Key: "notBefore", Value: 1}, {Key: "_id", Value: 1}}},
 		mongodb.Index{Keys: bson.D{{Key: "startedAt", Value: -1}, {Key: "owner", Value: 1}}},

@@ -106,16 +106,6 @@ func (s *Store) Delete(ctx context.Context, id string) error {
 	return nil
 }
 
-// List returns up to limit jobs of an owner with identifiers less than before, newest
-// first.
-func (s *Store) List(ctx context.Context, owner, before string, limit int) ([]jobs.Job, error) {
-	filter := bson.D{{Key: "owner", Value: owner}, {Key: "state", Value: bson.D{{Key: "$ne", Value: jobs.Uploading}}}}
-	if before != "" {
-		filter = append(filter, bson.E{Key: "_id", Value: bson.D{{Key: "$lt", Value: before}}})
-	}
-	return s.find(ctx, filter, bson.D{{Key: "_id", Value: -1}}, limit)
-}
-
 // Due returns up to limit jobs that are due at now, the earliest first.
 func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]jobs.Job, error) {
 	filter := bson.D{{Key: "dueAt", Value: bson.D{{Key: "$lte", Value: now}}}}

@@ -55,6 +55,7 @@ func TestIndexes(t *testing.T) {
 	}
 	for _, want := range []string{
 		`{"owner":{"$numberInt":"1"},"_id":{"$numberInt":"-1"}}`,
+		`{"owner":{"$numberInt":"1"},"tag":{"$numberInt":"1"},"_id":{"$numberInt":"-1"}}`,
 		`{"dueAt":{"$numberInt":"1"}}`,
 	} {
 		if !got[want] {

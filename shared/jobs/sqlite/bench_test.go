@@ -76,7 +76,7 @@ func BenchmarkList(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			s := filled(b, n)
 			for b.Loop() {
-				if _, err := s.List(context.Background(), "ann", "", 10); err != nil {
+				if _, err := s.List(context.Background(), "ann", jobs.Filter{}, 10); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -24,7 +24,7 @@ func TestUnreadableRecord(t *testing.T) {
 	if _, err := s.writer.Exec(damage); err != nil {
 		t.Fatal(err)
 	}
-	if all, err := s.List(t.Context(), "ann", "", 10); err == nil {
+	if all, err := s.List(t.Context(), "ann", jobs.Filter{}, 10); err == nil {
 		t.Errorf("List returns %d of 3 records and no error", len(all))
 	}
 	if all, err := s.Due(t.Context(), time.Now(), 10); err == nil {

@@ -68,7 +68,7 @@ func TestNoRoomAtAll(t *testing.T) {
 	if got, err := s.Get(t.Context(), j.ID); got.Name != "" || got.Revision != 0 || err != nil {
 		t.Errorf("after a failed Update the name has %d bytes, revision %d, %v", len(got.Name), got.Revision, err)
 	}
-	if all, err := s.List(t.Context(), "eve", "", 1); len(all) != 0 || err != nil {
+	if all, err := s.List(t.Context(), "eve", jobs.Filter{}, 1); len(all) != 0 || err != nil {
 		t.Errorf("after a failed Create List returns %d records, %v; want none", len(all), err)
 	}
 
@@ -96,7 +96,7 @@ func TestFullTempDir(t *testing.T) {
 	for range 200 {
 		record(t, s)
 	}
-	if all, err := s.List(t.Context(), "ann", "", 1000); len(all) != 200 || err != nil {
+	if all, err := s.List(t.Context(), "ann", jobs.Filter{}, 1000); len(all) != 200 || err != nil {
 		t.Errorf("List returns %d records, %v; want 200", len(all), err)
 	}
 }

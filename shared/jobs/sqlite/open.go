@@ -36,6 +36,7 @@ var generated = []struct{ name, definition string }{
 	{"finished_at", `INTEGER AS (CAST(unixepoch(document ->> '$.finishedAt', 'subsec') * 1000 AS INTEGER))`},
 	{"occupied", `INTEGER AS (CASE WHEN document ->> '$.state' IN ('uploading', 'queued', 'converting') OR document ->> '$.videoUntil' IS NOT NULL
 		THEN document ->> '$.video.size' ELSE document ->> '$.audio.size' END)`},
+	{"tag", `TEXT AS (document ->> '$.tag')`},
 	{"idempotency_key", `TEXT AS (document ->> '$.idempotencyKey')`},
 }
 
@@ -45,6 +46,8 @@ CREATE INDEX IF NOT EXISTS jobs_started ON jobs (owner, started_at);
 CREATE INDEX IF NOT EXISTS jobs_occupied ON jobs (owner, state, occupied);
 DROP INDEX IF EXISTS jobs_usage; -- of an earlier version
 CREATE UNIQUE INDEX IF NOT EXISTS jobs_idempotency ON jobs (owner, idempotency_key) WHERE idempotency_key IS NOT NULL;
+CREATE INDEX IF NOT EXISTS jobs_tag ON jobs (owner, tag, id) WHERE tag IS NOT NULL;
+CREATE INDEX IF NOT EXISTS jobs_starts ON jobs (started_at);
 CREATE INDEX IF NOT EXISTS jobs_converting ON jobs (id) WHERE state = 'converting';
 CREATE INDEX IF NOT EXISTS jobs_finished ON jobs (finished_at);
 `
@@ -66,7 +69,6 @@ END;
 const (
 	byID    = `SELECT document FROM jobs WHERE id = ?`
 	byKey   = `SELECT document FROM jobs WHERE owner = ? AND idempotency_key = ?`
-	byOwner = `SELECT document FROM jobs WHERE owner = ? AND id < ? AND state <> 'uploading' ORDER BY id DESC LIMIT ?`
 	byDueAt = `SELECT document FROM jobs WHERE due_at <= ? ORDER BY due_at LIMIT ?`
 	nextJob = `SELECT document FROM jobs WHERE id = (
 		SELECT min(q.id) FROM jobs q WHERE q.state = 'queued' AND q.not_before <= ?
@@ -88,8 +90,9 @@ type Store struct {
 	readers *sql.DB
 	writer  *sql.DB // one connection, so that the writers of one process take turns
 
-	get, byKey, list, due, next, usage, unfinished, finished *sql.Stmt // of readers
-	create, getForUpdate, replace, remove                    *sql.Stmt // of writer
+	get, byKey, due, next, usage, unfinished, finished *sql.Stmt // of readers
+	waiting, turns, starts                             *sql.Stmt // of readers
+	create, getForUpdate, replace, remove              *sql.Stmt // of writer
 }
 
 var _ jobs.Store = (*Store)(nil)
@@ -151,9 +154,11 @@ func (s *Store) prepare() error {
 	}{
 		{&s.get, s.readers, byID},
 		{&s.byKey, s.readers, byKey},
-		{&s.list, s.readers, byOwner},
 		{&s.due, s.readers, byDueAt},
 		{&s.next, s.readers, nextJob},
+		{&s.waiting, s.readers, waitingOf},
+		{&s.turns, s.readers, turnsOf},
+		{&s.starts, s.readers, latestStarts},
 		{&s.usage, s.readers, usageOf},
 		{&s.unfinished, s.readers, unfinished},
 		{&s.finished, s.readers, finished},

@@ -81,18 +81,6 @@ func (s *Store) Delete(ctx context.Context, id string) error {
 	return nil
 }
 
-// maxID is greater than every identifier, whose digits are hexadecimal.
-const maxID = "g"
-
-// List returns up to limit jobs of an owner with identifiers less than before, newest
-// first.
-func (s *Store) List(ctx context.Context, owner, before string, limit int) ([]jobs.Job, error) {
-	if before == "" {
-		before = maxID
-	}
-	return readAll(ctx, s.list, owner, before, max(limit, 0))
-}
-
 // Due returns up to limit jobs that are due at now, the earliest first.
 func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]jobs.Job, error) {
 	return readAll(ctx, s.due, now.UnixMilli(), max(limit, 0))
@@ -150,4 +138,22 @@ func readAll(ctx context.Context, stmt *sql.Stmt, args ...any) ([]jobs.Job, erro
 		return nil, store.Error(ctx, "jobs: read", err)
 	}
 	return all, nil
+}
+
+// column returns the values of a query with one column.
+func column[T any](ctx context.Context, stmt *sql.Stmt, args ...any) ([]T, error) {
+	rows, err := stmt.QueryContext(ctx, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []T
+	for rows.Next() {
+		var v T
+		if err := rows.Scan(&v); err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
+	return all, rows.Err()
 }

@@ -1,9 +1,11 @@
 package sqlite
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"mp3converter/shared/jobs"
 	"mp3converter/shared/jobs/jobstest"
@@ -59,7 +61,12 @@ func TestQueriesUseAnIndex(t *testing.T) {
 		args         []any
 	}{
 		{byID, "sqlite_autoindex_jobs_1", false, []any{"1"}},
-		{byOwner, "jobs_owner", false, []any{"ann", maxID, 10}},
+		{list(jobs.Filter{}), "jobs_owner", false, nil},
+		{list(jobs.Filter{Before: "1", States: []jobs.State{jobs.Done, jobs.Failed}, Since: time.Now(), Text: "a"}), "jobs_owner", false, nil},
+		{list(jobs.Filter{Tag: "a", States: []jobs.State{jobs.Done}}), "jobs_tag", false, nil},
+		{waitingOf, "jobs_queued", true, []any{"ann"}}, // one owner's
+		{turnsOf, "jobs_queued", false, []any{1, "ann"}},
+		{latestStarts, "jobs_starts", false, []any{1, 10}},
 		{byDueAt, "jobs_due", false, []any{1, 10}},
 		{nextJob, "jobs_queued", true, []any{1}}, // the owners, not their jobs
 		{usageOf, "jobs_occupied", false, []any{"ann"}},
@@ -72,6 +79,19 @@ func TestQueriesUseAnIndex(t *testing.T) {
 			t.Errorf("%s\nhas the plan %q, want index %s; it sorts: %v", c.query, plan, c.index, c.sorts)
 		}
 	}
+}
+
+// list returns the query for one page of a filtered list, with its arguments in it.
+func list(f jobs.Filter) string {
+	query, args := listQuery("ann", f)
+	for _, a := range args {
+		value := fmt.Sprint(a)
+		if s, ok := a.(string); ok {
+			value = "'" + s + "'"
+		}
+		query = strings.Replace(query, "?", value, 1)
+	}
+	return query
 }
 
 func explain(t *testing.T, s *Store, query string, args []any) string {

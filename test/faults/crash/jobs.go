@@ -48,6 +48,8 @@ func describe(before, after jobs.Job) string {
 		return "notification " + after.Notification.Outcome
 	case before.Notification.Attempts != after.Notification.Attempts:
 		return "notification claimed"
+	case before.VideoUntil != after.VideoUntil:
+		return "video given up"
 	case before.Wakes != after.Wakes:
 		return "wake-up sent"
 	case before.Lease != after.Lease:
@@ -71,8 +73,8 @@ func (s jobStore) ByKey(ctx context.Context, owner, key string) (jobs.Job, error
 	return s.store.ByKey(ctx, owner, key)
 }
 
-func (s jobStore) List(ctx context.Context, owner, before string, limit int) ([]jobs.Job, error) {
-	return s.store.List(ctx, owner, before, limit)
+func (s jobStore) List(ctx context.Context, owner string, f jobs.Filter, limit int) ([]jobs.Job, error) {
+	return s.store.List(ctx, owner, f, limit)
 }
 
 func (s jobStore) Due(ctx context.Context, now time.Time, limit int) ([]jobs.Job, error) {
@@ -81,6 +83,10 @@ func (s jobStore) Due(ctx context.Context, now time.Time, limit int) ([]jobs.Job
 
 func (s jobStore) Next(ctx context.Context, now time.Time) (jobs.Job, error) {
 	return s.store.Next(ctx, now)
+}
+
+func (s jobStore) Queue(ctx context.Context, owner string, now time.Time) (jobs.Queue, error) {
+	return s.store.Queue(ctx, owner, now)
 }
 
 func (s jobStore) Usage(ctx context.Context, owner string) (jobs.Usage, error) {

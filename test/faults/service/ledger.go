@@ -80,8 +80,6 @@ func (l *Ledger) Settle(ctx context.Context) {
 			continue
 		}
 		switch {
-		case kind == Cancelled && errors.Is(err, jobs.ErrNotFound):
-			// A repeated request has deleted it.
 		case kind == Deleted:
 			l.problem(&l.row.LeftOver, "job %s is deleted, but %s: %v", id, j.State, err)
 		case err != nil:

@@ -40,7 +40,7 @@ func (s *Service) leftovers(ctx context.Context) ([]leftover, error) {
 		needs func(jobs.Job) string
 	}{
 		{"video", s.Videos, func(j jobs.Job) string {
-			if j.State.Final() {
+			if !j.NeedsVideo() {
 				return ""
 			}
 			return j.Video.ID

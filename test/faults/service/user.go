@@ -136,15 +136,18 @@ func (u *User) MustUpload(ctx context.Context, l *Ledger, kind Kind) (id string,
 	return id, err
 }
 
-// Remove cancels or deletes a job, as often as it takes.
+// Remove cancels a job or deletes a finished one, as often as it takes.
 func (u *User) Remove(ctx context.Context, l *Ledger, id string, kind Kind) error {
+	remove, done := u.Delete, http.StatusNotFound // an earlier request has deleted it
+	if kind == Cancelled {
+		remove, done = u.Cancel, http.StatusConflict // cancelled it, or it was done before
+	}
 	l.Accept(id, kind)
 	return retry(ctx, func(ctx context.Context) error {
-		err := u.Delete(ctx, id)
-		if client.StatusCode(err) == http.StatusNotFound { // an earlier request has deleted it
-			return nil
+		if err := remove(ctx, id); client.StatusCode(err) != done {
+			return err
 		}
-		return err
+		return nil
 	})
 }
 

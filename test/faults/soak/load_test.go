@@ -98,7 +98,7 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
-// cancelOne deletes a job at a random time of its life.
+// cancelOne cancels a job at a random time of its life, and deletes it.
 func cancelOne(ctx context.Context, c *client.Client, u upload, l *ledger) {
 	j, err := c.Upload(ctx, u.name, bytes.NewReader(u.body))
 	if err != nil {
@@ -107,17 +107,20 @@ func cancelOne(ctx context.Context, c *client.Client, u upload, l *ledger) {
 	}
 	l.accept()
 	time.Sleep(time.Duration(rand.IntN(2000)) * time.Millisecond)
+	cancelErr := c.Cancel(ctx, j.ID)
+	wasFinished := client.StatusCode(cancelErr) == http.StatusConflict
+	if cancelErr != nil && !wasFinished {
+		l.surprise(ctx, "cancel: %v", cancelErr)
+	}
+	switch j, err := c.Job(ctx, j.ID); {
+	case err != nil:
+		l.surprise(ctx, "read a cancelled job: %v", err)
+	case (j.State == "cancelled") == wasFinished:
+		l.surprise(ctx, "a job that was finished before it was cancelled: %v, is %s", wasFinished, j.State)
+	}
 	if err := c.Delete(ctx, j.ID); err != nil {
 		l.surprise(ctx, "delete: %v", err)
 	}
-	switch j, err := c.Job(ctx, j.ID); {
-	case client.StatusCode(err) == http.StatusNotFound: // it was finished
-	case err != nil:
-		l.surprise(ctx, "read a deleted job: %v", err)
-	case j.State != "cancelled":
-		l.surprise(ctx, "a deleted job is %s", j.State)
-	}
-	c.Delete(ctx, j.ID) // the record of a cancelled job
 }
 
 // convertOne uploads a video and follows its job to the end.
