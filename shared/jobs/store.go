@@ -65,6 +65,12 @@ type Store interface {
 	// finished after since.
 	Count(ctx context.Context, now, since time.Time) (Counts, error)
 
+	// CountMail counts the mail about a job to an address, once per job, and returns
+	// how many the address has been sent within MailWindow, this one included. With
+	// ErrMailLimit they are limit or more, and this one is not counted. The count does
+	// not depend on the jobs, which their owner may delete.
+	CountMail(ctx context.Context, address, job string, limit int, now time.Time) (int, error)
+
 	// Now returns the time by the store's clock, which all processes share. The
 	// rules are applied with it, because a lease that one process grants by a
 	// clock of its own may have expired by that of another.

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -26,6 +27,7 @@ import (
 	"mp3converter/shared/queue"
 	"mp3converter/shared/queue/queuetest"
 	"mp3converter/test/client"
+	"mp3converter/test/mailtest"
 	"mp3converter/test/mongotest"
 	"mp3converter/test/mysqltest"
 	"mp3converter/test/rabbitmqtest"
@@ -43,6 +45,7 @@ type harness struct {
 	gatewayURL string
 	converter  *function
 	webhook    *webhook
+	mails      *mailtest.Server
 }
 
 // function is the process of one function.
@@ -84,7 +87,9 @@ func start(t *testing.T) *harness {
 	auth := h.startFunction(t, "auth")
 	h.gatewayURL = h.startFunction(t, "gateway", "AUTH_URL="+auth.url()).url()
 	h.converter = h.startFunction(t, "converter")
-	notification := h.startFunction(t, "notification")
+	h.mails = mailtest.Start(t, mailtest.Config{})
+	notification := h.startFunction(t, "notification", "PUBLIC_URL="+h.gatewayURL, "MAIL_FROM=mp3@example.com", "MAIL_TRUSTED=example.com",
+		"SMTP_HOST="+h.mails.Host, fmt.Sprintf("SMTP_PORT=%d", h.mails.Port), "SMTP_TLS=none")
 	for name, f := range map[string]*function{queue.Video.Name: h.converter, queue.MP3.Name: notification} {
 		source := &queuetest.RabbitmqSource{URL: h.broker.UserURL("source-" + name), Queue: name, Sink: f.url(), Parallelism: 2, Retry: 3, Backoff: 50 * time.Millisecond}
 		source.Start(t)

@@ -1,7 +1,9 @@
 package integration
 
 import (
+	"io"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -23,7 +25,7 @@ func TestService(t *testing.T) {
 }
 
 // testSession tests a session from registration to the download of the MP3. The webhook
-// must be called once for each job.
+// must be called and a mail sent once for each job.
 func (h *harness) testSession(t *testing.T) {
 	u := h.register(t, "one@example.com")
 	j := u.upload(t, samples.Spec{Name: "song.mp4"})
@@ -39,6 +41,16 @@ func (h *harness) testSession(t *testing.T) {
 	h.waitFor(t, "the job is failed", janitorDelay, func() bool { return u.job(t, silent.ID).Error.Code == "no_audio" })
 	for _, id := range []string{j.ID, silent.ID} {
 		h.waitFor(t, "the webhook is called", janitorDelay, func() bool { return h.webhook.count(id) == 1 })
+		h.waitFor(t, "the mail is sent", janitorDelay, func() bool { return len(h.mails.About(t, id)) == 1 })
+	}
+	link := regexp.MustCompile(`\S+/links/\S+`).FindString(h.mails.About(t, j.ID)[0].Text)
+	resp, err := http.Get(link)
+	if err != nil {
+		t.Fatalf("the link in the mail: %v", err)
+	}
+	defer resp.Body.Close()
+	if body, err := io.ReadAll(resp.Body); err != nil || string(body) != mp3 {
+		t.Errorf("the link %s in the mail: %s, %d bytes, %v; want the MP3", link, resp.Status, len(body), err)
 	}
 }
 

@@ -130,7 +130,7 @@ func (brokenJobs) Delete(context.Context, string) error          { return errBro
 func (brokenJobs) Update(context.Context, string, func(*jobs.Job) error) (jobs.Job, error) {
 	return jobs.Job{}, errBroken
 }
-func (brokenJobs) List(context.Context, string, string, int) ([]jobs.Job, error) {
+func (brokenJobs) List(context.Context, string, jobs.Filter, int) ([]jobs.Job, error) {
 	return nil, errBroken
 }
 func (brokenJobs) Usage(context.Context, string) (jobs.Usage, error) { return jobs.Usage{}, errBroken }

@@ -29,7 +29,7 @@ func (g *Gateway) handleRetryJob(w http.ResponseWriter, r *http.Request, user to
 		return retryProblem(err)
 	}
 	g.wakeConverter(ctx, j.ID)
-	w.Header().Set("Location", "/jobs/"+j.ID)
+	w.Header().Set("Location", g.absoluteURL("/jobs/"+j.ID))
 	return writeJSON(w, http.StatusAccepted, g.newJobResponse(j))
 }
 

@@ -26,6 +26,12 @@ type Permanent struct{ Err error }
 func (p Permanent) Error() string { return p.Err.Error() }
 func (p Permanent) Unwrap() error { return p.Err }
 
+// Skipped means that a channel must not be used for this job. Result is the label of the
+// metric.
+type Skipped struct{ Result string }
+
+func (s Skipped) Error() string { return s.Result }
+
 // Config configures the notifier. A channel that is not configured is not used.
 type Config struct {
 	Policy  jobs.Policy
@@ -35,10 +41,10 @@ type Config struct {
 }
 
 // channels returns the configured channels. A new channel is added here.
-func (c Config) channels() ([]Channel, error) {
+func (c Config) channels(j jobs.Store) ([]Channel, error) {
 	var configured []Channel
 	for _, newChannel := range []func() (Channel, error){
-		c.Mail.newChannel,
+		func() (Channel, error) { return newMailChannel(c.Mail, c.Links, j) },
 		c.Webhook.newChannel,
 	} {
 		channel, err := newChannel()

@@ -71,7 +71,7 @@ func TestNotifyingEndsWithTheLease(t *testing.T) {
 
 func TestTimeoutsAreRequired(t *testing.T) {
 	for name, c := range map[string]struct{ cfg Config }{
-		"SMTP_TIMEOUT":    {Config{Policy: policy, Mail: MailConfig{Host: "h", From: "a@example.com", TLS: "none", PublicURL: "http://h"}}},
+		"SMTP_TIMEOUT":    {Config{Policy: policy, Mail: MailConfig{Host: "h", From: "a@example.com", TLS: "none", PublicURL: "http://h", LinkTTL: time.Hour, Trusted: []string{"all"}, PerDay: 1}}},
 		"WEBHOOK_TIMEOUT": {Config{Policy: policy, Webhook: WebhookConfig{URL: "http://h"}}},
 	} {
 		if _, err := New(c.cfg, nil); err == nil || !strings.Contains(err.Error(), name) {
@@ -170,6 +170,5 @@ func rawServer(t *testing.T, serve func(net.Conn)) MailConfig {
 		serve(c)
 		<-end
 	}()
-	return MailConfig{Host: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port, TLS: "none",
-		From: "mp3@example.com", Timeout: toxic.Patience, PublicURL: "http://mp3converter.com"}
+	return mailConfig(l.Addr().(*net.TCPAddr).Port)
 }

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"net"
 	"net/mail"
+	"strings"
 	"time"
 
 	gomail "github.com/wneessen/go-mail"
 
 	"mp3converter/shared/jobs"
+	"mp3converter/shared/links"
 	"mp3converter/shared/serve"
 )
 
@@ -24,8 +26,19 @@ type MailConfig struct {
 	From     string        `envconfig:"MAIL_FROM"`
 	Timeout  time.Duration `envconfig:"SMTP_TIMEOUT" default:"30s"` // for one message
 	// PublicURL is the address of the gateway for users, linked in the mail.
-	PublicURL string `envconfig:"PUBLIC_URL"`
+	PublicURL string        `envconfig:"PUBLIC_URL"`
+	LinkTTL   time.Duration `envconfig:"MAIL_LINK_TTL" default:"168h"` // of links to MP3s
+	// Trusted are the addresses and domains to which mail may be sent.
+	Trusted []string `envconfig:"MAIL_TRUSTED"`
+	PerDay  int      `envconfig:"MAIL_PER_DAY" default:"50"` // to one address within jobs.MailWindow
 }
+
+const (
+	// maxPerDay bounds the record of the mails to an address.
+	maxPerDay = 1000
+	// minLinkTTL is longer than most mails need to be delivered.
+	minLinkTTL = time.Hour
+)
 
 var tlsPolicies = map[string]gomail.TLSPolicy{
 	"mandatory": gomail.TLSMandatory, "opportunistic": gomail.TLSOpportunistic, "none": gomail.NoTLS,
@@ -45,23 +58,49 @@ func (c MailConfig) Validate() error {
 	if c.Timeout < minTimeout {
 		return fmt.Errorf("SMTP_TIMEOUT must be at least %v", minTimeout)
 	}
+	if c.PerDay < 1 || c.PerDay > maxPerDay {
+		return fmt.Errorf("MAIL_PER_DAY must be between 1 and %d", maxPerDay)
+	}
+	if c.LinkTTL < minLinkTTL {
+		return fmt.Errorf("MAIL_LINK_TTL must be at least %v", minLinkTTL)
+	}
+	if _, err := parseTrusted(c.Trusted); err != nil {
+		return err
+	}
 	_, err := serve.ParseURL("PUBLIC_URL", c.PublicURL)
 	return err
 }
 
 // mailChannel notifies users by e-mail.
 type mailChannel struct {
-	config MailConfig
+	config  MailConfig
+	trusted trusted
+	links   *links.Links // nil without keys
+	jobs    jobs.Store   // counts the mails
 }
 
-func (c MailConfig) newChannel() (Channel, error) {
+// newMailChannel returns nil if mail is not configured.
+func newMailChannel(c MailConfig, linkConfig links.Config, j jobs.Store) (Channel, error) {
 	if c.Host == "" {
 		return nil, nil
 	}
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	return &mailChannel{c}, nil
+	m := &mailChannel{config: c, jobs: j}
+	var err error
+	if m.trusted, err = parseTrusted(c.Trusted); err != nil {
+		return nil, err
+	}
+	if linkConfig.Keys != "" {
+		linkConfig.PublicURL = c.PublicURL
+		l, err := links.New(linkConfig)
+		if err != nil {
+			return nil, err
+		}
+		m.links = &l
+	}
+	return m, nil
 }
 
 func (m *mailChannel) Name() string { return "mail" }
@@ -73,12 +112,40 @@ func (m *mailChannel) Notify(ctx context.Context, j jobs.Job) error {
 	if j.Email == "" {
 		return nil
 	}
-	msg, err := m.message(j)
-	if err != nil {
-		return Permanent{err}
+	if !m.trusted.contains(j.Email) {
+		return Skipped{"untrusted"}
 	}
 	ctx, cancel := context.WithTimeout(ctx, m.config.Timeout)
 	defer cancel()
+	count, err := m.jobs.CountMail(ctx, mailbox(j.Email), j.ID, m.config.PerDay, m.jobs.Now())
+	switch {
+	case errors.Is(err, jobs.ErrMailLimit):
+		return Skipped{"capped"}
+	case err != nil:
+		return err
+	}
+	msg, err := m.message(j, count)
+	if err != nil {
+		return Permanent{err}
+	}
+	return m.send(ctx, msg)
+}
+
+// mailbox returns the address without the tag that most servers ignore: mails to
+// ann+1@example.com and ann+2@example.com are counted together.
+func mailbox(address string) string {
+	local, domain, _ := strings.Cut(address, "@")
+	if name, _, tagged := strings.Cut(local, "+"); tagged && name != "" {
+		local = name
+	}
+	return local + "@" + domain
+}
+
+// send sends a message before ctx ends. An error is Permanent if the server refuses the
+// recipient or the message for good. If it refuses the sender, as it does before a login
+// that is missing, no message could be sent, and all are sent once the operator has
+// corrected that.
+func (m *mailChannel) send(ctx context.Context, msg *gomail.Msg) error {
 	options := []gomail.Option{
 		gomail.WithPort(m.config.Port), gomail.WithTLSPolicy(tlsPolicies[m.config.TLS]), gomail.WithTimeout(m.config.Timeout),
 		gomail.WithDialContextFunc(dialUntil(ctx)),
@@ -96,7 +163,7 @@ func (m *mailChannel) Notify(ctx context.Context, j jobs.Job) error {
 		return nil // only QUIT failed
 	}
 	var sendErr *gomail.SendError
-	if errors.As(err, &sendErr) && sendErr.ErrorCode() >= 500 {
+	if errors.As(err, &sendErr) && sendErr.ErrorCode() >= 500 && sendErr.Reason != gomail.ErrSMTPMailFrom {
 		return Permanent{err}
 	}
 	return err
@@ -114,31 +181,4 @@ func dialUntil(ctx context.Context) gomail.DialContextFunc {
 		context.AfterFunc(ctx, func() { conn.Close() })
 		return conn, nil
 	}
-}
-
-func (m *mailChannel) message(j jobs.Job) (*gomail.Msg, error) {
-	msg := gomail.NewMsg()
-	if err := msg.From(m.config.From); err != nil {
-		return nil, err
-	}
-	if err := msg.To(j.Email); err != nil {
-		return nil, err
-	}
-	msg.SetMessageIDWithValue("job-" + j.ID + "@" + m.config.Host)
-	msg.SetDateWithValue(j.FinishedAt)
-	subject, text := messageText(j, m.config.PublicURL)
-	msg.Subject(subject)
-	msg.SetBodyString(gomail.TypeTextPlain, text)
-	return msg, nil
-}
-
-// messageText returns the subject and the text of the mail.
-func messageText(j jobs.Job, publicURL string) (subject, text string) {
-	if j.State == jobs.Done {
-		return "Your MP3 is ready: " + j.AudioName(), fmt.Sprintf(
-			"Your video %q has been converted.\n\nLog in at %s to download %q (%.1f MB).\nIt is kept until %s.\n\nJob %s\n",
-			j.Name, publicURL, j.AudioName(), float64(j.Audio.Size)/1e6, j.ExpiresAt.Format("2 January 2006, 15:04 MST"), j.ID)
-	}
-	return "Your video could not be converted: " + j.Name, fmt.Sprintf(
-		"Your video %q could not be converted.\n\n%s\n\nJob %s, error %s\n", j.Name, j.Failure.Message, j.ID, j.Failure.Code)
 }

@@ -54,7 +54,7 @@ func New(cfg Config, j jobs.Store) (*Notifier, error) {
 	if err := cfg.Policy.Validate(); err != nil {
 		return nil, err
 	}
-	channels, err := cfg.channels()
+	channels, err := cfg.channels(j)
 	if err != nil {
 		return nil, err
 	}
@@ -133,9 +133,14 @@ func (n *Notifier) send(ctx context.Context, j jobs.Job) (done []string, err err
 		}
 		sendErr := c.Notify(ctx, j)
 		var permanent Permanent
+		var skipped Skipped
 		switch {
 		case sendErr == nil:
 			notifications.WithLabelValues(c.Name(), "sent").Inc()
+			done = append(done, c.Name())
+		case errors.As(sendErr, &skipped):
+			notifications.WithLabelValues(c.Name(), skipped.Result).Inc()
+			slog.WarnContext(ctx, "notification skipped", "channel", c.Name(), "reason", skipped.Result)
 			done = append(done, c.Name())
 		case errors.As(sendErr, &permanent):
 			notifications.WithLabelValues(c.Name(), "rejected").Inc()

@@ -28,6 +28,8 @@ import (
 	"mp3converter/shared/id"
 	"mp3converter/shared/jobs"
 	"mp3converter/shared/jobs/sqlite"
+	"mp3converter/shared/links"
+	"mp3converter/test/toxic"
 )
 
 var policy = jobs.Policy{MaxAttempts: 3, MaxDeaths: 3, MaxAge: 24 * time.Hour, RetryMax: 10 * time.Second, Lease: time.Minute, Wake: time.Minute, WakeMax: time.Hour, Retention: time.Hour, UploadTTL: time.Hour}
@@ -122,8 +124,13 @@ func (l *mailServer) start(t testing.TB) MailConfig {
 	}
 	go srv.Serve(listener)
 	t.Cleanup(func() { srv.Close() })
-	return MailConfig{Host: "127.0.0.1", Port: listener.Addr().(*net.TCPAddr).Port, TLS: "none",
-		From: "mp3@example.com", Timeout: 5 * time.Second, PublicURL: "http://mp3converter.com"}
+	return mailConfig(listener.Addr().(*net.TCPAddr).Port)
+}
+
+// mailConfig returns the configuration for a mail server on this machine.
+func mailConfig(port int) MailConfig {
+	return MailConfig{Host: "127.0.0.1", Port: port, TLS: "none", From: "mp3@example.com", Timeout: toxic.Patience,
+		PublicURL: "http://mp3converter.com", LinkTTL: 24 * time.Hour, Trusted: []string{"all"}, PerDay: 50}
 }
 
 func mailNotifier(t testing.TB, s jobs.Store, cfg MailConfig) *Notifier {
@@ -137,7 +144,7 @@ func mailNotifier(t testing.TB, s jobs.Store, cfg MailConfig) *Notifier {
 
 func newMail(t testing.TB, cfg MailConfig) Channel {
 	t.Helper()
-	c, err := cfg.newChannel()
+	c, err := newMailChannel(cfg, links.Config{}, newStore(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +165,7 @@ func TestMailIsSentOncePerJob(t *testing.T) {
 		why  *conversion.Failure
 		want []string
 	}{
-		"done":   {nil, []string{"Subject: =?", "Message-ID: <job-", "4.2 MB", "http://mp3converter.com", "To: <user@example.com>", "Date: " + finishedAt.UTC().Format(time.RFC1123Z)}},
+		"done":   {nil, []string{"Subject: Your MP3 is ready\r\n", "Message-ID: <job-", "4.2 MB", "http://mp3converter.com", "To: <user@example.com>", "Date: " + finishedAt.UTC().Format(time.RFC1123Z)}},
 		"failed": {conversion.NoAudio, []string{"no sound track", "error no_audio"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -424,8 +431,7 @@ func TestMailIsSentIfQuitFails(t *testing.T) {
 			}
 		}
 	}()
-	m := newMail(t, MailConfig{Host: "127.0.0.1", Port: listener.Addr().(*net.TCPAddr).Port, TLS: "none",
-		From: "mp3@example.com", Timeout: 5 * time.Second, PublicURL: "http://mp3converter.com"})
+	m := newMail(t, mailConfig(listener.Addr().(*net.TCPAddr).Port))
 	if err := m.Notify(t.Context(), finished(t, newStore(t), nil)); err != nil {
 		t.Errorf("a delivered message would be sent again: %v", err)
 	}

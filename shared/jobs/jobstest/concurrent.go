@@ -19,6 +19,8 @@ func RunConcurrent(t *testing.T, a, b jobs.Store) {
 	t.Run("OneClaim", func(t *testing.T) { testOneClaim(t, stores) })
 	t.Run("OneFinish", func(t *testing.T) { testOneFinish(t, stores) })
 	t.Run("NoLostUpdate", func(t *testing.T) { testNoLostUpdate(t, stores) })
+	t.Run("MailLimit", func(t *testing.T) { testMailLimit(t, stores) })
+	t.Run("OneMail", func(t *testing.T) { testOneMail(t, stores) })
 }
 
 const writers = 16

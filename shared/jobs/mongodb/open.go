@@ -25,10 +25,13 @@ const turnsCollection = "turns"
 // keysCollection holds the idempotency keys of jobs.
 const keysCollection = "keys"
 
+// mailsCollection holds the mails that addresses have been sent lately.
+const mailsCollection = "mails"
+
 // Store is a jobs.Store in a MongoDB collection.
 type Store struct {
-	jobs, turns, keys *mongo.Collection
-	clock             clock
+	jobs, turns, keys, mails *mongo.Collection
+	clock                    clock
 }
 
 var _ jobs.Store = (*Store)(nil)
@@ -37,7 +40,7 @@ var _ jobs.Store = (*Store)(nil)
 // lacks. It fails within seconds when no server can be reached. The caller
 // closes db's client.
 func Open(ctx context.Context, db *mongo.Database) (*Store, error) {
-	s := &Store{jobs: db.Collection(Collection), turns: db.Collection(turnsCollection), keys: db.Collection(keysCollection)}
+	s := &Store{jobs: db.Collection(Collection), turns: db.Collection(turnsCollection), keys: db.Collection(keysCollection), mails: db.Collection(mailsCollection)}
 	err := mongodb.EnsureIndexes(ctx, s.jobs,
 		mongodb.Index{Keys: bson.D{{Key: "owner", Value: 1}, {Key: "_id", Value: -1}}},
 		mongodb.Index{Keys: bson.D{{Key: "owner", Value: 1}, {Key: "tag", Value: 1}, {Key: "_id", Value: -1}}},

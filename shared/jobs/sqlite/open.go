@@ -65,6 +65,16 @@ CREATE TRIGGER IF NOT EXISTS jobs_turn BEFORE DELETE ON jobs WHEN OLD.started_at
 END;
 `
 
+// mails holds the mails that addresses have been sent lately.
+const mails = `
+CREATE TABLE IF NOT EXISTS mails (
+	address  TEXT PRIMARY KEY,
+	last_at  INTEGER NOT NULL, -- milliseconds since 1970
+	document TEXT NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS mails_last ON mails (last_at);
+`
+
 // The read queries. Each one reads an index.
 const (
 	byID    = `SELECT document FROM jobs WHERE id = ?`
@@ -140,7 +150,7 @@ func createTable(db *sql.DB) error {
 			}
 		}
 	}
-	if _, err := tx.Exec(generatedIndexes + turns); err != nil {
+	if _, err := tx.Exec(generatedIndexes + turns + mails); err != nil {
 		return err
 	}
 	return tx.Commit()

@@ -97,6 +97,14 @@ func (s jobStore) Count(ctx context.Context, now, since time.Time) (jobs.Counts,
 	return s.store.Count(ctx, now, since)
 }
 
+func (s jobStore) CountMail(ctx context.Context, address, job string, limit int, now time.Time) (int, error) {
+	n, err := s.store.CountMail(ctx, address, job, limit, now)
+	if err == nil {
+		s.control.pass("jobs.CountMail")
+	}
+	return n, err
+}
+
 func (s jobStore) Now() time.Time { return s.store.Now() }
 
 func (s jobStore) Ping(ctx context.Context) error { return s.store.Ping(ctx) }
