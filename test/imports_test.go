@@ -49,21 +49,24 @@ var forbidden = []struct {
 	{"shared/jobs", []string{"shared/..."}, []string{"shared/conversion"}},
 	{"shared/media", []string{"shared/..."}, nil},
 	{"shared/queue", []string{"shared/..."}, []string{"shared/events"}},
+	{"shared/webhooks", []string{"shared/..."}, nil},
 }
 
 // testSuites are packages for use in tests. They import testing.
-var testSuites = []string{"shared/jobs/jobstest", "shared/media/mediatest", "shared/queue/queuetest", "functions/converter/sandbox/sandboxtest", "functions/converter/mp3/mp3test"}
+var testSuites = []string{"shared/jobs/jobstest", "shared/media/mediatest", "shared/webhooks/webhookstest", "shared/queue/queuetest", "functions/converter/sandbox/sandboxtest", "functions/converter/mp3/mp3test"}
 
 // drivers lists modules that only the given packages may import.
 var drivers = []struct {
 	module   string
 	packages []string
 }{
-	{"go.mongodb.org/mongo-driver", []string{"shared/mongodb", "shared/jobs/mongodb", "shared/media/gridfs", "test/mongotest", "hack/cluster/images/mongo/mongosh"}},
+	{"go.mongodb.org/mongo-driver", []string{"shared/mongodb", "shared/jobs/mongodb", "shared/media/gridfs", "shared/webhooks/mongodb", "test/mongotest", "hack/cluster/images/mongo/mongosh"}},
 	{"github.com/rabbitmq/amqp091-go", []string{"shared/queue/rabbitmq", "shared/queue/queuetest", "test/rabbitmqtest"}},
 	{"github.com/go-sql-driver/mysql", []string{"functions/auth/login", "test/mysqltest"}},
+	{"code.dny.dev/ssrf", []string{"shared/webhooks"}},
+	{"github.com/standard-webhooks", []string{"shared/webhooks"}},
 	{"github.com/Shopify/toxiproxy", []string{"test/toxic"}},
-	{"database/sql", []string{"functions/auth", "functions/auth/login", "shared/sqlite", "shared/jobs/sqlite", "test/mysqltest"}},
+	{"database/sql", []string{"functions/auth", "functions/auth/login", "shared/sqlite", "shared/jobs/sqlite", "shared/webhooks/sqlite", "test/mysqltest"}},
 }
 
 func TestImports(t *testing.T) {

@@ -17,6 +17,8 @@ import (
 	"mp3converter/shared/media/disk"
 	"mp3converter/shared/queue"
 	"mp3converter/shared/queue/inprocess"
+	"mp3converter/shared/webhooks"
+	webhookssqlite "mp3converter/shared/webhooks/sqlite"
 )
 
 // stores are the embedded stores, and the queues, that the functions share.
@@ -26,6 +28,7 @@ type stores struct {
 	users         *login.Users
 	queues        *inprocess.Queues
 	publisher     queue.Publisher // to queues
+	webhooks      webhooks.Store
 
 	close func()
 }
@@ -34,6 +37,10 @@ type stores struct {
 func openStores(ctx context.Context, cfg config) (*stores, error) {
 	database := filepath.Join(cfg.DataDir, "mp3converter.db")
 	records, err := sqlite.Open(database)
+	if err != nil {
+		return nil, err
+	}
+	settings, err := webhookssqlite.Open(database)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +60,8 @@ func openStores(ctx context.Context, cfg config) (*stores, error) {
 	queues.Grace = shutdownGrace
 	return &stores{
 		jobs: records, videos: videos, audio: audio, users: users, queues: queues, publisher: queues,
-		close: func() { records.Close(); users.Close() },
+		webhooks: settings,
+		close:    func() { records.Close(); settings.Close(); users.Close() },
 	}, nil
 }
 
@@ -96,7 +104,7 @@ func newService(ctx context.Context, cfg config, s *stores) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
-	gateway, err := api.New(cfg.API, api.Deps{Keys: keys, Jobs: s.jobs, Videos: s.videos, Audio: s.audio, Queue: s.publisher, Auth: auth})
+	gateway, err := api.New(cfg.API, api.Deps{Keys: keys, Jobs: s.jobs, Videos: s.videos, Audio: s.audio, Queue: s.publisher, Auth: auth, Webhooks: s.webhooks})
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +112,7 @@ func newService(ctx context.Context, cfg config, s *stores) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
-	notifier, err := notify.New(cfg.Notify, s.jobs)
+	notifier, err := notify.New(cfg.Notify, s.jobs, s.webhooks)
 	if err != nil {
 		return nil, err
 	}

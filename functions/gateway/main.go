@@ -45,7 +45,7 @@ func run(ctx context.Context) error {
 	}
 	defer b.Close()
 
-	g, err := api.New(cfg.API, api.Deps{Keys: keys, Jobs: b.Jobs, Videos: b.Videos, Audio: b.Audio, Queue: b.Queue, Auth: auth})
+	g, err := api.New(cfg.API, api.Deps{Keys: keys, Jobs: b.Jobs, Videos: b.Videos, Audio: b.Audio, Queue: b.Queue, Auth: auth, Webhooks: b.Webhooks})
 	if err != nil {
 		return err
 	}

@@ -24,13 +24,13 @@ func run(ctx context.Context) error {
 	if err := envconfig.Process("", &cfg); err != nil {
 		return err
 	}
-	records, closeJobs, err := backends.OpenJobs(ctx, cfg.MongoDB)
+	records, settings, closeJobs, err := backends.OpenJobs(ctx, cfg.MongoDB)
 	if err != nil {
 		return err
 	}
 	defer closeJobs()
 
-	n, err := notify.New(cfg.Notify, records)
+	n, err := notify.New(cfg.Notify, records, settings)
 	if err != nil {
 		return err
 	}

@@ -1,5 +1,5 @@
 // Package backends opens what the functions of a cluster share: job records and
-// media in MongoDB, and the queues in RabbitMQ.
+// media in MongoDB, webhook settings too, and the queues in RabbitMQ.
 package backends
 
 import (
@@ -10,6 +10,7 @@ import (
 	"mp3converter/shared/media/gridfs"
 	"mp3converter/shared/mongodb"
 	"mp3converter/shared/queue/rabbitmq"
+	webhooksmongo "mp3converter/shared/webhooks/mongodb"
 )
 
 // The database names. GridFS tools need them too: mongofiles --db=mp3.
@@ -30,6 +31,7 @@ type Backends struct {
 	Jobs          *jobsmongo.Store
 	Videos, Audio *gridfs.Store
 	Queue         *rabbitmq.Publisher
+	Webhooks      *webhooksmongo.Store
 
 	closeMongoDB func() error
 }
@@ -49,6 +51,7 @@ func Open(ctx context.Context, cfg Config, function string) (*Backends, error) {
 	b := &Backends{Queue: publisher, closeMongoDB: func() error { return mongodb.Close(client) }}
 	// One after the other, so that they share one connection: a request may be waiting for
 	// this pod, and the handshake of a second connection takes longer than the queries.
+	b.Webhooks = webhooksmongo.New(client.Database(jobsDatabase))
 	b.Jobs, err = jobsmongo.Open(ctx, client.Database(jobsDatabase))
 	if err == nil {
 		b.Videos, err = gridfs.Open(ctx, client.Database(videosDatabase))
@@ -68,18 +71,18 @@ func (b *Backends) Close() error {
 	return errors.Join(b.Queue.Close(), b.closeMongoDB())
 }
 
-// OpenJobs connects to the job records in the MongoDB at uri, for a function that needs
-// nothing else. The caller must call closeJobs.
-func OpenJobs(ctx context.Context, uri string) (_ *jobsmongo.Store, closeJobs func(), err error) {
+// OpenJobs connects to the job records and the webhook settings in the MongoDB at uri, for
+// a function that needs nothing else. The caller must call closeJobs.
+func OpenJobs(ctx context.Context, uri string) (_ *jobsmongo.Store, _ *webhooksmongo.Store, closeJobs func(), err error) {
 	client, err := mongodb.Connect(uri)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	closeJobs = func() { mongodb.Close(client) }
 	s, err := jobsmongo.Open(ctx, client.Database(jobsDatabase))
 	if err != nil {
 		closeJobs()
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	return s, closeJobs, nil
+	return s, webhooksmongo.New(client.Database(jobsDatabase)), closeJobs, nil
 }

@@ -61,6 +61,8 @@ type Job struct {
 	Lease        Lease                 `bson:"lease" json:"lease"`
 	Wakes        int                   `bson:"wakes" json:"wakes"` // wake-ups repeated since the last claim or outcome
 	Notification Notification          `bson:"notice" json:"notice"`
+	NotifyURL    string                `bson:"notifyURL,omitempty" json:"notifyURL,omitempty"`   // receives a webhook; may be ""
+	Deliveries   []Delivery            `bson:"deliveries,omitempty" json:"deliveries,omitempty"` // at most one for each target
 
 	// LinkEpoch is in every signed link to the MP3; another number revokes them all.
 	LinkEpoch int64 `bson:"linkEpoch,omitempty" json:"linkEpoch,omitempty"`

@@ -68,6 +68,9 @@ type Policy struct {
 	KeepFailed time.Duration `envconfig:"KEEP_FAILED_VIDEOS" default:"24h"`
 }
 
+// maxNotificationPause is the longest pause between two attempts at a notification.
+const maxNotificationPause = time.Hour
+
 // firstPause is the pause after the first failed attempt; it doubles each time.
 const firstPause = 2 * time.Second
 
@@ -279,13 +282,13 @@ func (j *Job) ClaimNotification(p Policy, holder string, now time.Time) error {
 	}
 	j.Notification.Attempts++
 	j.Notification.Lease = Lease{Holder: holder, Until: now.Add(p.Lease)}
-	j.setDue(now.Add(max(p.Lease, doubled(p.Wake, p.WakeMax, j.Notification.Attempts))))
+	j.setDue(now.Add(max(p.Lease, doubled(p.Wake, maxNotificationPause, j.Notification.Attempts))))
 	return nil
 }
 
 // RecordNotification records the channels that are done and the outcome. With an
-// empty outcome the remaining channels are retried when the job is due. Until then
-// ClaimNotification returns ErrLeased: the quick retries of RabbitmqSource would
+// empty outcome, or while a delivery is pending, the rest is retried when the job is
+// due. Until then ClaimNotification returns ErrLeased: the quick retries of RabbitmqSource would
 // otherwise use up all attempts while a mail server restarts.
 func (j *Job) RecordNotification(p Policy, holder string, notified []string, outcome string, now time.Time) error {
 	if j.Notification.Lease.Holder != holder || !j.Notification.EndedAt.IsZero() {
@@ -297,7 +300,7 @@ func (j *Job) RecordNotification(p Policy, holder string, notified []string, out
 	}
 	j.Notification.Lease = Lease{Until: until}
 	j.Notification.Notified = notified
-	if outcome != "" {
+	if outcome != "" && !j.DeliveriesPending() {
 		j.Notification.Lease = Lease{}
 		j.endNotification(outcome, now)
 	}

@@ -17,6 +17,8 @@ var (
 	EmptyFile            = Kind{400, "empty_file", "The file is empty."}
 	BrokenUpload         = Kind{400, "broken_upload", "The upload ended before the file was complete. Please send it again."}
 	BadOption            = Kind{400, "bad_option", "An option has an invalid value."}
+	BadWebhookURL        = Kind{400, "bad_webhook_url", "The URL cannot receive messages."}
+	NoWebhookSecret      = Kind{400, "no_webhook_secret", "Messages are signed, and you have no secret yet. Create one with POST /webhook/secret, then send the upload again."}
 	BadEmail             = Kind{400, "bad_email", "The e-mail address is invalid."}
 	BadPassword          = Kind{400, "bad_password", "The password is too short or too long."}
 	NoToken              = Kind{401, "no_token", "Log in first: POST /login with your e-mail address and password, then send the token as \"Authorization: Bearer TOKEN\"."}
@@ -29,11 +31,14 @@ var (
 	NotFound             = Kind{404, "not_found", "There is no resource at this address."}
 	JobNotFound          = Kind{404, "job_not_found", "There is no such job, or it is not yours."}
 	LinkNotFound         = Kind{404, "link_not_found", "The link is not valid. Check that it was copied completely."}
+	WebhookNotFound      = Kind{404, "webhook_not_found", "You have no webhook. Create one with PUT /webhook."}
+	DeliveryNotFound     = Kind{404, "delivery_not_found", "The job has no such delivery. See GET /jobs/{id}/deliveries."}
 	MethodNotAllowed     = Kind{405, "method_not_allowed", "This address does not support the method."}
 	RequestTimeout       = Kind{408, "request_timeout", "The request did not arrive in time. Please send it again."}
 	UploadStalled        = Kind{408, "upload_stalled", "The file arrived too slowly, or not at all for too long. Please send it again."}
 	EmailTaken           = Kind{409, "email_taken", "An account with that e-mail address already exists."}
 	NotReady             = Kind{409, "not_ready", "The MP3 is not ready yet. Check the state of the job and try again."}
+	WebhookOff           = Kind{409, "webhook_off", "Your webhook is switched off or has been deleted. Set it with PUT /webhook, then try again."}
 	NoMP3                = Kind{409, "no_mp3", "The job did not produce an MP3. See the state of the job."}
 	LinkExpired          = Kind{410, "link_expired", "The link has expired or was revoked, or its MP3 has been deleted."}
 	JobFinished          = Kind{409, "job_finished", "The job is finished, so that it cannot be cancelled."}
@@ -53,8 +58,8 @@ var (
 
 // Kinds lists all kinds.
 var Kinds = []Kind{
-	BadRequest, NoFile, TooManyFiles, EmptyFile, BrokenUpload, BadOption, BadEmail, BadPassword, NoToken, BadToken, ExpiredToken, BadCredentials,
-	BadRegistrationCode, RegistrationClosed, QuotaExceeded, NotFound, JobNotFound, LinkNotFound, MethodNotAllowed, RequestTimeout, UploadStalled,
-	EmailTaken, NotReady, NoMP3, LinkExpired, JobFinished, JobNotFinished, JobNotFailed, VideoGone, TooLarge, UnsupportedMediaType, BadRange,
-	TooManyRequests, TooManyJobs, Internal, Busy, Unavailable, NoSpace,
+	BadRequest, NoFile, TooManyFiles, EmptyFile, BrokenUpload, BadOption, BadWebhookURL, NoWebhookSecret, BadEmail, BadPassword, NoToken, BadToken,
+	ExpiredToken, BadCredentials, BadRegistrationCode, RegistrationClosed, QuotaExceeded, NotFound, JobNotFound, LinkNotFound, WebhookNotFound,
+	DeliveryNotFound, MethodNotAllowed, RequestTimeout, UploadStalled, EmailTaken, NotReady, WebhookOff, NoMP3, LinkExpired, JobFinished, JobNotFinished,
+	JobNotFailed, VideoGone, TooLarge, UnsupportedMediaType, BadRange, TooManyRequests, TooManyJobs, Internal, Busy, Unavailable, NoSpace,
 }

@@ -46,6 +46,7 @@ type harness struct {
 	converter  *function
 	webhook    *webhook
 	mails      *mailtest.Server
+	userHooks  *userHooks
 }
 
 // function is the process of one function.
@@ -72,6 +73,7 @@ func start(t *testing.T) *harness {
 	for _, function := range []string{"gateway", "converter", "notification", "janitor"} {
 		h.recorders[function] = mongotest.Record(t, h.mongodb)
 	}
+	h.userHooks = startUserHooks(t)
 	hook := httptest.NewServer(h.webhook)
 	t.Cleanup(hook.Close)
 	h.env = append(os.Environ(),
@@ -84,6 +86,7 @@ func start(t *testing.T) *harness {
 		// Short, so that lost wake-ups are repeated within the test.
 		"LEASE=5s", "WAKE_AFTER=2s", "WAKE_MAX=4s", "RETRY_MAX=2s",
 	)
+	h.env = append(h.env, h.userHooks.env()...)
 	auth := h.startFunction(t, "auth")
 	h.gatewayURL = h.startFunction(t, "gateway", "AUTH_URL="+auth.url()).url()
 	h.converter = h.startFunction(t, "converter")

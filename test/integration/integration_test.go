@@ -19,6 +19,7 @@ func TestService(t *testing.T) {
 	t.Run("jobs of other users", h.testOtherUser)
 	t.Run("metrics", h.testMetrics)
 	t.Run("videos that other programs store", h.testTools)
+	t.Run("webhooks", h.testWebhooks)
 	t.Run("rights", h.testRights)
 	// Last, because the converter that it restarts stops when it ends.
 	t.Run("a burst with crashes", h.testCrashes)

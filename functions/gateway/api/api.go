@@ -20,6 +20,7 @@ import (
 	"mp3converter/shared/problem"
 	"mp3converter/shared/queue"
 	"mp3converter/shared/token"
+	"mp3converter/shared/webhooks"
 )
 
 // Config limits the load that the gateway accepts.
@@ -52,6 +53,8 @@ type Config struct {
 	Policy  jobs.Policy
 	Links   links.Config
 	CORS    CORS
+
+	Receivers webhooks.Receivers // of the webhooks of users
 }
 
 // Validate returns an error that names the invalid variable.
@@ -77,7 +80,7 @@ func (c Config) Validate() error {
 			return fmt.Errorf("%s must be positive", name)
 		}
 	}
-	return errors.Join(c.Clients.Validate(), c.Quota.Validate(), c.Policy.Validate(), c.Links.Validate(), c.CORS.Validate())
+	return errors.Join(c.Clients.Validate(), c.Quota.Validate(), c.Policy.Validate(), c.Links.Validate(), c.CORS.Validate(), c.Receivers.Validate())
 }
 
 const (
@@ -99,6 +102,8 @@ type Deps struct {
 	Audio  media.Store // MP3s
 	Queue  queue.Publisher
 	Auth   http.Handler // serves /login and /register
+
+	Webhooks webhooks.Store // the settings of users
 }
 
 // Gateway serves the public API. It is safe for concurrent use.
@@ -162,6 +167,14 @@ func (g *Gateway) routes() map[string]http.Handler {
 		"DELETE /jobs/{id}/links": g.requireUser(g.handleRevokeLinks),
 		"POST /jobs/{id}/cancel":  g.requireUser(g.handleCancelJob),
 		"POST /jobs/{id}/retry":   g.requireUser(g.handleRetryJob),
+		// For users, who choose where messages about their jobs are sent.
+		"GET /webhook":         g.requireUser(g.handleGetWebhook),
+		"PUT /webhook":         g.requireUser(g.handlePutWebhook),
+		"DELETE /webhook":      g.requireUser(g.handleDeleteWebhook),
+		"POST /webhook/secret": g.requireUser(g.handlePostSecret),
+
+		"GET /jobs/{id}/deliveries":                    g.requireUser(g.handleListDeliveries),
+		"POST /jobs/{id}/deliveries/{delivery}/resend": g.requireUser(g.handleResend),
 	}
 }
 

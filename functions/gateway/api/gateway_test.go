@@ -27,6 +27,8 @@ import (
 	"mp3converter/shared/queue"
 	"mp3converter/shared/serve"
 	"mp3converter/shared/token"
+	"mp3converter/shared/webhooks"
+	webhookssqlite "mp3converter/shared/webhooks/sqlite"
 )
 
 func TestMain(m *testing.M) {
@@ -91,6 +93,7 @@ func newTestGateway(t testing.TB, change func(*setup)) *testGateway {
 			Links:        links.Config{Keys: testLinkKeys},
 			TransferWait: 20 * time.Second, MinRate: 4096, IdleTimeout: 5 * time.Second, Quota: Quota{Jobs: 100, Bytes: 1 << 40}, Policy: jobs.Policy{
 				MaxAttempts: 3, MaxDeaths: 3, MaxAge: 24 * time.Hour, RetryMax: 10 * time.Second, Lease: time.Minute, Wake: time.Minute, WakeMax: time.Hour, Retention: time.Hour, UploadTTL: time.Hour},
+			Receivers: webhooks.Receivers{Ports: []uint16{443, 80}},
 		},
 		Deps: Deps{
 			Keys:   testKeys(t, 'x'),
@@ -99,6 +102,8 @@ func newTestGateway(t testing.TB, change func(*setup)) *testGateway {
 			Audio:  openDisk(t, filepath.Join(dir, "mp3")),
 			Queue:  s.queue,
 			Auth:   http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "auth") }),
+
+			Webhooks: openWebhooks(t, filepath.Join(dir, "jobs.db")),
 		},
 	}
 	if change != nil {
@@ -133,6 +138,16 @@ func openDisk(t testing.TB, dir string) media.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return s
+}
+
+func openWebhooks(t testing.TB, path string) webhooks.Store {
+	t.Helper()
+	s, err := webhookssqlite.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
 	return s
 }
 

@@ -58,6 +58,9 @@ func (g *Gateway) handleUpload(w http.ResponseWriter, r *http.Request, user toke
 	if err != nil {
 		return err
 	}
+	if _, err := g.parseNotifyURL(ctx, body.fields, user.Subject); err != nil {
+		return err // before the file is read
+	}
 	video := media.Object{ID: id.New(), Job: job.ID, Name: body.name, ContentType: "application/octet-stream"}
 	video, err = g.Videos.Put(ctx, video, body.file)
 	if err != nil {
@@ -66,6 +69,9 @@ func (g *Gateway) handleUpload(w http.ResponseWriter, r *http.Request, user toke
 	err = body.finish()
 	if err == nil {
 		job.Options, err = parseOptions(body.fields)
+	}
+	if err == nil {
+		job.NotifyURL, err = g.parseNotifyURL(ctx, body.fields, user.Subject)
 	}
 	if err == nil {
 		err = g.checkQuota(context.WithoutCancel(ctx), user.Subject, video.Size)

@@ -2,14 +2,21 @@ package notify
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"mp3converter/shared/jobs"
 	"mp3converter/shared/links"
+	"mp3converter/shared/webhooks"
 )
 
-// minTimeout is the shortest time limit of a channel.
-const minTimeout = 100 * time.Millisecond
+const (
+	// minTimeout is the shortest time limit of a channel.
+	minTimeout = 100 * time.Millisecond
+	// minPeriod leaves time for a second attempt.
+	minPeriod = time.Minute
+)
 
 // A Channel notifies a user or the operator of the outcome of a job. Notify is called
 // again for the same job if it was interrupted, so what it sends identifies the job.
@@ -38,14 +45,26 @@ type Config struct {
 	Mail    MailConfig
 	Webhook WebhookConfig
 	Links   links.Config // for links to MP3s
+
+	// Period is for how long a channel that fails, and a webhook, is retried.
+	Period    time.Duration      `envconfig:"NOTIFICATION_PERIOD" default:"24h"`
+	Receivers webhooks.Receivers // of the webhooks of users
 }
 
-// channels returns the configured channels. A new channel is added here.
+// Validate returns an error that names the invalid variable.
+func (c Config) Validate() error {
+	if c.Period < minPeriod {
+		return fmt.Errorf("NOTIFICATION_PERIOD must be at least %v", minPeriod)
+	}
+	return errors.Join(c.Policy.Validate(), c.Mail.Validate(), c.Webhook.Validate(), c.Receivers.Validate())
+}
+
+// channels returns the configured channels. A new channel is added here. Webhooks are
+// not among them: see deliverer.
 func (c Config) channels(j jobs.Store) ([]Channel, error) {
 	var configured []Channel
 	for _, newChannel := range []func() (Channel, error){
 		func() (Channel, error) { return newMailChannel(c.Mail, c.Links, j) },
-		c.Webhook.newChannel,
 	} {
 		channel, err := newChannel()
 		if err != nil {

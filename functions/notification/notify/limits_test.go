@@ -5,8 +5,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -37,11 +35,11 @@ func (s slowStore) Update(ctx context.Context, id string, change func(*jobs.Job)
 func TestDeadlineIsWithinTheLease(t *testing.T) {
 	s := slowStore{newStore(t), 300 * time.Millisecond}
 	var deadline, lease time.Time
-	n := &Notifier{policy: policy, jobs: s, channels: []Channel{channelFunc(func(ctx context.Context, j jobs.Job) error {
+	n := newNotifier(t, s, Config{Policy: policy}, channelFunc(func(ctx context.Context, j jobs.Job) error {
 		deadline, _ = ctx.Deadline()
 		lease = j.Notification.Lease.Until
 		return nil
-	})}}
+	}))
 	if err := n.Notify(t.Context(), finished(t, s.Store, nil).ID); err != nil {
 		t.Fatal(err)
 	}
@@ -56,10 +54,11 @@ func TestNotifyingEndsWithTheLease(t *testing.T) {
 	short := policy
 	short.Lease = 100 * time.Millisecond
 	second := &fakeChannel{name: "second"}
-	n := &Notifier{policy: short, jobs: s, channels: []Channel{channelFunc(func(ctx context.Context, _ jobs.Job) error {
+	n := newNotifier(t, s, Config{Policy: policy}, channelFunc(func(ctx context.Context, _ jobs.Job) error {
 		<-ctx.Done()
 		return ctx.Err()
-	}), second}}
+	}), second)
+	n.policy = short
 	j := finished(t, s, nil)
 	if err := toxic.Within(t, "Notify, with a lease of 100ms,", func() error { return n.Notify(t.Context(), j.ID) }); err == nil {
 		t.Error("no error, so the rest would not be sent later")
@@ -69,45 +68,24 @@ func TestNotifyingEndsWithTheLease(t *testing.T) {
 	}
 }
 
-func TestTimeoutsAreRequired(t *testing.T) {
-	for name, c := range map[string]struct{ cfg Config }{
-		"SMTP_TIMEOUT":    {Config{Policy: policy, Mail: MailConfig{Host: "h", From: "a@example.com", TLS: "none", PublicURL: "http://h", LinkTTL: time.Hour, Trusted: []string{"all"}, PerDay: 1}}},
-		"WEBHOOK_TIMEOUT": {Config{Policy: policy, Webhook: WebhookConfig{URL: "http://h"}}},
+func TestConfigIsChecked(t *testing.T) {
+	for name, change := range map[string]func(*Config){
+		"SMTP_TIMEOUT": func(c *Config) {
+			c.Mail = MailConfig{Host: "h", From: "a@example.com", TLS: "none", PublicURL: "http://h", LinkTTL: time.Hour, Trusted: []string{"all"}, PerDay: 1}
+		},
+		"WEBHOOK_TIMEOUT":          func(c *Config) { c.Webhook.Timeout = time.Millisecond },
+		"WEBHOOK_URL":              func(c *Config) { c.Webhook.URL = "example.com" },
+		"WEBHOOK_SECRET":           func(c *Config) { c.Webhook.Secret = "secret" },
+		"WEBHOOK_PORTS":            func(c *Config) { c.Receivers.Ports = []uint16{0} },
+		"WEBHOOK_ALLOWED_NETWORKS": func(c *Config) { c.Receivers.AllowedNetworks = []string{"x"} },
+		"NOTIFICATION_PERIOD":      func(c *Config) { c.Period = time.Second },
+		"LINK_KEYS":                func(c *Config) { c.Links.Keys = "x" },
 	} {
-		if _, err := New(c.cfg, nil); err == nil || !strings.Contains(err.Error(), name) {
-			t.Errorf("without a time limit: %v, want an error that names %s", err, name)
+		cfg := withDefaults(Config{Policy: policy})
+		change(&cfg)
+		if _, err := New(cfg, nil, nil); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%v, want an error that names %s", err, name)
 		}
-	}
-}
-
-// A webhook that accepts the connection and never answers.
-func TestWebhookTimeout(t *testing.T) {
-	end := make(chan struct{})
-	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-end }))
-	defer srv.Close()
-	defer close(end)
-	hook := newWebhook(t, WebhookConfig{URL: srv.URL, Timeout: 200 * time.Millisecond})
-	j := finished(t, newStore(t), nil)
-	if err := toxic.Within(t, "a request with a limit of 200ms", func() error { return hook.Notify(t.Context(), j) }); err == nil {
-		t.Error("no error without an answer")
-	}
-}
-
-// The status decides; the body may be of any length.
-func TestWebhookWithEndlessAnswer(t *testing.T) {
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		for {
-			if _, err := w.Write(make([]byte, 1<<10)); err != nil {
-				return
-			}
-		}
-	}))
-	defer srv.Close()
-	defer srv.CloseClientConnections()
-	hook := newWebhook(t, WebhookConfig{URL: srv.URL, Timeout: 10 * toxic.Patience})
-	j := finished(t, newStore(t), nil)
-	if err := toxic.Within(t, "a request with an endless answer", func() error { return hook.Notify(t.Context(), j) }); err != nil {
-		t.Errorf("error %v, want none after status 200", err)
 	}
 }
 

@@ -41,10 +41,7 @@ func TestNetworkFaults(t *testing.T) {
 					cfg.Webhook.URL = fmt.Sprintf("http://%s/", proxy.Addr)
 				}
 				s := newStore(t)
-				n, err := New(cfg, s)
-				if err != nil {
-					t.Fatal(err)
-				}
+				n := newNotifier(t, s, cfg)
 				j := finished(t, s, nil)
 
 				proxy.Apply(t, fault)

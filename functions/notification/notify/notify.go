@@ -1,8 +1,8 @@
 // Package notify notifies users and the operator of the outcome of jobs. It is woken
 // by an event and reads everything else from the job record, which also lists the
-// channels that are done.
+// channels that are done and the deliveries to webhooks.
 //
-// Each channel is used at least once per job, and only once if nothing fails. It is
+// Each channel and webhook is used at least once per job, and only once if nothing fails. It is
 // used again if the answer of the mail server or webhook is lost, or if the process
 // dies or the store fails before the record lists the channel. Nobody can be notified
 // exactly once over a protocol without transactions; what is sent carries the job's
@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,15 +27,11 @@ import (
 	"mp3converter/shared/jobs"
 	"mp3converter/shared/logs"
 	"mp3converter/shared/problem"
+	"mp3converter/shared/webhooks"
 )
 
-const (
-	// maxAttempts is how often a notification is attempted. With the delays
-	// between attempts this takes half a day.
-	maxAttempts = 16
-	// storeTimeout bounds the write of the result.
-	storeTimeout = 10 * time.Second
-)
+// storeTimeout bounds the write of the result.
+const storeTimeout = 10 * time.Second
 
 var notifications = promauto.NewCounterVec(prometheus.CounterOpts{
 	Name: "mp3converter_notifications_total",
@@ -43,22 +40,29 @@ var notifications = promauto.NewCounterVec(prometheus.CounterOpts{
 
 // Notifier serves the mp3 queue. It is safe for concurrent use.
 type Notifier struct {
-	policy   jobs.Policy
-	jobs     jobs.Store
-	channels []Channel
+	policy    jobs.Policy
+	period    time.Duration
+	jobs      jobs.Store
+	settings  webhooks.Store
+	channels  []Channel
+	deliverer *deliverer
 }
 
 // New returns a notifier with the configured channels, or an error that names the
 // invalid variable.
-func New(cfg Config, j jobs.Store) (*Notifier, error) {
-	if err := cfg.Policy.Validate(); err != nil {
+func New(cfg Config, j jobs.Store, settings webhooks.Store) (*Notifier, error) {
+	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	channels, err := cfg.channels(j)
 	if err != nil {
 		return nil, err
 	}
-	return &Notifier{policy: cfg.Policy, jobs: j, channels: channels}, nil
+	d, err := newDeliverer(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &Notifier{policy: cfg.Policy, period: cfg.Period, jobs: j, settings: settings, channels: channels, deliverer: d}, nil
 }
 
 // Handler responds to the RabbitmqSource of the mp3 queue:
@@ -87,9 +91,7 @@ func (n *Notifier) Handler() http.Handler {
 // event.
 func (n *Notifier) Notify(ctx context.Context, jobID string) error {
 	holder, start := id.New(), time.Now()
-	j, err := n.jobs.Update(ctx, jobID, func(j *jobs.Job) error {
-		return j.ClaimNotification(n.policy, holder, n.jobs.Now())
-	})
+	j, settings, err := n.claim(ctx, jobID, holder)
 	switch {
 	case jobs.NothingToDo(err):
 		slog.InfoContext(ctx, "nothing to notify", "reason", err)
@@ -100,24 +102,52 @@ func (n *Notifier) Notify(ctx context.Context, jobID string) error {
 	// The lease began after start. Another notifier may continue when it ends.
 	sendCtx, cancel := context.WithDeadline(ctx, start.Add(n.policy.Lease))
 	defer cancel()
+	claimedAt := j.Notification.Lease.Until.Add(-n.policy.Lease)
+	var results []jobs.DeliveryResult
+	var wg sync.WaitGroup
+	wg.Go(func() { results = n.deliverer.deliverAll(sendCtx, j, settings, claimedAt) })
 	notified, sendErr := n.send(sendCtx, j)
-	outcome := jobs.NotificationSent
-	switch {
-	case sendErr != nil && j.Notification.Attempts < maxAttempts:
-		outcome = "" // retry
-	case sendErr != nil:
-		outcome = jobs.NotificationGaveUp
-	case len(notified) == 0:
-		outcome = jobs.NotificationOff
-	}
-	if err := n.record(ctx, jobID, holder, notified, outcome); err != nil {
+	wg.Wait()
+
+	r := report{holder: holder, notified: notified, err: sendErr, results: results}
+	j, err = n.record(ctx, j, r)
+	if err != nil {
 		return err
 	}
+	n.recordReceiver(ctx, j, settings, results, claimedAt)
+	for _, res := range results {
+		if res.State == jobs.DeliveryPending {
+			sendErr = errors.Join(sendErr, fmt.Errorf("webhook: %s", res.Attempt.Error))
+		}
+	}
+	outcome := j.Notification.Outcome
 	slog.InfoContext(ctx, "notification attempted", "outcome", outcome, "attempt", j.Notification.Attempts, "notified", notified, "error", sendErr)
 	if outcome == "" {
 		return sendErr
 	}
 	return nil
+}
+
+// claim leases the notification of a job and adds the deliveries to webhooks that the job
+// lacks. It also returns the settings of the owner.
+func (n *Notifier) claim(ctx context.Context, jobID, holder string) (jobs.Job, webhooks.Settings, error) {
+	j, err := n.jobs.Get(ctx, jobID)
+	if err != nil {
+		return jobs.Job{}, webhooks.Settings{}, err
+	}
+	settings, err := n.settings.Get(ctx, j.Owner)
+	if err != nil && !errors.Is(err, webhooks.ErrNotFound) {
+		return jobs.Job{}, webhooks.Settings{}, err
+	}
+	j, err = n.jobs.Update(ctx, jobID, func(j *jobs.Job) error {
+		now := n.jobs.Now()
+		if err := j.ClaimNotification(n.policy, holder, now); err != nil {
+			return err
+		}
+		j.OpenDeliveries(n.deliverer.deliveries(*j, settings), now)
+		return nil
+	})
+	return j, settings, err
 }
 
 // send uses the channels that are not done yet and returns all that are done. A
@@ -154,15 +184,55 @@ func (n *Notifier) send(ctx context.Context, j jobs.Job) (done []string, err err
 	return done, err
 }
 
-// record stores the result of an attempt, even if the source has closed the request.
-func (n *Notifier) record(ctx context.Context, jobID, holder string, notified []string, outcome string) error {
+// report is what a notifier has done.
+type report struct {
+	holder   string
+	notified []string // channels that are done
+	err      error    // of other channels
+	results  []jobs.DeliveryResult
+}
+
+// record stores what has been done and returns the record, even if the source has closed
+// the request.
+func (n *Notifier) record(ctx context.Context, j jobs.Job, r report) (jobs.Job, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
-	_, err := n.jobs.Update(ctx, jobID, func(j *jobs.Job) error {
-		return j.RecordNotification(n.policy, holder, notified, outcome, n.jobs.Now())
+	recorded, err := n.jobs.Update(ctx, j.ID, func(j *jobs.Job) error {
+		now := n.jobs.Now()
+		if err := j.RecordDeliveries(r.holder, r.results, n.period, now); err != nil {
+			return err
+		}
+		outcome, notified := n.outcome(j, r, now)
+		return j.RecordNotification(n.policy, r.holder, notified, outcome, now)
 	})
-	if err != nil && !jobs.NothingToDo(err) {
-		return fmt.Errorf("record notification: %w", err)
+	switch {
+	case jobs.NothingToDo(err):
+		return j, nil // deleted, or another notifier has taken over
+	case err != nil:
+		return j, fmt.Errorf("record notification: %w", err)
 	}
-	return nil
+	return recorded, nil
+}
+
+// outcome returns the outcome of the channels, "" if they are retried, and which are done.
+// After the period, those that failed are done too.
+func (n *Notifier) outcome(j *jobs.Job, r report, now time.Time) (outcome string, notified []string) {
+	delivered := slices.ContainsFunc(j.Deliveries, func(d jobs.Delivery) bool { return d.State != jobs.DeliveryFailed })
+	switch {
+	case r.err != nil && now.Before(j.FinishedAt.Add(n.period)):
+		return "", r.notified
+	case r.err != nil:
+		notified = slices.Clone(r.notified)
+		for _, c := range n.channels {
+			if !slices.Contains(notified, c.Name()) {
+				notified = append(notified, c.Name())
+			}
+		}
+		return jobs.NotificationGaveUp, notified
+	case len(r.notified) > 0 || delivered:
+		return jobs.NotificationSent, r.notified
+	case len(j.Deliveries) > 0:
+		return jobs.NotificationGaveUp, r.notified
+	}
+	return jobs.NotificationOff, r.notified
 }

@@ -2,17 +2,14 @@ package notify
 
 import (
 	"bufio"
+	"cmp"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"crypto/tls"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
@@ -29,6 +26,7 @@ import (
 	"mp3converter/shared/jobs"
 	"mp3converter/shared/jobs/sqlite"
 	"mp3converter/shared/links"
+	webhookssqlite "mp3converter/shared/webhooks/sqlite"
 	"mp3converter/test/toxic"
 )
 
@@ -135,25 +133,38 @@ func mailConfig(port int) MailConfig {
 
 func mailNotifier(t testing.TB, s jobs.Store, cfg MailConfig) *Notifier {
 	t.Helper()
-	n, err := New(Config{Policy: policy, Mail: cfg}, s)
+	return newNotifier(t, s, Config{Policy: policy, Mail: cfg})
+}
+
+// newNotifier returns a notifier with the given channels besides those of cfg, of which
+// the fields that are not set have their defaults.
+func newNotifier(t testing.TB, s jobs.Store, cfg Config, channels ...Channel) *Notifier {
+	t.Helper()
+	settings, err := webhookssqlite.Open(filepath.Join(t.TempDir(), "webhooks.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { settings.Close() })
+	n, err := New(withDefaults(cfg), s, settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.channels = append(n.channels, channels...)
 	return n
+}
+
+func withDefaults(cfg Config) Config {
+	cfg.Period = cmp.Or(cfg.Period, 24*time.Hour)
+	cfg.Webhook.Timeout = cmp.Or(cfg.Webhook.Timeout, 5*time.Second)
+	if cfg.Receivers.Ports == nil {
+		cfg.Receivers.Ports = []uint16{443, 80}
+	}
+	return cfg
 }
 
 func newMail(t testing.TB, cfg MailConfig) Channel {
 	t.Helper()
 	c, err := newMailChannel(cfg, links.Config{}, newStore(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-func newWebhook(t testing.TB, cfg WebhookConfig) Channel {
-	t.Helper()
-	c, err := cfg.newChannel()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,7 +236,7 @@ func TestNothingToNotify(t *testing.T) {
 
 func TestWithoutChannels(t *testing.T) {
 	s := newStore(t)
-	n := &Notifier{policy: policy, jobs: s}
+	n := newNotifier(t, s, Config{Policy: policy})
 	j := finished(t, s, nil)
 	if err := n.Notify(t.Context(), j.ID); err != nil {
 		t.Fatal(err)
@@ -290,7 +301,7 @@ func endDelay(t testing.TB, s jobs.Store, job string) {
 func TestFailingChannelDoesNotRepeatOthers(t *testing.T) {
 	s := newStore(t)
 	good, bad := &fakeChannel{name: "good"}, &fakeChannel{name: "bad", fails: 2}
-	n := &Notifier{policy: policy, jobs: s, channels: []Channel{bad, good}}
+	n := newNotifier(t, s, Config{Policy: policy}, bad, good)
 	j := finished(t, s, nil)
 	for range 3 {
 		n.Notify(t.Context(), j.ID)
@@ -304,72 +315,10 @@ func TestFailingChannelDoesNotRepeatOthers(t *testing.T) {
 	}
 }
 
-func TestGiveUp(t *testing.T) {
-	s := newStore(t)
-	n := &Notifier{policy: policy, jobs: s, channels: []Channel{&fakeChannel{name: "dead", fails: 1000}}}
-	j := finished(t, s, nil)
-	for range maxAttempts {
-		if got := outcomeOf(t, s, j.ID); got != "" {
-			t.Fatalf("outcome %q too early", got)
-		}
-		for range 3 { // RabbitmqSource redelivers at once
-			n.Notify(t.Context(), j.ID)
-		}
-		endDelay(t, s, j.ID)
-	}
-	if got := outcomeOf(t, s, j.ID); got != "gave_up" {
-		t.Errorf("outcome %q", got)
-	}
-}
-
-func TestWebhook(t *testing.T) {
-	for name, c := range map[string]struct {
-		status int
-		retry  bool
-	}{
-		"accepted":    {204, false},
-		"rejected":    {400, false},
-		"timed out":   {408, true},
-		"too many":    {429, true},
-		"unavailable": {503, true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var body []byte
-			var header http.Header
-			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				body, _ = io.ReadAll(r.Body)
-				header = r.Header
-				w.WriteHeader(c.status)
-			}))
-			defer srv.Close()
-			s := newStore(t)
-			hook := newWebhook(t, WebhookConfig{URL: srv.URL, Key: "k", Timeout: 5 * time.Second})
-			n := &Notifier{policy: policy, jobs: s, channels: []Channel{hook}}
-			j := finished(t, s, conversion.Corrupt)
-			if err := n.Notify(t.Context(), j.ID); (err != nil) != c.retry {
-				t.Errorf("error %v, want an error: %v", err, c.retry)
-			}
-			var e cloudevents.Event
-			if err := json.Unmarshal(body, &e); err != nil {
-				t.Fatal(err)
-			}
-			var data eventData
-			if err := e.DataAs(&data); err != nil || e.ID() != j.ID || data.State != jobs.Failed || data.Error.Code != "corrupt" {
-				t.Errorf("event %s: %+v, %v", e.ID(), data, err)
-			}
-			mac := hmac.New(sha256.New, []byte("k"))
-			mac.Write(body)
-			if want := "sha256=" + hex.EncodeToString(mac.Sum(nil)); header.Get(SignatureHeader) != want {
-				t.Errorf("signature %q, want %q", header.Get(SignatureHeader), want)
-			}
-		})
-	}
-}
-
 func TestHandlerStatus(t *testing.T) {
 	s := newStore(t)
 	broken := &fakeChannel{name: "dead", fails: 1000}
-	n := &Notifier{policy: policy, jobs: s, channels: []Channel{broken}}
+	n := newNotifier(t, s, Config{Policy: policy}, broken)
 	j := finished(t, s, nil)
 	post := func(e any) int {
 		body, err := json.Marshal(e)
@@ -437,29 +386,6 @@ func TestMailIsSentIfQuitFails(t *testing.T) {
 	}
 }
 
-// The URL of a webhook often contains a secret.
-func TestWebhookErrorsDoNotContainTheURL(t *testing.T) {
-	srv := httptest.NewServer(nil)
-	srv.Close()
-	hook := newWebhook(t, WebhookConfig{URL: srv.URL + "/hooks/secret", Timeout: 5 * time.Second})
-	if err := hook.Notify(t.Context(), finished(t, newStore(t), nil)); err == nil || strings.Contains(err.Error(), "secret") {
-		t.Errorf("error %v", err)
-	}
-}
-
-func TestWebhookRedirectIsAnError(t *testing.T) {
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/old" {
-			http.Redirect(w, r, "/new", http.StatusFound)
-		}
-	}))
-	defer srv.Close()
-	hook := newWebhook(t, WebhookConfig{URL: srv.URL + "/old", Timeout: 5 * time.Second})
-	if err := hook.Notify(t.Context(), finished(t, newStore(t), nil)); err == nil {
-		t.Error("a redirect was treated as success")
-	}
-}
-
 func TestMailWithoutAddress(t *testing.T) {
 	box := &mailServer{}
 	j := finished(t, newStore(t), nil)
@@ -484,10 +410,10 @@ func TestResultOutlivesTheRequest(t *testing.T) {
 	s := newStore(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	n := &Notifier{policy: policy, jobs: s, channels: []Channel{channelFunc(func(context.Context, jobs.Job) error {
+	n := newNotifier(t, s, Config{Policy: policy}, channelFunc(func(context.Context, jobs.Job) error {
 		cancel()
 		return nil
-	})}}
+	}))
 	j := finished(t, s, nil)
 	if err := n.Notify(ctx, j.ID); err != nil {
 		t.Error(err)

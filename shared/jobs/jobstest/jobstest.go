@@ -101,8 +101,13 @@ func full() jobs.Job {
 		},
 		Lease:        jobs.Lease{Holder: id.New(), Until: at(1), Draining: true, Wanted: true},
 		Wakes:        4,
-		LinkEpoch:    1 << 40,
 		Notification: jobs.Notification{Lease: jobs.Lease{Holder: id.New(), Until: at(2)}, Attempts: 3, Notified: []string{"mail", "webhook"}, EndedAt: at(3), Outcome: "sent"},
+		LinkEpoch:    1 << 40,
+		NotifyURL:    "https://example.com/hook?token=1",
+		Deliveries: []jobs.Delivery{{
+			ID: id.New(), Target: jobs.TargetUser, URL: "https://example.com/", State: jobs.DeliveryFailed, CreatedAt: at(6), Since: at(7), Tries: 11,
+			Log: []jobs.DeliveryAttempt{{At: at(8), Status: 503, Error: "status 503", Milliseconds: 12}},
+		}},
 
 		CreatedAt: at(4), StartedAt: at(5), FinishedAt: at(6), ExpiresAt: at(7), DueAt: at(8), NotBefore: at(9), VideoUntil: at(10), RetriedAt: at(11),
 	}

@@ -20,6 +20,7 @@ import (
 	"mp3converter/shared/queue"
 	"mp3converter/shared/serve"
 	"mp3converter/shared/token"
+	"mp3converter/shared/webhooks"
 	"mp3converter/test/faults/crash"
 )
 
@@ -44,6 +45,7 @@ type stores struct {
 	jobs          jobs.Store
 	videos, audio media.Store
 	queue         queue.Publisher
+	webhooks      webhooks.Store
 }
 
 func main() {
@@ -66,7 +68,7 @@ func main() {
 		}
 		defer b.Close()
 		return functions[name](ctx, cfg, stores{
-			control, crash.Jobs(b.Jobs, control), crash.Media("videos", b.Videos, control), crash.Media("audio", b.Audio, control), crash.Queue(b.Queue, control),
+			control, crash.Jobs(b.Jobs, control), crash.Media("videos", b.Videos, control), crash.Media("audio", b.Audio, control), crash.Queue(b.Queue, control), b.Webhooks,
 		})
 	})
 }
@@ -97,7 +99,7 @@ func gateway(ctx context.Context, cfg config, s stores) error {
 	if err != nil {
 		return err
 	}
-	g, err := api.New(cfg.API, api.Deps{Keys: keys, Jobs: s.jobs, Videos: s.videos, Audio: s.audio, Queue: s.queue, Auth: authProxy})
+	g, err := api.New(cfg.API, api.Deps{Keys: keys, Jobs: s.jobs, Videos: s.videos, Audio: s.audio, Queue: s.queue, Auth: authProxy, Webhooks: s.webhooks})
 	if err != nil {
 		return err
 	}
@@ -113,7 +115,7 @@ func converter(ctx context.Context, cfg config, s stores) error {
 }
 
 func notification(ctx context.Context, cfg config, s stores) error {
-	n, err := notify.New(cfg.Notify, s.jobs)
+	n, err := notify.New(cfg.Notify, s.jobs, s.webhooks)
 	if err != nil {
 		return err
 	}
