@@ -84,10 +84,7 @@ func TestMessage(t *testing.T) {
 			s := newStore(t)
 			cfg := Config{Policy: policy, Mail: mailConfig(server.Port), Links: c.keys}
 			cfg.Mail.PublicURL, cfg.Mail.LinkTTL, cfg.Mail.From = page, c.ttl, "MP3 <mp3@example.com>"
-			n, err := New(cfg, s)
-			if err != nil {
-				t.Fatal(err)
-			}
+			n := newNotifier(t, s, cfg)
 			j := changed(t, s, finished(t, s, c.why), func(j *jobs.Job) { j.ExpiresAt = j.FinishedAt.Add(c.kept) })
 			if err := n.Notify(t.Context(), j.ID); err != nil {
 				t.Fatal(err)
@@ -128,10 +125,7 @@ func TestMessage(t *testing.T) {
 func TestMessageLink(t *testing.T) {
 	server := mailtest.Start(t, mailtest.Config{})
 	s := newStore(t)
-	n, err := New(Config{Policy: policy, Mail: mailConfig(server.Port), Links: linkConfig}, s)
-	if err != nil {
-		t.Fatal(err)
-	}
+	n := newNotifier(t, s, Config{Policy: policy, Mail: mailConfig(server.Port), Links: linkConfig})
 	j := finished(t, s, nil)
 	if err := n.Notify(t.Context(), j.ID); err != nil {
 		t.Fatal(err)

@@ -23,6 +23,7 @@ func TestConnection(t *testing.T) {
 	const user, password = "mp3", "correct-horse"
 	secure := mailtest.Start(t, mailtest.Config{Certificate: certificate(t, "127.0.0.1"), Username: user, Password: password})
 	foreign := mailtest.Start(t, mailtest.Config{Certificate: certificate(t, "127.0.0.2"), Username: user, Password: password})
+	open := mailtest.Start(t, mailtest.Config{Username: user, Password: password})
 	for name, c := range map[string]struct {
 		server         *mailtest.Server
 		tls            string
@@ -33,6 +34,7 @@ func TestConnection(t *testing.T) {
 		"wrong password":              {secure, "mandatory", user, "battery-staple", false},
 		"no login":                    {secure, "mandatory", "", "", false},
 		"no TLS":                      {secure, "none", "", "", false},
+		"password without TLS":        {open, "none", user, password, false},
 		"certificate of another host": {foreign, "mandatory", user, password, false},
 	} {
 		t.Run(name, func(t *testing.T) {
