@@ -19,6 +19,7 @@ import (
 	"mp3converter/shared/forwarded"
 	"mp3converter/shared/jobs"
 	"mp3converter/shared/problem"
+	"mp3converter/shared/webhooks"
 )
 
 // Tests of every operation in the OpenAPI document, also of those that are added later.
@@ -109,6 +110,7 @@ func TestPanicInEveryOperation(t *testing.T) {
 	})
 	j := s.mustConvert(t, "a.mp4", []byte("mp3"))
 	s.Jobs = struct{ jobs.Store }{} // every call panics
+	s.Webhooks = struct{ webhooks.Store }{}
 	for _, o := range operations(t) {
 		if !o.documents(http.StatusInternalServerError) || o.method == http.MethodHead {
 			continue
@@ -135,6 +137,17 @@ func (brokenJobs) List(context.Context, string, jobs.Filter, int) ([]jobs.Job, e
 }
 func (brokenJobs) Usage(context.Context, string) (jobs.Usage, error) { return jobs.Usage{}, errBroken }
 
+// brokenWebhooks is a store of settings that cannot be reached.
+type brokenWebhooks struct{}
+
+func (brokenWebhooks) Get(context.Context, string) (webhooks.Settings, error) {
+	return webhooks.Settings{}, errBroken
+}
+func (brokenWebhooks) Update(context.Context, string, func(*webhooks.Settings) error) (webhooks.Settings, error) {
+	return webhooks.Settings{}, errBroken
+}
+func (brokenWebhooks) Delete(context.Context, string) error { return errBroken }
+
 // A store that cannot be reached is no internal error, and the client learns when to try
 // again.
 func TestEveryOperationWithoutStores(t *testing.T) {
@@ -147,7 +160,7 @@ func TestEveryOperationWithoutStores(t *testing.T) {
 		}
 	})
 	j := s.mustConvert(t, "a.mp4", []byte("mp3"))
-	s.Jobs = brokenJobs{s.Jobs}
+	s.Jobs, s.Webhooks = brokenJobs{s.Jobs}, brokenWebhooks{}
 	for _, o := range operations(t) {
 		if !o.documents(http.StatusServiceUnavailable) || o.method == http.MethodHead {
 			continue
