@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"encoding/json"
 	"io"
 	"net/http"
 	"regexp"
@@ -38,6 +39,7 @@ func (h *harness) testSession(t *testing.T) {
 	if status, part := u.getAudio(t, j.ID, http.Header{"Range": {"bytes=-10"}}); status != http.StatusPartialContent || !strings.HasSuffix(mp3, part) {
 		t.Errorf("range: status %d, %d bytes", status, len(part))
 	}
+	h.testLink(t, u, j.ID, mp3)
 	silent := u.upload(t, samples.Spec{Name: "silent.mp4", Audio: "none"})
 	h.waitFor(t, "the job is failed", janitorDelay, func() bool { return u.job(t, silent.ID).Error.Code == "no_audio" })
 	for _, id := range []string{j.ID, silent.ID} {
@@ -52,6 +54,41 @@ func (h *harness) testSession(t *testing.T) {
 	defer resp.Body.Close()
 	if body, err := io.ReadAll(resp.Body); err != nil || string(body) != mp3 {
 		t.Errorf("the link %s in the mail: %s, %d bytes, %v; want the MP3", link, resp.Status, len(body), err)
+	}
+}
+
+// testLink tests that a link leads to the MP3 without a token, until it is revoked.
+func (h *harness) testLink(t *testing.T, u *user, job, mp3 string) {
+	t.Helper()
+	send := func(c *client.Client, method, path string, header http.Header) (int, string) {
+		res, err := c.Do(t.Context(), method, path, header, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		b, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.StatusCode, string(b)
+	}
+	status, b := send(&u.Client, "POST", "/jobs/"+job+"/links", nil)
+	var link struct{ URL string }
+	if err := json.Unmarshal([]byte(b), &link); err != nil || status != http.StatusCreated {
+		t.Fatalf("POST links: %d %s", status, b)
+	}
+	anyone, path := &client.Client{BaseURL: h.gatewayURL}, strings.TrimPrefix(link.URL, h.gatewayURL)
+	if status, b := send(anyone, "GET", path, nil); status != http.StatusOK || b != mp3 {
+		t.Errorf("link: %d, %d bytes", status, len(b))
+	}
+	if status, b := send(anyone, "GET", path, http.Header{"Range": {"bytes=-10"}}); status != http.StatusPartialContent || b != mp3[len(mp3)-10:] {
+		t.Errorf("range of a link: %d, %d bytes", status, len(b))
+	}
+	if status, b := send(&u.Client, "DELETE", "/jobs/"+job+"/links", nil); status != http.StatusNoContent {
+		t.Errorf("DELETE links: %d %s", status, b)
+	}
+	if status, b := send(anyone, "GET", path, nil); status != http.StatusGone {
+		t.Errorf("a revoked link: %d %.200s", status, b)
 	}
 }
 

@@ -105,22 +105,29 @@ func (r *Recorder) Observe(req *http.Request, res *http.Response) error {
 		r.see(name)
 		r.recordRequest(name, path, item, operation, req)
 	}
-	kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
 	if res.ContentLength == 0 && len(response.Value.Content) == 0 || req.Method == http.MethodHead {
 		return nil
 	}
-	media := response.Value.Content.Get(kind)
+	at := responseName(name, res.StatusCode, response)
+	if err := checkHeaders(at, response.Value, res.Header); err != nil {
+		return err
+	}
+	route := &routers.Route{Spec: r.doc, Path: path, PathItem: item, Method: req.Method, Operation: operation}
+	return r.checkBody(at, route, response.Value, req, res)
+}
+
+// checkBody records the body of a response with the given name, and returns an error if it
+// is not documented.
+func (r *Recorder) checkBody(at string, route *routers.Route, response *openapi3.Response, req *http.Request, res *http.Response) error {
+	kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
+	media := response.Content.Get(kind)
 	switch {
 	case media == nil && kind != "":
 		return fmt.Errorf("the type %q is not documented", kind)
 	case media == nil:
 		return nil
 	}
-	name0 := responseName(name, res.StatusCode, response)
-	r.see(name0 + " " + kind)
-	if err := checkHeaders(name0, response.Value, res.Header); err != nil {
-		return err
-	}
+	r.see(at + " " + kind)
 	if !strings.HasSuffix(kind, "json") {
 		return nil
 	}
@@ -130,18 +137,15 @@ func (r *Recorder) Observe(req *http.Request, res *http.Response) error {
 	if err != nil {
 		return err
 	}
-	if err := r.recordBody(name0, response.Value, media, body); err != nil {
+	if err := r.recordBody(at, response, media, body); err != nil {
 		return err
 	}
 	return openapi3filter.ValidateResponse(req.Context(), &openapi3filter.ResponseValidationInput{
-		RequestValidationInput: &openapi3filter.RequestValidationInput{
-			Request: req,
-			Route:   &routers.Route{Spec: r.doc, Path: path, PathItem: item, Method: req.Method, Operation: operation},
-		},
-		Status:  res.StatusCode,
-		Header:  res.Header,
-		Body:    io.NopCloser(bytes.NewReader(body)),
-		Options: &openapi3filter.Options{IncludeResponseStatus: true},
+		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: req, Route: route},
+		Status:                 res.StatusCode,
+		Header:                 res.Header,
+		Body:                   io.NopCloser(bytes.NewReader(body)),
+		Options:                &openapi3filter.Options{IncludeResponseStatus: true},
 	})
 }
 
