@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -37,6 +38,7 @@ func TestSession(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"ready":   ready,
 			"video":   video,
+			"page":    page,
 			"setenv":  setenv,
 			"sigterm": sigterm,
 		},
@@ -64,6 +66,18 @@ func video(ts *testscript.TestScript, _ bool, args []string) {
 	path, err := samples.Spec{Name: "sample" + filepath.Ext(args[0]), Seconds: seconds}.Path(dir)
 	ts.Check(err)
 	ts.Check(os.Rename(path, filepath.Join(dir, args[0])))
+}
+
+// page PAGE SCRIPT writes the commands of a page to a script, with the address of the service.
+func page(ts *testscript.TestScript, _ bool, args []string) {
+	text, err := os.ReadFile(args[0]) // the test runs in the directory of its package
+	ts.Check(err)
+	var script strings.Builder
+	for _, block := range regexp.MustCompile("(?ms)^```sh\n(.*?)^```$").FindAllSubmatch(text, -1) {
+		script.Write(block[1])
+	}
+	commands := strings.ReplaceAll(script.String(), "http://localhost:8080", ts.Getenv("URL"))
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(commands), 0o600))
 }
 
 // setenv NAME REGEXP sets a variable from the output of the last command.

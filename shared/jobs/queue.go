@@ -13,7 +13,7 @@ type Queue struct {
 	Waiting []string    // identifiers of the owner's queued jobs, the oldest first
 	Earlier []int       // numbers of waiting jobs of the owners whose turn comes before this one's
 	Later   []int       // and of those whose turn comes after
-	Since   time.Time   // when the oldest waiting job of all was accepted; zero if none waits
+	Since   time.Time   // when the oldest queued job of all was accepted; zero if there is none
 	Starts  []time.Time // of attempts since then, the latest first, at most MaxStarts
 }
 

@@ -90,7 +90,7 @@ type Usage struct {
 type Counts struct {
 	Queued       int
 	Paused       int       // queued, and the pause after a failed attempt is not over
-	OldestQueued time.Time // when the oldest queued job was created; zero if there is none
+	OldestQueued time.Time // when the oldest queued job was accepted (see AcceptedAt); zero if there is none
 	Converting   int
 	Finished     map[string]int // done and failed jobs by failure code, which is "" for done
 }

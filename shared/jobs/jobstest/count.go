@@ -52,6 +52,11 @@ func testCount(t *testing.T, s jobs.Store) {
 	cancel := func(j *jobs.Job) error { return j.Cancel(Policy, now) }
 
 	oldest := jobs.Truncate(ago(3 * time.Hour))
+	// Retried jobs have waited since then, whatever their identifiers are.
+	retried := func(at time.Time) func(*jobs.Job) error {
+		return func(j *jobs.Job) error { j.CreatedAt, j.RetriedAt = ago(50*time.Hour), jobs.Truncate(at); return nil }
+	}
+	with(retried(ago(time.Minute)))
 	with(func(j *jobs.Job) error { j.CreatedAt = oldest; return nil })
 	with()
 	with(claim(ago(time.Minute)), postpone(now))
@@ -66,7 +71,12 @@ func testCount(t *testing.T, s jobs.Store) {
 	with(claim(ago(3*window)), fail(conversion.AttemptsExhausted, ago(2*window)))
 	with(cancel)
 	count("all states", jobs.Counts{
-		Queued: 4, Paused: 1, OldestQueued: oldest, Converting: 1,
+		Queued: 5, Paused: 1, OldestQueued: oldest, Converting: 1,
+		Finished: map[string]int{"": 2, "no_audio": 1, "attempts_exhausted": 2},
+	})
+	with(retried(ago(4 * time.Hour)))
+	count("a job retried long ago", jobs.Counts{
+		Queued: 6, Paused: 1, OldestQueued: jobs.Truncate(ago(4 * time.Hour)), Converting: 1,
 		Finished: map[string]int{"": 2, "no_audio": 1, "attempts_exhausted": 2},
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"mp3converter/shared/conversion"
 	"mp3converter/shared/jobs"
 )
 
@@ -109,6 +110,10 @@ func testUsage(t *testing.T, s jobs.Store) {
 		t.Fatal(err)
 	}
 	check("the done one deleted", "ann", jobs.Usage{Unfinished: 2, Bytes: 10<<40 + 5})
+	update(t, s, all[2].ID, func(j *jobs.Job) error { return j.Fail(Policy, "2", conversion.MemoryLimit, now) })
+	check("one failed, its video kept", "ann", jobs.Usage{Unfinished: 1, Bytes: 10<<40 + 5})
+	update(t, s, all[2].ID, (*jobs.Job).GiveUpVideo)
+	check("its video given up", "ann", jobs.Usage{Unfinished: 1, Bytes: 5<<40 + 3})
 }
 
 // The store runs on this machine, so that the clocks agree.

@@ -59,7 +59,8 @@ func testQueue(t *testing.T, s jobs.Store) {
 	check("uploading", "fay", jobs.Queue{})
 
 	// A job that is retried has waited since then.
-	update(t, s, a.ID, func(j *jobs.Job) error { j.RetriedAt = ago(150 * time.Second); return nil })
+	update(t, s, a.ID, func(j *jobs.Job) error { j.RetriedAt = ago(time.Second); return nil })
+	update(t, s, c.ID, func(j *jobs.Job) error { j.RetriedAt = ago(150 * time.Second); return nil })
 	check("retried", "dee", jobs.Queue{Waiting: []string{d.ID}, Later: []int{1, 2, 1}, Since: ago(150 * time.Second), Starts: starts[:1]})
 
 	for range jobs.MaxStarts + 3 {

@@ -2,12 +2,9 @@ package mongodb
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"mp3converter/shared/jobs"
 	"mp3converter/shared/mongodb"
@@ -40,13 +37,9 @@ func (s *Store) count(ctx context.Context, now, since time.Time) (c jobs.Counts,
 		*q.n = int(n)
 	}
 	if c.Queued > 0 {
-		var oldest jobs.Job
-		err = s.jobs.FindOne(ctx, queued, options.FindOne().SetSort(bson.D{{Key: "_id", Value: 1}}).
-			SetProjection(bson.D{{Key: "createdAt", Value: 1}})).Decode(&oldest)
-		if err != nil && !errors.Is(err, mongo.ErrNoDocuments) {
+		if c.OldestQueued, err = s.oldestQueued(ctx); err != nil {
 			return c, err
 		}
-		c.OldestQueued = oldest.CreatedAt
 	}
 	c.Finished, err = s.countFinished(ctx, since)
 	return c, err

@@ -66,7 +66,7 @@ func (s *Store) queue(ctx context.Context, owner string, now time.Time) (q jobs.
 			q.Later = append(q.Later, g.Jobs)
 		}
 	}
-	if q.Since, err = s.oldestAccepted(ctx, waiting); err != nil {
+	if q.Since, err = s.oldestQueued(ctx); err != nil {
 		return q, err
 	}
 	for _, j := range recent {
@@ -97,14 +97,30 @@ func (s *Store) waitingOf(ctx context.Context, owner string) ([]string, error) {
 	return ids, nil
 }
 
-// oldestAccepted returns when the oldest job that matches a filter was accepted; zero if
-// there is none any more.
-func (s *Store) oldestAccepted(ctx context.Context, filter bson.D) (time.Time, error) {
-	var j jobs.Job
-	err := s.jobs.FindOne(ctx, filter, options.FindOne().SetSort(bson.D{{Key: "_id", Value: 1}}).
-		SetProjection(bson.D{{Key: "createdAt", Value: 1}, {Key: "retriedAt", Value: 1}})).Decode(&j)
-	if errors.Is(err, mongo.ErrNoDocuments) {
-		return time.Time{}, nil
+// oldestQueued returns when the oldest queued job was accepted; zero if there is none.
+func (s *Store) oldestQueued(ctx context.Context) (time.Time, error) {
+	oldest := func(field string, more ...bson.E) (jobs.Job, error) {
+		var j jobs.Job
+		err := s.jobs.FindOne(ctx, append(bson.D{{Key: "state", Value: jobs.Queued}}, more...),
+			options.FindOne().SetSort(bson.D{{Key: field, Value: 1}}).
+				SetProjection(bson.D{{Key: "createdAt", Value: 1}, {Key: "retriedAt", Value: 1}})).Decode(&j)
+		if errors.Is(err, mongo.ErrNoDocuments) {
+			err = nil
+		}
+		return j, err
 	}
-	return j.AcceptedAt(), err
+	first, err := oldest("_id")
+	if err != nil || first.RetriedAt.IsZero() {
+		return first.CreatedAt, err // identifiers are in the order of creation
+	}
+	isRetried := func(yes bool) bson.E { return bson.E{Key: "retriedAt", Value: bson.D{{Key: "$exists", Value: yes}}} }
+	retried, err := oldest("retriedAt", isRetried(true))
+	if err != nil {
+		return time.Time{}, err
+	}
+	created, err := oldest("_id", isRetried(false))
+	if err == nil && !created.CreatedAt.IsZero() && created.CreatedAt.Before(retried.RetriedAt) {
+		return created.CreatedAt, nil
+	}
+	return retried.RetriedAt, err
 }

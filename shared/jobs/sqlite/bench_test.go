@@ -83,3 +83,23 @@ func BenchmarkList(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkQueue reads the queue of an owner while 2000 jobs are queued.
+func BenchmarkQueue(b *testing.B) {
+	for _, owners := range []int{1, 10, 2000} {
+		b.Run(fmt.Sprint(owners, " owners"), func(b *testing.B) {
+			s := open(b, filepath.Join(b.TempDir(), "jobs.db"))
+			for i := range 2000 {
+				j := jobs.Job{ID: key(i), Owner: fmt.Sprint(i % owners), State: jobs.Queued, CreatedAt: time.Now()}
+				if err := s.Create(b.Context(), j); err != nil {
+					b.Fatal(err)
+				}
+			}
+			for b.Loop() {
+				if q, err := s.Queue(b.Context(), "0", time.Now()); err != nil || len(q.Waiting) != 2000/owners {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -19,14 +19,12 @@ func (s *Store) Count(ctx context.Context, now, since time.Time) (jobs.Counts, e
 }
 
 func (s *Store) count(ctx context.Context, now, since time.Time) (c jobs.Counts, err error) {
-	var oldest sql.NullString
+	var oldest sql.NullInt64
 	if err := s.unfinished.QueryRowContext(ctx, now.UnixMilli()).Scan(&c.Queued, &c.Paused, &oldest, &c.Converting); err != nil {
 		return c, err
 	}
 	if oldest.Valid {
-		if c.OldestQueued, err = time.Parse(time.RFC3339Nano, oldest.String); err != nil {
-			return c, err
-		}
+		c.OldestQueued = time.UnixMilli(oldest.Int64).UTC()
 	}
 	rows, err := s.finished.QueryContext(ctx, since.UnixMilli())
 	if err != nil {

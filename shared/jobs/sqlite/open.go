@@ -36,6 +36,7 @@ var generated = []struct{ name, definition string }{
 	{"finished_at", `INTEGER AS (CAST(unixepoch(document ->> '$.finishedAt', 'subsec') * 1000 AS INTEGER))`},
 	{"occupied", `INTEGER AS (CASE WHEN document ->> '$.state' IN ('uploading', 'queued', 'converting') OR document ->> '$.videoUntil' IS NOT NULL
 		THEN document ->> '$.video.size' ELSE document ->> '$.audio.size' END)`},
+	{"accepted_at", `INTEGER AS (CAST(round(unixepoch(coalesce(document ->> '$.retriedAt', document ->> '$.createdAt'), 'subsec') * 1000) AS INTEGER))`},
 	{"tag", `TEXT AS (document ->> '$.tag')`},
 	{"idempotency_key", `TEXT AS (document ->> '$.idempotencyKey')`},
 }
@@ -46,6 +47,7 @@ CREATE INDEX IF NOT EXISTS jobs_started ON jobs (owner, started_at);
 CREATE INDEX IF NOT EXISTS jobs_occupied ON jobs (owner, state, occupied);
 DROP INDEX IF EXISTS jobs_usage; -- of an earlier version
 CREATE UNIQUE INDEX IF NOT EXISTS jobs_idempotency ON jobs (owner, idempotency_key) WHERE idempotency_key IS NOT NULL;
+CREATE INDEX IF NOT EXISTS jobs_accepted ON jobs (accepted_at) WHERE state = 'queued';
 CREATE INDEX IF NOT EXISTS jobs_tag ON jobs (owner, tag, id) WHERE tag IS NOT NULL;
 CREATE INDEX IF NOT EXISTS jobs_starts ON jobs (started_at);
 CREATE INDEX IF NOT EXISTS jobs_converting ON jobs (id) WHERE state = 'converting';
@@ -87,10 +89,11 @@ const (
 			coalesce((SELECT started_at FROM turns WHERE turns.owner = q.owner), 0)), min(q.id) LIMIT 1)`
 	usageOf = `SELECT count(*) FILTER (WHERE state IN ('uploading', 'queued', 'converting')), coalesce(sum(occupied), 0) FROM jobs WHERE owner = ?`
 
-	unfinished = `SELECT count(*), count(*) FILTER (WHERE not_before > ?),
-		(SELECT document ->> '$.createdAt' FROM jobs WHERE id = (SELECT min(id) FROM jobs WHERE state = 'queued')),
+	oldestQueued = `SELECT min(accepted_at) FROM jobs WHERE state = 'queued'`
+	unfinished   = `SELECT count(*), count(*) FILTER (WHERE not_before > ?),
+		(` + oldestQueued + `),
 		(SELECT count(*) FROM jobs WHERE state = 'converting')
-		FROM jobs WHERE state = 'queued'`
+		FROM jobs INDEXED BY jobs_queued WHERE state = 'queued'`
 	finished = `SELECT coalesce(document ->> '$.failure.code', ''), count(*) FROM jobs
 		WHERE finished_at > ? AND state IN ('done', 'failed') GROUP BY 1`
 )
@@ -101,7 +104,7 @@ type Store struct {
 	writer  *sql.DB // one connection, so that the writers of one process take turns
 
 	get, byKey, due, next, usage, unfinished, finished *sql.Stmt // of readers
-	waiting, turns, starts                             *sql.Stmt // of readers
+	waiting, turns, oldest, starts                     *sql.Stmt // of readers
 	create, getForUpdate, replace, remove              *sql.Stmt // of writer
 }
 
@@ -168,6 +171,7 @@ func (s *Store) prepare() error {
 		{&s.next, s.readers, nextJob},
 		{&s.waiting, s.readers, waitingOf},
 		{&s.turns, s.readers, turnsOf},
+		{&s.oldest, s.readers, oldestQueued},
 		{&s.starts, s.readers, latestStarts},
 		{&s.usage, s.readers, usageOf},
 		{&s.unfinished, s.readers, unfinished},

@@ -55,22 +55,21 @@ func (s *Store) queue(ctx context.Context, owner string, now time.Time) (q jobs.
 	if err != nil {
 		return q, err
 	}
-	own, oldest := turns[owner], q.Waiting[0]
+	own := turns[owner]
 	delete(turns, owner)
 	for _, t := range turns {
-		oldest = min(oldest, t.oldest)
 		if t.before(own) {
 			q.Earlier = append(q.Earlier, t.waiting)
 		} else {
 			q.Later = append(q.Later, t.waiting)
 		}
 	}
-	j, err := read(ctx, tx.StmtContext(ctx, s.get), oldest)
-	if err != nil {
+	var since int64
+	if err := tx.StmtContext(ctx, s.oldest).QueryRowContext(ctx).Scan(&since); err != nil {
 		return q, err
 	}
-	q.Since = j.AcceptedAt()
-	starts, err := column[int64](ctx, tx.StmtContext(ctx, s.starts), q.Since.UnixMilli(), jobs.MaxStarts)
+	q.Since = time.UnixMilli(since).UTC()
+	starts, err := column[int64](ctx, tx.StmtContext(ctx, s.starts), since, jobs.MaxStarts)
 	for _, ms := range starts {
 		q.Starts = append(q.Starts, time.UnixMilli(ms).UTC())
 	}

@@ -66,6 +66,7 @@ func TestQueriesUseAnIndex(t *testing.T) {
 		{list(jobs.Filter{Tag: "a", States: []jobs.State{jobs.Done}}), "jobs_tag", false, nil},
 		{waitingOf, "jobs_queued", true, []any{"ann"}}, // one owner's
 		{turnsOf, "jobs_queued", false, []any{1, "ann"}},
+		{oldestQueued, "jobs_accepted", false, nil},
 		{latestStarts, "jobs_starts", false, []any{1, 10}},
 		{byDueAt, "jobs_due", false, []any{1, 10}},
 		{nextJob, "jobs_queued", true, []any{1}}, // the owners, not their jobs
