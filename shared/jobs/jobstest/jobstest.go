@@ -87,7 +87,7 @@ func full() jobs.Job {
 	at := func(n int) time.Time { return now.Add(time.Duration(n) * time.Millisecond) }
 	return jobs.Job{
 		ID: id.New(), Owner: "ann", Email: "ann@example.com", Name: "Grüße “1” \\ 世界 \U0001F3B5.mp4",
-		Tag: "album 3", IdempotencyKey: "k \"1\"", BodyDigest: "sha-256:1", LinkEpoch: 5,
+		Tag: "album 3", IdempotencyKey: "k \"1\"", BodyDigest: "sha-256:1",
 		State: jobs.Failed, Progress: 37, Attempts: 2, Deaths: 1, Retries: 3, Failure: conversion.NoAudio,
 		Video: jobs.File{ID: id.New(), Size: 5 << 40}, Audio: jobs.File{ID: id.New(), Size: 1},
 		Options: conversion.Options{
