@@ -25,6 +25,8 @@ type deliverer struct {
 	operator WebhookConfig
 	links    *links.Links // nil without keys
 
+	places         places
+	placeTimeout   time.Duration
 	operatorClient *http.Client
 	userClient     *http.Client // connects to permitted addresses only
 }
@@ -32,6 +34,7 @@ type deliverer struct {
 func newDeliverer(cfg Config) (*deliverer, error) {
 	d := &deliverer{
 		operator:       cfg.Webhook,
+		placeTimeout:   placeTimeout,
 		operatorClient: newClient(http.DefaultTransport, cfg.Webhook.Timeout),
 		userClient:     newClient(cfg.Receivers.NewTransport(cfg.Webhook.Timeout), cfg.Webhook.Timeout),
 	}
@@ -70,23 +73,27 @@ func (d *deliverer) deliveries(j jobs.Job, s webhooks.Settings) []jobs.Delivery 
 }
 
 // deliverAll attempts the pending deliveries of a job, at the same time, and returns the
-// results.
+// results. Those for which there is no place remain pending without an attempt.
 func (d *deliverer) deliverAll(ctx context.Context, j jobs.Job, s webhooks.Settings, start time.Time) []jobs.DeliveryResult {
-	var results []jobs.DeliveryResult
-	for _, delivery := range j.Deliveries {
-		if delivery.State == jobs.DeliveryPending {
-			results = append(results, jobs.DeliveryResult{ID: delivery.ID})
-		}
-	}
+	results := make([]jobs.DeliveryResult, len(j.Deliveries))
 	var wg sync.WaitGroup
-	for i := range results {
+	for i, delivery := range j.Deliveries {
+		if delivery.State != jobs.DeliveryPending {
+			continue
+		}
 		wg.Go(func() {
-			k := slices.IndexFunc(j.Deliveries, func(other jobs.Delivery) bool { return other.ID == results[i].ID })
-			results[i] = d.deliver(ctx, j, j.Deliveries[k], s, start)
+			if delivery.Target != jobs.TargetOperator {
+				release, ok := d.places.take(ctx, j.Owner, d.placeTimeout)
+				if !ok {
+					return
+				}
+				defer release()
+			}
+			results[i] = d.deliver(ctx, j, delivery, s, start)
 		})
 	}
 	wg.Wait()
-	return results
+	return slices.DeleteFunc(results, func(r jobs.DeliveryResult) bool { return r.ID == "" })
 }
 
 // deliver makes one attempt, which began at start by the store's clock.

@@ -120,6 +120,9 @@ func (n *Notifier) Notify(ctx context.Context, jobID string) error {
 			sendErr = errors.Join(sendErr, fmt.Errorf("webhook: %s", res.Attempt.Error))
 		}
 	}
+	if sendErr == nil && j.DeliveriesPending() {
+		sendErr = errors.New("webhook: postponed, because others of the user are slow")
+	}
 	outcome := j.Notification.Outcome
 	slog.InfoContext(ctx, "notification attempted", "outcome", outcome, "attempt", j.Notification.Attempts, "notified", notified, "error", sendErr)
 	if outcome == "" {

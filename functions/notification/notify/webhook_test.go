@@ -18,9 +18,12 @@ import (
 
 	"mp3converter/shared/conversion"
 	"mp3converter/shared/jobs"
+	jobsmongo "mp3converter/shared/jobs/mongodb"
 	"mp3converter/shared/jobs/sqlite"
 	"mp3converter/shared/webhooks"
+	webhooksmongo "mp3converter/shared/webhooks/mongodb"
 	webhookssqlite "mp3converter/shared/webhooks/sqlite"
+	"mp3converter/test/mongotest"
 )
 
 // One job is reported to its notify_url, to its owner's webhook and to the operator's, in
@@ -325,25 +328,47 @@ func TestResendSendsTheSameMessage(t *testing.T) {
 
 // Two pods get the wake-up of the same jobs at the same time, several times.
 func TestTwoNotifiersSendOnce(t *testing.T) {
-	h, dir := startHook(t), t.TempDir()
+	t.Run("SQLite", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "mp3converter.db")
+		testTwoNotifiers(t, func() (jobs.Store, webhooks.Store) {
+			s, err := sqlite.Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { s.Close() })
+			settings, err := webhookssqlite.Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { settings.Close() })
+			return s, settings
+		})
+	})
+	t.Run("MongoDB", func(t *testing.T) {
+		uri, database := mongotest.URI(t), mongotest.Database(t)
+		testTwoNotifiers(t, func() (jobs.Store, webhooks.Store) {
+			db := mongotest.Client(t, uri).Database(database)
+			s, err := jobsmongo.Open(t.Context(), db)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s, webhooksmongo.New(db)
+		})
+	})
+}
+
+func testTwoNotifiers(t *testing.T, open func() (jobs.Store, webhooks.Store)) {
+	h := startHook(t)
 	var pods []*Notifier
 	var stores []jobs.Store
 	for range 2 {
-		s, err := sqlite.Open(filepath.Join(dir, "mp3converter.db"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { s.Close() })
-		settings, err := webhookssqlite.Open(filepath.Join(dir, "mp3converter.db"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { settings.Close() })
+		s, settings := open()
 		n, err := New(withDefaults(h.config(t)), s, settings)
 		if err != nil {
 			t.Fatal(err)
 		}
 		n.trust(h)
+		n.deliverer.placeTimeout = time.Minute // the machine may be slow
 		pods, stores = append(pods, n), append(stores, s)
 	}
 	pods[0].configure(t, h.URL)
@@ -366,6 +391,43 @@ func TestTwoNotifiersSendOnce(t *testing.T) {
 	}
 	if len(h.all()) != jobCount || len(ids) != jobCount {
 		t.Errorf("%d messages with %d ids, want %d", len(h.all()), len(ids), jobCount)
+	}
+}
+
+// A user whose receiver is slow does not keep the messages of others waiting.
+func TestSlowReceiverDoesNotTakeAllPlaces(t *testing.T) {
+	h, s := startHook(t), newStore(t)
+	n := hookNotifier(t, s, h, h.config(t))
+	n.configure(t, h.URL)
+	var releases []func()
+	for range maxUserAttempts {
+		release, ok := n.deliverer.places.take(t.Context(), "u1", placeTimeout)
+		if !ok {
+			t.Fatal("no place")
+		}
+		releases = append(releases, release)
+	}
+	release, ok := n.deliverer.places.take(t.Context(), "u2", placeTimeout)
+	if !ok {
+		t.Fatal("another user has to wait")
+	}
+	release()
+	j := finished(t, s, nil)
+	if err := n.Notify(t.Context(), j.ID); err == nil || len(h.all()) != 0 {
+		t.Errorf("without a place: %v, %d messages", err, len(h.all()))
+	}
+	if d := delivery(t, s, j.ID, jobs.TargetUser); d.State != jobs.DeliveryPending || d.Tries != 0 {
+		t.Errorf("delivery %+v", d)
+	}
+	for _, release := range releases {
+		release()
+	}
+	endDelay(t, s, j.ID)
+	if err := n.Notify(t.Context(), j.ID); err != nil || len(h.all()) != 1 {
+		t.Errorf("with a place: %v, %d messages", err, len(h.all()))
+	}
+	if len(n.deliverer.places.byUser) != 0 {
+		t.Errorf("places are kept: %v", n.deliverer.places.byUser)
 	}
 }
 
@@ -422,6 +484,7 @@ func TestGiveUp(t *testing.T) {
 func BenchmarkWebhooks(b *testing.B) {
 	h, s := startHook(b), newStore(b)
 	n := hookNotifier(b, s, h, h.config(b))
+	n.deliverer.placeTimeout = time.Minute
 	n.configure(b, h.URL)
 	var all []string
 	for range b.N {

@@ -10,24 +10,25 @@ import (
 
 // What always holds, in the words of ARCHITECTURE.md.
 const (
-	oneOutcome  = "A job reaches exactly one of done, failed and cancelled, and its outcome never changes, unless its owner retries a failed one."
-	everyJob    = "Every accepted job reaches its outcome once the stores are back."
-	oneHolder   = "Only the worker that holds the lease changes an attempt, until the lease expires or the owner cancels the job."
-	pauses      = "No attempt starts before the pause after a failed one is over."
-	blame       = "What is not the video's fault does not fail a job that was accepted or retried less than MAX_JOB_AGE ago."
-	turns       = "While an owner waits, no other owner's attempts start more often than there are workers."
-	videosStay  = "The video of a job that is unfinished or may be retried exists."
-	mp3sStay    = "The MP3 of a done job exists."
-	nothingLeft = "Once the janitor has run, no other video or MP3 exists."
-	toldOnce    = "A channel that has been recorded as notified of an outcome is not used for it again, and a notification has one outcome."
-	retention   = "A finished job and its files are gone once it has expired, whatever else is the case."
-	attention   = "Every record is due within a bounded time."
-	wellFormed  = "Every record is well formed."
+	oneOutcome    = "A job reaches exactly one of done, failed and cancelled, and its outcome never changes, unless its owner retries a failed one."
+	everyJob      = "Every accepted job reaches its outcome once the stores are back."
+	oneHolder     = "Only the worker that holds the lease changes an attempt, until the lease expires or the owner cancels the job."
+	pauses        = "No attempt starts before the pause after a failed one is over."
+	blame         = "What is not the video's fault does not fail a job that was accepted or retried less than MAX_JOB_AGE ago."
+	turns         = "While an owner waits, no other owner's attempts start more often than there are workers."
+	videosStay    = "The video of a job that is unfinished or may be retried exists."
+	mp3sStay      = "The MP3 of a done job exists."
+	nothingLeft   = "Once the janitor has run, no other video or MP3 exists."
+	toldOnce      = "A channel that has been recorded as notified of an outcome is not used for it again, and a notification has one outcome."
+	deliveredOnce = "A message to a webhook keeps its identifier, and is not sent again after it has ended unless its owner asks for it."
+	retention     = "A finished job and its files are gone once it has expired, whatever else is the case."
+	attention     = "Every record is due within a bounded time."
+	wellFormed    = "Every record is well formed."
 )
 
 // Invariants lists them.
 var Invariants = []string{
-	oneOutcome, everyJob, oneHolder, pauses, blame, turns, videosStay, mp3sStay, nothingLeft, toldOnce, retention, attention, wellFormed,
+	oneOutcome, everyJob, oneHolder, pauses, blame, turns, videosStay, mp3sStay, nothingLeft, toldOnce, deliveredOnce, retention, attention, wellFormed,
 }
 
 // change is one change of a record.
@@ -65,9 +66,10 @@ func (w *world) check(c change) {
 		}
 		w.countTurn(b.Owner, c.late)
 	}
-	if !a.Notification.EndedAt.IsZero() && c.rule != "RetryFailed" && !reflect.DeepEqual(a.Notification, b.Notification) {
+	if !a.Notification.EndedAt.IsZero() && c.rule != "RetryFailed" && c.rule != "Resend" && !reflect.DeepEqual(a.Notification, b.Notification) {
 		w.broken(toldOnce, "%s: an ended notification became %+v", c.rule, b.Notification)
 	}
+	w.checkDeliveries(c)
 	w.checkDue(c)
 	if problem := malformed(b); problem != "" {
 		w.broken(wellFormed, "%s: %s: %+v", c.rule, problem, b)

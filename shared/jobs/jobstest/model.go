@@ -44,6 +44,7 @@ func RunModel(t *testing.T, s jobs.Store, cases int) {
 			"delete kept":  func(*rapid.T) { w.sometimes(3); w.ask((*process).delete, hasKept) },
 			"retry":        func(*rapid.T) { w.ask((*process).retry, failed) },
 			"retry kept":   func(*rapid.T) { w.ask((*process).retry, hasKept) },
+			"resend":       func(*rapid.T) { w.sometimes(3); w.resendOne() },
 			"process dies": func(*rapid.T) { w.sometimes(2); w.end(w.pick()) },
 			"drain":        func(*rapid.T) { w.drain() },
 			"restart":      func(*rapid.T) { w.sometimes(20); w.restart() },

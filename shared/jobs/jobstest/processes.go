@@ -142,7 +142,13 @@ func (p *process) erase(j jobs.Job) {
 func (p *process) notify(id string) {
 	const maxAttempts = 3
 	p.holder = p.newID()
-	j, err := p.update("ClaimNotification", id, func(j *jobs.Job) error { return j.ClaimNotification(policy, p.holder, p.now) })
+	j, err := p.update("ClaimNotification", id, func(j *jobs.Job) error {
+		if err := j.ClaimNotification(policy, p.holder, p.now); err != nil {
+			return err
+		}
+		j.OpenDeliveries([]jobs.Delivery{{ID: p.holder, Target: jobs.TargetUser}}, p.now)
+		return nil
+	})
 	if err != nil {
 		return
 	}
@@ -157,6 +163,7 @@ func (p *process) notify(id string) {
 			failed = true
 		}
 	}
+	results := p.deliver(j)
 	outcome := jobs.NotificationSent
 	switch {
 	case failed && j.Notification.Attempts < maxAttempts:
@@ -165,6 +172,9 @@ func (p *process) notify(id string) {
 		outcome = jobs.NotificationGaveUp
 	}
 	_, err = p.update("RecordNotification", id, func(j *jobs.Job) error {
+		if err := j.RecordDeliveries(p.holder, results, deliveryPeriod, p.now); err != nil {
+			return err
+		}
 		return j.RecordNotification(policy, p.holder, done, outcome, p.now)
 	})
 	if err == nil && p.records[id].job.RetriedAt.Equal(j.RetriedAt) {
