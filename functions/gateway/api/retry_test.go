@@ -99,3 +99,13 @@ func TestRetryWithoutBroker(t *testing.T) {
 		t.Errorf("the job is %s", v.State)
 	}
 }
+
+// A user whose quota is used up, because the operator has reduced it, cannot retry either.
+func TestRetryBeyondTheQuota(t *testing.T) {
+	s := startKeepingGateway(t, nil)
+	j := s.jobIn(t, jobs.Converting)
+	s.fail(t, j.ID, conversion.TimeLimit)
+	s.config.Quota.Bytes = 1
+	res, b := s.do(t, "POST", "/jobs/"+j.ID+"/retry", nil)
+	checkProblem(t, res, b, problem.QuotaExceeded)
+}

@@ -188,6 +188,20 @@ func (s *testGateway) withDeliveries(t *testing.T) jobs.Job {
 	})
 }
 
+// A delivery that has ended without success says how.
+func TestEndedDeliveries(t *testing.T) {
+	s := startGateway(t, nil)
+	j := s.withDeliveries(t)
+	for _, state := range []jobs.DeliveryState{jobs.DeliveryRejected, jobs.DeliveryFailed} {
+		s.update(t, j.ID, func(j *jobs.Job) error { j.Deliveries[1].State = state; return nil })
+		_, b := s.do(t, "GET", "/jobs/"+j.ID+"/deliveries", nil)
+		got := decode[struct{ Deliveries []deliveryResponse }](t, b).Deliveries[1]
+		if got.State != state || !got.NextAt.IsZero() {
+			t.Errorf("%+v, want state %s and no further attempt", got, state)
+		}
+	}
+}
+
 func TestDeliveries(t *testing.T) {
 	s := startGateway(t, nil)
 	j := s.withDeliveries(t)

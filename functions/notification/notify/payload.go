@@ -18,6 +18,7 @@ type messageData struct {
 	State    jobs.State          `json:"state"`
 	Owner    string              `json:"owner"`
 	Name     string              `json:"name"`
+	Tag      string              `json:"tag,omitempty"` // the client's own
 	Options  map[string]any      `json:"options,omitempty"` // by the names of the API
 	Audio    *messageAudio       `json:"audio,omitempty"`
 	Error    *conversion.Failure `json:"error,omitempty"`
@@ -37,7 +38,7 @@ type messageAudio struct {
 // links of the job are revoked or the keys of links change meanwhile. l may be nil.
 func message(j jobs.Job, id string, l *links.Links) ([]byte, error) {
 	data := messageData{
-		Job: j.ID, State: j.State, Owner: j.Owner, Name: j.Name, Options: conversion.FormatOptions(j.Options),
+		Job: j.ID, State: j.State, Owner: j.Owner, Name: j.Name, Tag: j.Tag, Options: conversion.FormatOptions(j.Options),
 		Error: j.Failure, Finished: j.FinishedAt, Expires: j.ExpiresAt,
 	}
 	if j.State == jobs.Done {
