@@ -14,7 +14,8 @@ import (
 	"mp3converter/test/samples"
 )
 
-// A user gets a mail whose link leads to the MP3 without a login.
+// A user gets a mail whose link leads to the MP3 without a login. The test is in a file
+// after that of TestMetrics, which counts the conversions of this process.
 func TestMail(t *testing.T) {
 	mails := mailtest.Start(t, mailtest.Config{})
 	url := startService(t, "SMTP_HOST", mails.Host, "SMTP_PORT", strconv.Itoa(mails.Port), "SMTP_TLS", "none",
