@@ -27,8 +27,10 @@ func TestSession(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Setup: func(env *testscript.Env) error {
-			port := strconv.Itoa(testproc.FreePorts(t, 1)[0])
+			ports := testproc.FreePorts(t, 2)
+			port := strconv.Itoa(ports[0])
 			env.Setenv("PORT", port)
+			env.Setenv("HOOK_PORT", strconv.Itoa(ports[1]))
 			env.Setenv("URL", "http://localhost:"+port)
 			env.Setenv("LOCAL_USER", "user@example.com:correct horse")
 			env.Setenv("DATA_DIR", filepath.Join(env.WorkDir, "data"))
@@ -41,6 +43,9 @@ func TestSession(t *testing.T) {
 			"page":    page,
 			"setenv":  setenv,
 			"sigterm": sigterm,
+
+			"receiver": startReceiver,
+			"received": received,
 		},
 	})
 }
