@@ -13,7 +13,7 @@ const failureBurst = 20
 // runRollout replaces the converter's revision while it converts.
 func runRollout(ctx context.Context, s *suite) error {
 	return s.failDuringBurst(ctx, 0, func() error {
-		before, err := s.readyRevision(ctx)
+		before, err := s.readyRevision(ctx, "converter")
 		if err != nil {
 			return err
 		}
@@ -21,17 +21,22 @@ func runRollout(ctx context.Context, s *suite) error {
 		if _, err := s.cluster.kubectl(ctx, "patch", "services.serving.knative.dev", "converter", "--type=merge", "-p", patch); err != nil {
 			return err
 		}
-		return poll(ctx, time.Second, func() (bool, error) {
-			now, err := s.readyRevision(ctx)
-			return err == nil && now != before, fmt.Errorf("still revision %s: %w", now, err)
-		})
+		return s.waitNewRevision(ctx, "converter", before)
 	})
 }
 
-// readyRevision returns the converter's latest ready revision.
-func (s *suite) readyRevision(ctx context.Context) (string, error) {
-	service, err := s.cluster.service(ctx, "converter")
+// readyRevision returns the latest ready revision of a function.
+func (s *suite) readyRevision(ctx context.Context, function string) (string, error) {
+	service, err := s.cluster.service(ctx, function)
 	return service.Status.LatestReadyRevisionName, err
+}
+
+// waitNewRevision waits until another revision of a function than before is ready.
+func (s *suite) waitNewRevision(ctx context.Context, function, before string) error {
+	return poll(ctx, time.Second, func() (bool, error) {
+		now, err := s.readyRevision(ctx, function)
+		return err == nil && now != before, fmt.Errorf("%s: still revision %s: %w", function, now, err)
+	})
 }
 
 // runBrokerFailure deletes RabbitMQ's pod while its queue is full. Videos uploaded

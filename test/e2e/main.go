@@ -85,6 +85,8 @@ var steps = []step{
 	{"session", always, "the curl session of the README", runSession, 3 * time.Minute},
 	{"images", release, "the same source in another directory gives the deployed images", checkImages, 10 * time.Minute},
 	{"gridfs", always, "mongofiles and Python read and replace an MP3 in GridFS", runGridFS, 3 * time.Minute},
+	{"resume", always, "a resumable upload goes on when the gateway's pod is killed", runResume, 5 * time.Minute},
+	{"webhook", always, "a receiver in the cluster accepts the signed message about a job", runWebhook, 6 * time.Minute},
 	{"console", always, "RabbitMQ's management console by its host name, with message counts", runConsole, 2 * time.Minute},
 	{"address", always, "clients are told apart by their addresses, which they cannot choose", runAddresses, 4 * time.Minute},
 	{"policies", always, "each pod reaches the services that it needs, and no others", runPolicies, 6 * time.Minute},
