@@ -169,7 +169,7 @@ func (s *suite) waitConverters(ctx context.Context, n string) error {
 				Conditions []struct{ Type, Status string }
 			}
 		}
-		name, err := s.readyRevision(ctx)
+		name, err := s.readyRevision(ctx, "converter")
 		if err == nil {
 			err = s.cluster.get(ctx, "/apis/serving.knative.dev/v1/namespaces/"+namespace+"/revisions/"+name, &revision)
 		}

@@ -44,7 +44,9 @@ func runWebhook(ctx context.Context, s *suite) (err error) {
 	if err := s.user.call(ctx, http.MethodPut, "/webhook", `{"url":"`+receiverURL+`"}`, &created); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.user.call(context.WithoutCancel(ctx), http.MethodDelete, "/webhook", "", nil)) }()
+	defer func() {
+		err = errors.Join(err, s.user.call(context.WithoutCancel(ctx), http.MethodDelete, "/webhook", "", nil))
+	}()
 	if err := s.startReceiver(ctx, created.Secret); err != nil {
 		return err
 	}
