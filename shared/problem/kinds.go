@@ -39,6 +39,7 @@ var (
 	EmailTaken           = Kind{409, "email_taken", "An account with that e-mail address already exists."}
 	NotReady             = Kind{409, "not_ready", "The MP3 is not ready yet. Check the state of the job and try again."}
 	WebhookOff           = Kind{409, "webhook_off", "Your webhook is switched off or has been deleted. Set it with PUT /webhook, then try again."}
+	IdempotencyKeyInUse  = Kind{409, "idempotency_in_progress", "Another request with this Idempotency-Key is still sending the video. Please try again in a moment."}
 	NoMP3                = Kind{409, "no_mp3", "The job did not produce an MP3. See the state of the job."}
 	LinkExpired          = Kind{410, "link_expired", "The link has expired or was revoked, or its MP3 has been deleted."}
 	JobFinished          = Kind{409, "job_finished", "The job is finished, so that it cannot be cancelled."}
@@ -48,6 +49,7 @@ var (
 	TooLarge             = Kind{413, "too_large", "The file is larger than this service accepts."}
 	UnsupportedMediaType = Kind{415, "unsupported_media_type", "The body is not a video. Send the file as multipart/form-data or as the raw body."}
 	BadRange             = Kind{416, "bad_range", "The requested range is outside the file."}
+	IdempotencyKeyReused = Kind{422, "idempotency_key_reused", "This Idempotency-Key belongs to a request with another video or other options. Use a new key for each upload."}
 	TooManyRequests      = Kind{429, "too_many_requests", "Too many requests. Please wait a moment."}
 	TooManyJobs          = Kind{429, "too_many_jobs", "Too many of your videos are waiting to be converted. Please try again when some of them are done."}
 	Internal             = Kind{500, "internal", "Internal error. Quote the request id when you report it."}
@@ -60,6 +62,7 @@ var (
 var Kinds = []Kind{
 	BadRequest, NoFile, TooManyFiles, EmptyFile, BrokenUpload, BadOption, BadWebhookURL, NoWebhookSecret, BadEmail, BadPassword, NoToken, BadToken,
 	ExpiredToken, BadCredentials, BadRegistrationCode, RegistrationClosed, QuotaExceeded, NotFound, JobNotFound, LinkNotFound, WebhookNotFound,
-	DeliveryNotFound, MethodNotAllowed, RequestTimeout, UploadStalled, EmailTaken, NotReady, WebhookOff, NoMP3, LinkExpired, JobFinished, JobNotFinished,
-	JobNotFailed, VideoGone, TooLarge, UnsupportedMediaType, BadRange, TooManyRequests, TooManyJobs, Internal, Busy, Unavailable, NoSpace,
+	DeliveryNotFound, MethodNotAllowed, RequestTimeout, UploadStalled, EmailTaken, NotReady, WebhookOff, IdempotencyKeyInUse, NoMP3, LinkExpired,
+	JobFinished, JobNotFinished, JobNotFailed, VideoGone, TooLarge, UnsupportedMediaType, BadRange, IdempotencyKeyReused, TooManyRequests, TooManyJobs,
+	Internal, Busy, Unavailable, NoSpace,
 }

@@ -36,13 +36,6 @@ func (k Kind) WithRetryAfter(d time.Duration) *Error {
 	return &Error{Kind: k, RetryAfter: d}
 }
 
-// WithRetryAfter returns the error with a Retry-After header.
-func (e *Error) WithRetryAfter(d time.Duration) *Error {
-	with := *e
-	with.RetryAfter = d
-	return &with
-}
-
 // WithCause returns an error of this kind with a cause that is only logged.
 func (k Kind) WithCause(err error) *Error {
 	return &Error{Kind: k, cause: err}
@@ -63,6 +56,14 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) Unwrap() error { return e.cause }
+
+// WithRetryAfter returns the same error with a Retry-After header. Without it, that of
+// Kind would be called, and the detail lost.
+func (e *Error) WithRetryAfter(d time.Duration) *Error {
+	later := *e
+	later.RetryAfter = d
+	return &later
+}
 
 // clientClosedRequest is logged for a request whose client has disconnected; 499 is
 // nginx's code for it.

@@ -30,6 +30,7 @@ var figures = []figure{
 	{"memory", "<= 100 MB", measureMemory},
 	{"upload", ">= 0.80", measureUpload},
 	{"list", "<= 1.5", measureList},
+	{"duplicates", "1", measureDuplicates},
 }
 
 func main() {

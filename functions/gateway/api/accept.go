@@ -30,7 +30,7 @@ func (g *Gateway) acceptJob(ctx context.Context, job jobs.Job) error {
 	return nil
 }
 
-// wakeConverter publishes the wake-up of a queued job.
+// wakeConverter publishes the wake-up of an accepted job, if it can.
 func (g *Gateway) wakeConverter(ctx context.Context, jobID string) {
 	ctx, cancel := context.WithTimeout(ctx, wakeTimeout)
 	defer cancel()

@@ -45,7 +45,7 @@ func (g *Gateway) authenticate(r *http.Request) (token.Claims, error) {
 }
 
 // ownedJob returns a job of the user. It does not reveal whether a job of
-// another user exists.
+// another user exists. An upload that is not complete is not a job yet.
 func (g *Gateway) ownedJob(r *http.Request, user token.Claims, id string) (jobs.Job, error) {
 	j, err := g.Jobs.Get(r.Context(), id)
 	switch {

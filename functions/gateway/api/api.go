@@ -112,6 +112,7 @@ type Gateway struct {
 	config                    Config
 	links                     links.Links
 	uploads, downloads, waits *pool
+	keyWait                   time.Duration // keyWait, except in tests
 }
 
 // New returns a gateway, or an error that names the invalid variable.
@@ -124,9 +125,10 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 		return nil, err
 	}
 	return &Gateway{
-		Deps:   deps,
-		config: cfg,
-		links:  signer,
+		Deps:    deps,
+		config:  cfg,
+		links:   signer,
+		keyWait: keyWait,
 		uploads: newPool(poolLimits{running: cfg.MaxUploads, userRunning: cfg.MaxUserUploads,
 			waiting: maxWaiting, userWaiting: maxUserWaiting, wait: cfg.TransferWait}),
 		downloads: newPool(poolLimits{running: cfg.MaxDownloads, userRunning: cfg.MaxUserDownloads,

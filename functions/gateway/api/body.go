@@ -1,15 +1,20 @@
 package api
 
 import (
+	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
+	"maps"
 	"mime"
 	"mime/multipart"
 	"net/http"
 	"net/url"
-	"strings"
 
+	"mp3converter/functions/gateway/idempotency"
+	"mp3converter/shared/jobs"
 	"mp3converter/shared/problem"
 )
 
@@ -23,41 +28,31 @@ const (
 )
 
 // uploadBody is the body of an upload request whose file has not been read yet.
-// Read file to its end, then call finish to read and check the rest.
 type uploadBody struct {
 	name   string
 	file   io.Reader
 	fields url.Values // of the query and the form; complete after finish
 	finish func() error
+	sum    hash.Hash // of what has been read of the file; nil without an idempotency key
 }
 
-// openBody reads the request up to the file, and rejects files that are not
-// videos. It buffers only the first bytes of the file.
-func (g *Gateway) openBody(w http.ResponseWriter, r *http.Request) (uploadBody, error) {
+// openBody reads the request up to the file, and rejects bad options and files that are
+// not videos. It buffers only the first bytes of the file.
+func (g *Gateway) openBody(w http.ResponseWriter, r *http.Request, h uploadHead) (uploadBody, error) {
 	reader := requestErrorReader{&pacedReader{
 		body:    http.MaxBytesReader(w, r.Body, g.config.MaxUpload+formOverhead),
 		control: http.NewResponseController(w),
 		pace:    g.newPace(),
 	}}
-	fields := r.URL.Query()
-	var b uploadBody
+	b := uploadBody{name: h.query.Get("name"), file: reader, finish: func() error { return nil }, fields: h.query}
 	var err error
-	kind, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	switch {
-	case kind == "multipart/form-data":
-		b, err = openForm(reader, params["boundary"], fields)
-	case isRawType(kind):
-		b = uploadBody{name: fields.Get("name"), file: reader, finish: func() error { return nil }}
-	default:
-		err = problem.UnsupportedMediaType.WithDetail("Content-Type %.80q is not accepted.", kind)
-	}
-	if err != nil {
-		return uploadBody{}, uploadProblem(err)
-	}
-	// Reject bad options that came before the file without reading the file.
-	b.fields = fields
-	if _, err := parseOptions(fields); err != nil {
-		return uploadBody{}, err
+	if h.form {
+		if b, err = openForm(reader, h.boundary, maps.Clone(h.query)); err != nil {
+			return uploadBody{}, uploadProblem(err)
+		}
+		if err := g.applyFields(r.Context(), b.fields, &jobs.Job{Owner: h.user.Subject}); err != nil {
+			return uploadBody{}, err
+		}
 	}
 	b.name = CleanName(b.name)
 	b.file, err = sniff(requestErrorReader{b.file})
@@ -65,21 +60,31 @@ func (g *Gateway) openBody(w http.ResponseWriter, r *http.Request) (uploadBody, 
 		return uploadBody{}, uploadProblem(err)
 	}
 	b.file = &limitedReader{r: b.file, left: g.config.MaxUpload, limit: g.config.MaxUpload}
+	if h.key != "" {
+		b.sum = sha256.New()
+		b.file = io.TeeReader(b.file, b.sum)
+	}
 	return b, nil
 }
 
-// isRawType reports whether a body of this media type is the file itself. That
-// includes curl's default for --data-binary, application/x-www-form-urlencoded.
-func isRawType(kind string) bool {
-	return kind == "" || kind == "application/octet-stream" || kind == "application/x-www-form-urlencoded" ||
-		strings.HasPrefix(kind, "video/") || strings.HasPrefix(kind, "audio/")
+// completeBody reads what follows the file, which has been read, and records the name and the
+// fields in the job of j.Owner.
+func (g *Gateway) completeBody(ctx context.Context, b uploadBody, j *jobs.Job) error {
+	if err := b.finish(); err != nil {
+		return err
+	}
+	if err := g.applyFields(ctx, b.fields, j); err != nil {
+		return afterFile(err)
+	}
+	j.Name = b.name
+	if b.sum != nil {
+		j.BodyDigest = idempotency.Digest(parameters(b.name, b.fields), b.sum.Sum(nil))
+	}
+	return nil
 }
 
 // openForm reads the fields of a form up to the first file.
 func openForm(r io.Reader, boundary string, fields url.Values) (uploadBody, error) {
-	if boundary == "" {
-		return uploadBody{}, problem.BadRequest.WithDetail("The Content-Type has no boundary.")
-	}
 	form := multipart.NewReader(r, boundary)
 	for range maxFields {
 		part, err := form.NextPart()
@@ -89,7 +94,7 @@ func openForm(r io.Reader, boundary string, fields url.Values) (uploadBody, erro
 		case err != nil:
 			return uploadBody{}, formError(err)
 		case isFile(part):
-			return uploadBody{name: part.FileName(), file: part, finish: func() error { return finishForm(form, fields) }}, nil
+			return uploadBody{name: part.FileName(), file: part, fields: fields, finish: func() error { return finishForm(form, fields) }}, nil
 		}
 		if err := readField(part, fields); err != nil {
 			return uploadBody{}, err

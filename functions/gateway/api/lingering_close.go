@@ -15,6 +15,9 @@ const (
 	lingerTimeout = 30 * time.Second
 	// lingerIdleTimeout is how long it may pause.
 	lingerIdleTimeout = 2 * time.Second
+	// continueTimeout is how long clients wait for "100 Continue", or longer, before they
+	// send the body without it. curl and Go wait for a second.
+	continueTimeout = 700 * time.Millisecond
 	// maxLinger is how many rejected clients may continue to send at a time.
 	maxLinger = 64
 	// maxClientLinger is how many of them may have the same address.
@@ -37,7 +40,7 @@ func lingeringClose(h http.Handler, timeout time.Duration, clients forwarded.Con
 		control := http.NewResponseController(w)
 		// Response writers without a connection, as in tests, return errors.
 		_ = control.EnableFullDuplex()
-		expectsContinue := r.Header.Get("Expect") != ""
+		begun := time.Now()
 		body := &trackedBody{ReadCloser: r.Body}
 		r.Body = body
 		buffered := &bufferedResponse{ResponseWriter: w}
@@ -51,7 +54,10 @@ func lingeringClose(h http.Handler, timeout time.Duration, clients forwarded.Con
 		if err == nil {
 			defer release()
 		}
-		if err == nil && r.Header.Get("X-Forwarded-For") != "" {
+		// A client that waits for "100 Continue" sends nothing before it has seen the
+		// response, and reading earlier would make the server ask for the body.
+		waiting := r.Header.Get("Expect") != "" && !body.started && time.Since(begun) < continueTimeout
+		if err == nil && r.Header.Get("X-Forwarded-For") != "" && !waiting {
 			// Proxies such as Knative's may drop a response that arrives
 			// while they are sending, and report a broken connection to the
 			// client. So the request is read first.
@@ -61,7 +67,7 @@ func lingeringClose(h http.Handler, timeout time.Duration, clients forwarded.Con
 			w.Header().Set("Connection", "close")
 		}
 		buffered.send()
-		if body.ended || expectsContinue && !body.started {
+		if body.ended {
 			return
 		}
 		_ = control.Flush()

@@ -59,6 +59,7 @@ func TestUploadIsStreamed(t *testing.T) {
 	}{
 		"form": {64 << 20, "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.mp4\"\r\n\r\n", "\r\n--x--\r\n", "multipart/form-data; boundary=x"},
 		"raw":  {256 << 20, "", "", "video/mp4"},
+		"key":  {64 << 20, "", "", "video/mp4"}, // sent twice
 	} {
 		t.Run(name, func(t *testing.T) {
 			videos := &discardStore{}
@@ -70,7 +71,12 @@ func TestUploadIsStreamed(t *testing.T) {
 			body := io.MultiReader(strings.NewReader(c.head), io.LimitReader(zeroReader{}, c.size), strings.NewReader(c.tail))
 			runtime.GC()
 			before := memory()
-			res, b := s.do(t, "POST", "/upload", body, "Content-Type", c.contentType)
+			header := []string{"Content-Type", c.contentType}
+			if name == "key" {
+				header = append(header, "Idempotency-Key", "k")
+				s.do(t, "POST", "/upload", io.LimitReader(zeroReader{}, c.size), header...)
+			}
+			res, b := s.do(t, "POST", "/upload", body, header...)
 			if v := decode[jobResponse](t, b); res.StatusCode != http.StatusAccepted || v.Bytes != c.size {
 				t.Fatalf("%d %s", res.StatusCode, b)
 			}

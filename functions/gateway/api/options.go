@@ -19,7 +19,7 @@ func parseOptions(fields url.Values) (conversion.Options, error) {
 		}
 	}
 	for name, values := range fields {
-		if name != "name" && name != "options" && name != notifyURLField {
+		if !notOptions[name] {
 			given[name] = values[0]
 		}
 	}

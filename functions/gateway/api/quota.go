@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"mp3converter/shared/jobs"
 	"mp3converter/shared/problem"
 )
 
@@ -30,9 +31,18 @@ func (q Quota) Validate() error {
 // checkQuota returns an error if a user may not have one more job with a video of
 // this size.
 func (g *Gateway) checkQuota(ctx context.Context, user string, size int64) error {
+	return g.checkQuotaOf(ctx, jobs.Job{Owner: user}, size)
+}
+
+// checkQuotaOf is checkQuota for a job that is stored already if it is Uploading.
+func (g *Gateway) checkQuotaOf(ctx context.Context, j jobs.Job, size int64) error {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	used, err := g.Jobs.Usage(ctx, user)
+	used, err := g.Jobs.Usage(ctx, j.Owner)
+	if j.State == jobs.Uploading {
+		used.Unfinished--
+		used.Bytes -= j.Video.Size
+	}
 	q := g.config.Quota
 	switch {
 	case err != nil:

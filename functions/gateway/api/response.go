@@ -14,6 +14,7 @@ type jobResponse struct {
 	ID         string              `json:"id"`
 	State      jobs.State          `json:"state"`
 	Name       string              `json:"name"`
+	Tag        string              `json:"tag,omitempty"` // the client's own
 	Bytes      int64               `json:"bytes"`
 	Progress   int                 `json:"progress"`          // percent
 	Options    map[string]any      `json:"options,omitempty"` // by the names of the API
@@ -57,7 +58,7 @@ type jobListResponse struct {
 
 func (g *Gateway) newJobResponse(j jobs.Job) jobResponse {
 	res := jobResponse{
-		ID: j.ID, State: j.State, Name: j.Name, Bytes: j.Video.Size, Progress: j.Progress,
+		ID: j.ID, State: j.State, Name: j.Name, Tag: j.Tag, Bytes: j.Video.Size, Progress: j.Progress,
 		Options: conversion.FormatOptions(j.Options), Error: j.Failure,
 		CreatedAt: j.CreatedAt, FinishedAt: j.FinishedAt, ExpiresAt: j.ExpiresAt,
 		RetryUntil: j.VideoUntil, revision: j.Revision, pausedUntil: j.NotBefore,

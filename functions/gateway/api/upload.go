@@ -13,7 +13,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
-	"mp3converter/shared/id"
 	"mp3converter/shared/jobs"
 	"mp3converter/shared/logs"
 	"mp3converter/shared/media"
@@ -33,8 +32,9 @@ var uploadedBytes = promauto.NewCounter(prometheus.CounterOpts{
 // handleUpload stores the video, then the job, then publishes the wake-up. In
 // this order a failure never leaves a job without its video.
 func (g *Gateway) handleUpload(w http.ResponseWriter, r *http.Request, user token.Claims) error {
-	if r.ContentLength > g.config.MaxUpload+formOverhead {
-		return problem.TooLarge.WithDetail("The limit is %d bytes.", g.config.MaxUpload)
+	head, err := g.parseUploadHead(r, user)
+	if err != nil {
+		return err
 	}
 	// Until there is a place, no store is queried and nothing of the body is read, so
 	// TCP makes the client wait.
@@ -43,54 +43,67 @@ func (g *Gateway) handleUpload(w http.ResponseWriter, r *http.Request, user toke
 		return err
 	}
 	defer release()
-
-	size := max(r.ContentLength, 0) // if announced
-	if err := g.checkQuota(r.Context(), user.Subject, size); err != nil {
+	if head.key != "" {
+		return g.uploadOnce(w, r, head)
+	}
+	if err := g.admit(r.Context(), head); err != nil {
 		return err
 	}
-	if err := g.checkSpace(r.Context(), size); err != nil {
-		return err
-	}
-	job := jobs.Job{ID: id.New(), Owner: user.Subject, Email: user.Email}
+	job := head.newJob()
 	ctx := logs.With(r.Context(), slog.String("job", job.ID))
-
-	body, err := g.openBody(w, r)
-	if err != nil {
+	if job, err = g.receive(ctx, w, r, head, job); err != nil {
 		return err
 	}
-	if _, err := g.parseNotifyURL(ctx, body.fields, user.Subject); err != nil {
-		return err // before the file is read
-	}
-	video := media.Object{ID: id.New(), Job: job.ID, Name: body.name, ContentType: "application/octet-stream"}
-	video, err = g.Videos.Put(ctx, video, body.file)
-	if err != nil {
-		return uploadProblem(err)
-	}
-	err = body.finish()
-	if err == nil {
-		job.Options, err = parseOptions(body.fields)
-	}
-	if err == nil {
-		job.NotifyURL, err = g.parseNotifyURL(ctx, body.fields, user.Subject)
-	}
-	if err == nil {
-		err = g.checkQuota(context.WithoutCancel(ctx), user.Subject, video.Size)
-	}
-	if err != nil {
-		g.deleteVideo(ctx, video.ID)
-		return uploadProblem(err)
-	}
-	job.Name = body.name
-	job.Video = jobs.File{ID: video.ID, Size: video.Size}
 	job.Enqueue(g.config.Policy, g.Jobs.Now())
 	if err := g.acceptJob(ctx, job); err != nil {
 		return err
 	}
-	uploadedBytes.Add(float64(video.Size))
-	slog.InfoContext(ctx, "job accepted", "bytes", video.Size)
+	countAccepted(ctx, job)
+	return g.writeAccepted(w, job)
+}
 
-	w.Header().Set("Location", g.absoluteURL("/jobs/"+job.ID))
-	return writeJSON(w, http.StatusAccepted, g.newJobResponse(job))
+// admit returns an error if the user may not upload a video of the announced size.
+func (g *Gateway) admit(ctx context.Context, h uploadHead) error {
+	if err := g.checkQuota(ctx, h.user.Subject, h.size); err != nil {
+		return err
+	}
+	return g.checkSpace(ctx, h.size)
+}
+
+// receive stores the video of a request and returns the job with what the request says of
+// it. If it fails, no video remains.
+func (g *Gateway) receive(ctx context.Context, w http.ResponseWriter, r *http.Request, h uploadHead, j jobs.Job) (jobs.Job, error) {
+	body, err := g.openBody(w, r, h)
+	if err != nil {
+		return j, err
+	}
+	video := media.Object{ID: j.Video.ID, Job: j.ID, Name: body.name, ContentType: "application/octet-stream"}
+	video, err = g.Videos.Put(ctx, video, body.file)
+	if err != nil {
+		return j, uploadProblem(err)
+	}
+	err = g.completeBody(ctx, body, &j)
+	if err == nil {
+		err = g.checkQuotaOf(context.WithoutCancel(ctx), j, video.Size)
+	}
+	if err != nil {
+		g.deleteVideo(ctx, video.ID)
+		return j, uploadProblem(err)
+	}
+	j.Video.Size = video.Size
+	return j, nil
+}
+
+// countAccepted logs and counts an accepted job.
+func countAccepted(ctx context.Context, j jobs.Job) {
+	uploadedBytes.Add(float64(j.Video.Size))
+	slog.InfoContext(ctx, "job accepted", "bytes", j.Video.Size)
+}
+
+// writeAccepted responds with a job and its address.
+func (g *Gateway) writeAccepted(w http.ResponseWriter, j jobs.Job) error {
+	w.Header().Set("Location", g.absoluteURL("/jobs/"+j.ID))
+	return writeJSON(w, http.StatusAccepted, g.newJobResponse(j))
 }
 
 // deleteVideo deletes a video that no job needs. If that fails, the janitor

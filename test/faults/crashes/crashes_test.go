@@ -119,7 +119,7 @@ func (r *run) record(t *testing.T, janitor bool) []string {
 	r.live(t)
 	heal := r.fail(t, "audio.Put")
 	r.uploadOne(t)
-	waitFor(t, "a postponed job", func() bool { return r.passed(t, "to queued") })
+	waitFor(t, "a postponed job", func() bool { return r.passed(t, "converting to queued") })
 	heal()
 	if janitor {
 		heal := r.fail(t, "queue.Wake")
@@ -216,7 +216,7 @@ func (r *run) round(t *testing.T, point string) {
 func (r *run) lead(t *testing.T, point string) bool {
 	t.Helper()
 	timeout := reachTimeout
-	for suffix, effect := range map[string]string{"to queued": "audio.Put", "wake-up sent": "queue.Wake"} {
+	for suffix, effect := range map[string]string{"converting to queued": "audio.Put", "wake-up sent": "queue.Wake"} {
 		if strings.HasSuffix(point, suffix) {
 			defer r.fail(t, effect)()
 		}
@@ -236,7 +236,7 @@ func (r *run) lead(t *testing.T, point string) bool {
 		r.plantAll(t)
 		r.live(t) // an event takes the exhausted job before the janitor does
 		timeout = 5 * time.Second
-	case strings.HasSuffix(point, "to queued"):
+	case strings.HasSuffix(point, "converting to queued"):
 		r.uploadOne(t)
 	default:
 		r.live(t)

@@ -6,11 +6,14 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"io"
+	"mime/multipart"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"mp3converter/shared/id"
 	"mp3converter/test/client"
 	"mp3converter/test/samples"
 )
@@ -91,7 +94,7 @@ func retry(ctx context.Context, request func(context.Context) error) error {
 			return err
 		}
 		switch client.StatusCode(err) {
-		case 0, http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout, http.StatusInsufficientStorage:
+		case 0, http.StatusConflict, http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout, http.StatusInsufficientStorage:
 		default:
 			return err
 		}
@@ -166,6 +169,68 @@ func (u *User) uploadWithBadOption(ctx context.Context) error {
 	})
 }
 
+// uploadTwice sends an upload with an idempotency key twice, each as often as it takes.
+func (u *User) uploadTwice(ctx context.Context, l *Ledger) error {
+	key := id.New()
+	var jobs [2]string
+	for i := range jobs {
+		err := retry(ctx, func(ctx context.Context) error {
+			status, body, err := u.uploadForm(ctx, key, "title", "x")
+			var j client.Job
+			if err == nil {
+				err = json.Unmarshal(body, &j)
+			}
+			jobs[i] = j.ID
+			if err == nil && status != http.StatusAccepted {
+				err = &client.StatusError{Method: "POST", Path: "/upload", Code: status, Body: string(body)}
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if jobs[0] != jobs[1] {
+		return errors.New("an upload and its repetition are the jobs " + jobs[0] + " and " + jobs[1])
+	}
+	l.Accept(jobs[0], Good)
+	return nil
+}
+
+// uploadWithBadLastOption sends an upload with an idempotency key that is refused after
+// its video was stored.
+func (u *User) uploadWithBadLastOption(ctx context.Context) error {
+	key := id.New()
+	return retry(ctx, func(ctx context.Context) error {
+		status, body, err := u.uploadForm(ctx, key, "bitrate", "7")
+		if err == nil && status != http.StatusBadRequest {
+			err = &client.StatusError{Method: "POST", Path: "/upload", Code: status, Body: string(body)}
+		}
+		return err
+	})
+}
+
+// uploadForm sends a form with a video and, after it, an option.
+func (u *User) uploadForm(ctx context.Context, key, option, value string) (status int, body []byte, err error) {
+	var b bytes.Buffer
+	form := multipart.NewWriter(&b)
+	w, err := form.CreateFormFile("file", "short.mp4")
+	if err == nil {
+		_, err = w.Write(u.video)
+	}
+	if err := errors.Join(err, form.WriteField(option, value), form.Close()); err != nil {
+		return 0, nil, err
+	}
+	header := http.Header{"Content-Type": {form.FormDataContentType()}, "Idempotency-Key": {key}}
+	resp, err := u.Do(ctx, http.MethodPost, "/upload", header, &b)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer resp.Body.Close()
+	body, err = io.ReadAll(resp.Body)
+	return resp.StatusCode, body, err
+}
+
 // Live does once everything that a user can do with jobs.
 func (u *User) Live(ctx context.Context, l *Ledger, email string) error {
 	if err := u.Join(ctx, email); err != nil {
@@ -176,7 +241,7 @@ func (u *User) Live(ctx context.Context, l *Ledger, email string) error {
 		return err
 	}
 	_, err = u.MustUpload(ctx, l, Silent)
-	err = errors.Join(err, u.uploadWithBadOption(ctx))
+	err = errors.Join(err, u.uploadWithBadOption(ctx), u.uploadWithBadLastOption(ctx), u.uploadTwice(ctx, l))
 	if err != nil {
 		return err
 	}
