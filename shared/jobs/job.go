@@ -76,6 +76,9 @@ type Job struct {
 	FinishedAt time.Time `bson:"finishedAt" json:"finishedAt"` // zero until final
 	ExpiresAt  time.Time `bson:"expiresAt" json:"expiresAt"`   // zero until final
 
+	// Resumable is set if the upload is, or was, resumable.
+	Resumable *Resumable `bson:"resumable,omitempty" json:"resumable,omitempty"`
+
 	// VideoUntil is until when the video of a failed job is kept; zero if it is not kept.
 	VideoUntil time.Time `bson:"videoUntil,omitempty" json:"videoUntil,omitzero"`
 

@@ -28,6 +28,8 @@ type Object struct {
 
 // A Store stores objects. It is safe for concurrent use.
 type Store interface {
+	Appender
+
 	// Put streams r into a new object under o.ID and returns it with Size
 	// and CreatedAt filled in. Put is atomic: the object can be opened only
 	// after Put has returned nil. If r fails or ctx ends, Put deletes what it
@@ -48,11 +50,12 @@ type Store interface {
 	// time and whose identifier is greater than after, in order of identifier.
 	List(ctx context.Context, before time.Time, after string, limit int) ([]Object, error)
 
-	// Sweep deletes the remains of interrupted Put and Delete calls to which
-	// nothing has been written since the given time. It returns the number of
-	// their identifiers. A Put that has stored nothing since that time and
-	// continues returns an error. See MinSweepAge.
-	Sweep(ctx context.Context, before time.Time) (int, error)
+	// Sweep deletes the remains of interrupted Put, Append and Delete calls to which
+	// nothing has been written since the given time, except those whose identifiers
+	// keep reports true for; nil keeps none. It returns the number of their
+	// identifiers. A Put that has stored nothing since that time and continues
+	// returns an error. See MinSweepAge.
+	Sweep(ctx context.Context, before time.Time, keep func(id string) bool) (int, error)
 
 	// Free returns how many bytes can still be stored. The error wraps
 	// errors.ErrUnsupported if the store cannot tell.

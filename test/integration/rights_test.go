@@ -56,7 +56,9 @@ var rareCommands = map[string][]mongotest.Command{
 	// Storing a file that takes more than a minute ends with a look at its first chunk.
 	// dbStats is not sent to FerretDB.
 	// Idempotency keys are deleted with their jobs.
+	// A part of a resumable upload fills up the last chunk.
 	"gateway": {
+		{Name: "find", Database: "videos", Collection: "fs.files"}, {Name: "update", Database: "videos", Collection: "fs.chunks"},
 		{Name: "find", Database: "videos", Collection: "fs.chunks"}, {Name: "dbStats", Database: "videos"},
 		{Name: "find", Database: "mp3converter", Collection: "turns"}, // while a job is queued
 		{Name: "find", Database: "mp3converter", Collection: "keys"},

@@ -56,5 +56,13 @@ func (g *Gateway) ownedJob(r *http.Request, user token.Claims, id string) (jobs.
 	case j.Owner != user.Subject, j.State == jobs.Uploading:
 		return jobs.Job{}, problem.JobNotFound
 	}
+	if j.State == jobs.Uploading { // not a job yet, or one whose last request has died
+		if j, err = g.resumable.Recover(r.Context(), j); err != nil {
+			return jobs.Job{}, problem.JobNotFound.WithCause(err)
+		}
+	}
+	if j.State == jobs.Uploading {
+		return jobs.Job{}, problem.JobNotFound
+	}
 	return j, nil
 }

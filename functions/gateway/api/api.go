@@ -13,6 +13,7 @@ import (
 
 	"mp3converter/functions/gateway/page"
 	"mp3converter/functions/gateway/problems"
+	"mp3converter/functions/gateway/resumable"
 	"mp3converter/shared/forwarded"
 	"mp3converter/shared/jobs"
 	"mp3converter/shared/links"
@@ -113,6 +114,7 @@ type Gateway struct {
 	links                     links.Links
 	uploads, downloads, waits *pool
 	keyWait                   time.Duration // keyWait, except in tests
+	resumable                 *resumable.Handler
 }
 
 // New returns a gateway, or an error that names the invalid variable.
@@ -124,7 +126,7 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Gateway{
+	g := &Gateway{
 		Deps:    deps,
 		config:  cfg,
 		links:   signer,
@@ -134,7 +136,9 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 		downloads: newPool(poolLimits{running: cfg.MaxDownloads, userRunning: cfg.MaxUserDownloads,
 			waiting: maxWaiting, userWaiting: maxUserWaiting, wait: cfg.TransferWait}),
 		waits: newPool(poolLimits{running: cfg.MaxWaits, userRunning: cfg.MaxUserWaits, wait: cfg.TransferWait}),
-	}, nil
+	}
+	g.resumable, err = g.newResumable()
+	return g, err
 }
 
 // Handler returns the handler of the gateway's routes.
@@ -152,14 +156,21 @@ func (g *Gateway) Handler() http.Handler {
 func (g *Gateway) routes() map[string]http.Handler {
 	return map[string]http.Handler{
 		// For everyone.
-		"POST /login":          g.Auth,
-		"POST /register":       g.Auth,
-		"GET /openapi.yaml":    page.Static(openAPI, "openapi.yaml", "application/yaml"),
-		"GET /problems/{code}": problems.Handler(),
+		"POST /login":           g.Auth,
+		"POST /register":        g.Auth,
+		"GET /openapi.yaml":     page.Static(openAPI, "openapi.yaml", "application/yaml"),
+		"GET /problems/{code}":  problems.Handler(),
+		"OPTIONS /uploads":      http.HandlerFunc(g.resumable.ServeOptions),
+		"OPTIONS /uploads/{id}": http.HandlerFunc(g.resumable.ServeOptions),
 		// For everyone who has the link.
 		"GET /links/{token}/{name}": problem.Handler(g.handleLink),
 		// For users, who have access to their own jobs only.
 		"POST /upload":            g.requireUser(g.handleUpload),
+		"POST /uploads":           tusResponse(g.requireUser(g.handleUploads)),
+		"POST /uploads/{id}":      tusResponse(g.requireUser(g.handleUploads)), // with another method in a header
+		"HEAD /uploads/{id}":      tusResponse(g.requireUser(g.handleUploads)),
+		"PATCH /uploads/{id}":     tusResponse(g.requireUser(g.handleUploads)),
+		"DELETE /uploads/{id}":    tusResponse(g.requireUser(g.handleUploads)),
 		"GET /jobs":               g.requireUser(g.handleListJobs),
 		"GET /jobs/{id}":          g.requireUser(g.handleGetJob),
 		"DELETE /jobs/{id}":       g.requireUser(g.handleDeleteJob),

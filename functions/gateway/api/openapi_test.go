@@ -126,10 +126,7 @@ func TestOpenAPIAndRoutesAgree(t *testing.T) {
 	described := make(map[string]string)
 	for path, item := range loadOpenAPI(t).Paths.Map() {
 		for method := range item.Operations() {
-			if method == http.MethodHead {
-				if item.Get == nil {
-					t.Errorf("HEAD %s without GET", path)
-				}
+			if method == http.MethodHead && item.Get != nil {
 				continue // a route for GET also serves HEAD
 			}
 			described[method+" "+path] = ""

@@ -26,10 +26,15 @@ func sniff(file io.Reader) (io.Reader, error) {
 	if len(head) == 0 {
 		return nil, problem.EmptyFile
 	}
+	return buffered, checkHead(head)
+}
+
+// checkHead rejects a file whose first bytes show that it is not a video.
+func checkHead(head []byte) error {
 	if kind := http.DetectContentType(head); !maybeVideo(kind) {
-		return nil, problem.UnsupportedMediaType.WithDetail("The file is %s.", kind)
+		return problem.UnsupportedMediaType.WithDetail("The file is %s.", kind)
 	}
-	return buffered, nil
+	return nil
 }
 
 // maybeVideo rejects media types that are certainly not videos. For all others

@@ -215,8 +215,8 @@ func TestFailedUploadFreesKey(t *testing.T) {
 	})
 }
 
-// pods starts two gateways that share their stores, as pods do.
-func pods(t *testing.T, change func(*setup)) [2]*testGateway {
+// twoGateways starts two gateways that share their stores, as pods do.
+func twoGateways(t *testing.T, change func(*setup)) [2]*testGateway {
 	one := startGateway(t, change)
 	two := startGateway(t, func(g *setup) {
 		records, err := sqlite.Open(filepath.Join(one.dir, "jobs.db"))
@@ -232,8 +232,8 @@ func pods(t *testing.T, change func(*setup)) [2]*testGateway {
 	return [2]*testGateway{one, two}
 }
 
-// mongoPods are pods over the stores of a cluster.
-func mongoPods(t *testing.T) [2]*testGateway {
+// twoMongoDBGateways starts them over the stores of a cluster.
+func twoMongoDBGateways(t *testing.T) [2]*testGateway {
 	uri, name := mongotest.URI(t), mongotest.Database(t)
 	open := func(g *setup) {
 		db := mongotest.Client(t, uri).Database(name)
@@ -285,8 +285,8 @@ func (s *testGateway) uploadUntilAccepted(t *testing.T, key string) (job, replay
 // Of many equal requests at once, at several pods, one makes the job and all get it.
 func TestManyDuplicatesAtOnce(t *testing.T) {
 	for name, start := range map[string]func(*testing.T) [2]*testGateway{
-		"SQLite":  func(t *testing.T) [2]*testGateway { return pods(t, nil) },
-		"MongoDB": mongoPods,
+		"SQLite":  func(t *testing.T) [2]*testGateway { return twoGateways(t, nil) },
+		"MongoDB": twoMongoDBGateways,
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := *duplicates
@@ -325,7 +325,7 @@ func TestDuplicateDuringUpload(t *testing.T) {
 	for name, finish := range map[string]bool{"finishes": true, "fails": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := pods(t, nil)
+			p := twoGateways(t, nil)
 			first := p[0].dial(t, p[0].authorizationHeader(), "Idempotency-Key: k", fmt.Sprintf("Content-Length: %d", len(video)))
 			first.Write(video[:1000])
 			waitUntil(t, "the upload has begun", func() bool { return p[0].files(t, "videos") > 0 })

@@ -29,27 +29,28 @@ func (s *Janitor) RemoveOrphans(ctx context.Context) (Report, error) {
 		media media.Store
 		// orphan reports whether an object can be removed; j is its job, or nil.
 		orphan func(o media.Object, j *jobs.Job) bool
+		keep   func(id string) bool // incomplete objects; nil keeps none
 	}{
 		{"videos", s.videos, func(o media.Object, j *jobs.Job) bool {
 			if j == nil { // its record may still be about to appear
 				return o.CreatedAt.Before(now.Add(-s.config.OrphanAge))
 			}
 			return !j.NeedsVideo() || j.Video.ID != o.ID
-		}},
+		}, func(id string) bool { return s.isUploading(ctx, id) }},
 		{"MP3s", s.audio, func(o media.Object, j *jobs.Job) bool {
 			if j == nil {
 				return true
 			}
 			// A converter may still be trying to record its MP3.
 			return j.State != jobs.Converting && j.Audio.ID != o.ID
-		}},
+		}, nil},
 	} {
 		n, err := s.removeOrphans(ctx, store.media, store.orphan, now.Add(-min(minAge, s.config.OrphanAge)))
 		report.Orphans += n
 		if err != nil {
 			failed = append(failed, fmt.Errorf("%s: %w", store.name, err))
 		}
-		n, err = store.media.Sweep(ctx, now.Add(-s.config.OrphanAge))
+		n, err = store.media.Sweep(ctx, now.Add(-s.config.OrphanAge), store.keep)
 		report.Orphans += n
 		if err != nil {
 			failed = append(failed, fmt.Errorf("%s: incomplete objects: %w", store.name, err))
@@ -89,6 +90,13 @@ func (s *Janitor) removeOrphans(ctx context.Context, store media.Store, orphan f
 		}
 	}
 	return removed, b.err()
+}
+
+// isUploading reports whether an incomplete video belongs to a resumable upload, which
+// has the same identifier. UPLOAD_TTL says when those are deleted.
+func (s *Janitor) isUploading(ctx context.Context, id string) bool {
+	j, err := s.find(ctx, id)
+	return err != nil || j != nil && j.State == jobs.Uploading && j.Resumable != nil
 }
 
 // find returns a job, or nil if it does not exist.

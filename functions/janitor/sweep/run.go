@@ -82,8 +82,35 @@ func (r *run) erase(ctx context.Context, j jobs.Job) {
 
 // expireUpload deletes an upload that has not been continued in time.
 func (r *run) expireUpload(ctx context.Context, j jobs.Job) {
-	if r.update(ctx, j, func(j *jobs.Job) error { return j.ExpireUpload(id.New(), r.jobs.Now()) }) == nil {
-		r.erase(ctx, j)
+	holder := id.New()
+	if r.update(ctx, j, func(j *jobs.Job) error { return j.ExpireUpload(holder, r.jobs.Now()) }) != nil {
+		return
+	}
+	if j.Resumable != nil && r.hasVideo(ctx, j) {
+		r.finishUpload(ctx, j, holder)
+		return
+	}
+	r.erase(ctx, j)
+}
+
+// hasVideo reports whether all of an upload has arrived. Then the gateway has died before
+// it could record that, and the client has not asked again.
+func (r *run) hasVideo(ctx context.Context, j jobs.Job) bool {
+	_, video, err := r.videos.Open(ctx, j.Video.ID)
+	if err == nil {
+		video.Close()
+	}
+	return err == nil
+}
+
+// finishUpload queues the job of an upload.
+func (r *run) finishUpload(ctx context.Context, j jobs.Job, holder string) {
+	if r.update(ctx, j, func(j *jobs.Job) error { return j.FinishUpload(r.config.Policy, holder, r.jobs.Now()) }) != nil {
+		return
+	}
+	slog.InfoContext(ctx, "upload finished in place of the gateway")
+	if r.video.do(j.ID, func() error { return r.queue.Wake(ctx, queue.Video, j.ID) }) == nil {
+		r.report.ConversionWakes++
 	}
 }
 

@@ -2,10 +2,13 @@ package sweep
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
+	"mp3converter/shared/id"
 	"mp3converter/shared/jobs"
+	"mp3converter/shared/media"
 )
 
 // upload stores a job whose upload began at a time.
@@ -58,5 +61,47 @@ func TestRecoverReleasesUploads(t *testing.T) {
 	_, err := f.jobs.Update(t.Context(), j.ID, func(j *jobs.Job) error { return j.LockUpload(policy, "after the restart", time.Now()) })
 	if err != nil {
 		t.Errorf("LockUpload: %v, want no lease", err)
+	}
+}
+
+// All bytes have arrived, but the gateway died before it could record that, and the client
+// did not ask again.
+func TestCompleteUploadIsQueued(t *testing.T) {
+	f := newFixture(t)
+	j := f.job(t, func(j *jobs.Job) {
+		j.BeginUpload(policy, "request", time.Now().Add(-policy.UploadTTL-time.Second))
+		j.Resumable = &jobs.Resumable{}
+	})
+	_, err := f.RunOnce(t.Context())
+	must(t, err)
+	got, err := f.jobs.Get(t.Context(), j.ID)
+	if err != nil || got.State != jobs.Queued || len(f.queue.events) != 1 {
+		t.Errorf("%+v, %v, woken %v; want a queued job that was woken", got, err, f.queue.events)
+	}
+	if n := f.count(t, f.videos); n != 1 {
+		t.Errorf("%d videos, want 1", n)
+	}
+}
+
+// The remains of an upload that can still be continued stay, however old they are.
+func TestIncompleteVideoOfUploadStays(t *testing.T) {
+	f := newFixture(t)
+	for _, resumable := range []*jobs.Resumable{nil, {}} {
+		j := jobs.Job{ID: id.New(), Resumable: resumable}
+		j.Video = jobs.File{ID: j.ID, Size: 10}
+		j.BeginUpload(policy, "", time.Now())
+		must(t, f.jobs.Create(t.Context(), j))
+		_, err := f.videos.Append(t.Context(), media.Object{ID: j.ID, Size: 10}, 0, strings.NewReader("part"))
+		must(t, err)
+		f.config.OrphanAge = -time.Hour // everything is old
+		_, err = f.RemoveOrphans(t.Context())
+		must(t, err)
+		want := int64(0)
+		if resumable != nil {
+			want = 4
+		}
+		if n, err := f.videos.Written(t.Context(), j.ID); n != want || err != nil {
+			t.Errorf("resumable %v: %d bytes are left, %v; want %d", resumable != nil, n, err, want)
+		}
 	}
 }

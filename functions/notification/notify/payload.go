@@ -18,7 +18,7 @@ type messageData struct {
 	State    jobs.State          `json:"state"`
 	Owner    string              `json:"owner"`
 	Name     string              `json:"name"`
-	Tag      string              `json:"tag,omitempty"` // the client's own
+	Tag      string              `json:"tag,omitempty"`     // the client's own
 	Options  map[string]any      `json:"options,omitempty"` // by the names of the API
 	Audio    *messageAudio       `json:"audio,omitempty"`
 	Error    *conversion.Failure `json:"error,omitempty"`

@@ -15,6 +15,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"mp3converter/shared/id"
 	"mp3converter/shared/media"
@@ -27,8 +28,9 @@ const (
 
 // Store is a media.Store in a directory.
 type Store struct {
-	dir  string
-	sync func(*os.File) error // (*os.File).Sync, except in tests
+	dir   string
+	sync  func(*os.File) error // (*os.File).Sync, except in tests
+	parts sync.Map             // keys: the identifiers of incomplete objects that a call writes to
 }
 
 var _ media.Store = (*Store)(nil)
@@ -110,7 +112,7 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 	}
 	// The sidecar first: without it the object does not exist, and Sweep
 	// deletes the bytes if this process dies.
-	if err := s.remove(key, sidecar, ""); err != nil {
+	if err := s.remove(key, sidecar, "", sidecar+part, part); err != nil {
 		return fmt.Errorf("media: delete: %w", err)
 	}
 	return nil

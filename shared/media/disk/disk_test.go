@@ -125,7 +125,7 @@ func TestSweepByFile(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := open(t)
 			write(t, s, key, c.before)
-			n, err := s.Sweep(t.Context(), time.Now().Add(time.Hour))
+			n, err := s.Sweep(t.Context(), time.Now().Add(time.Hour), nil)
 			if n != c.swept || err != nil {
 				t.Errorf("Sweep = %d, %v; want %d", n, err, c.swept)
 			}

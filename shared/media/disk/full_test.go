@@ -60,7 +60,7 @@ func TestFullDisk(t *testing.T) {
 			if all, err := s.List(t.Context(), future, "", 10); len(all) != 1 || err != nil {
 				t.Errorf("List on a full disk = %v, %v; want one object", all, err)
 			}
-			if _, err := s.Sweep(t.Context(), future); err != nil {
+			if _, err := s.Sweep(t.Context(), future, nil); err != nil {
 				t.Errorf("Sweep on a full disk: %v", err)
 			}
 			if err := s.Delete(t.Context(), stored.ID); err != nil {
@@ -101,7 +101,7 @@ func TestSweepOnFullDisk(t *testing.T) {
 	if err := os.Rename(fulldisk.Fill(t, dir), s.path(id.New(), part)); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := s.Sweep(t.Context(), time.Now().Add(time.Hour)); n != 1 || err != nil {
+	if n, err := s.Sweep(t.Context(), time.Now().Add(time.Hour), nil); n != 1 || err != nil {
 		t.Errorf("Sweep = %d, %v; want 1", n, err)
 	}
 	put(t, s, strings.Repeat("x", mib/2))

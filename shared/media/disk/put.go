@@ -53,11 +53,18 @@ func (s *Store) checkUnused(key string) error {
 // writeFile writes r to f, syncs it and closes it.
 func (s *Store) writeFile(ctx context.Context, f *os.File, r io.Reader) (n int64, err error) {
 	defer func() { err = errors.Join(err, f.Close()) }()
-	w := &writer{file: f}
-	if _, err := io.CopyBuffer(w, reader{ctx, r}, make([]byte, copyBuffer)); err != nil {
-		return w.written, err
+	if n, err = copyTo(ctx, f, 0, r); err != nil {
+		return n, err
 	}
-	return w.written, s.sync(f)
+	return n, s.sync(f)
+}
+
+// copyTo writes r to f, which is positioned at offset. It returns how many bytes it has
+// written.
+func copyTo(ctx context.Context, f *os.File, offset int64, r io.Reader) (int64, error) {
+	w := &writer{file: f, written: offset, flushed: offset}
+	_, err := io.CopyBuffer(w, reader{ctx, r}, make([]byte, copyBuffer))
+	return w.written - offset, err
 }
 
 const (

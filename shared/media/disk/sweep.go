@@ -10,8 +10,9 @@ import (
 )
 
 // Sweep deletes the files of incomplete objects, and the parts beside complete ones,
-// if none of an object's files was written to since the given time.
-func (s *Store) Sweep(ctx context.Context, before time.Time) (int, error) {
+// if none of an object's files was written to since the given time and keep does not
+// report true for its identifier.
+func (s *Store) Sweep(ctx context.Context, before time.Time, keep func(id string) bool) (int, error) {
 	keys, err := s.keys()
 	if err != nil {
 		return 0, fmt.Errorf("media: sweep: %w", err)
@@ -25,7 +26,7 @@ func (s *Store) Sweep(ctx context.Context, before time.Time) (int, error) {
 		if err != nil {
 			return swept, fmt.Errorf("media: sweep: %w", err)
 		}
-		if !f.written.Before(before) {
+		if !f.written.Before(before) || !f.remains() || keep != nil && keep(key) {
 			continue
 		}
 		removed, err := s.removeRemains(key, f)
@@ -46,6 +47,9 @@ type files struct {
 }
 
 func (f files) complete() bool { return f.bytes && f.sidecar }
+
+// remains reports whether there are files that are not a complete object.
+func (f files) remains() bool { return f.part || f.sidecarPart || f.bytes != f.sidecar }
 
 // stat looks for the files of an object. It looks for parts first, like Put renames
 // them: a file that is renamed meanwhile is found under at least one of its names.

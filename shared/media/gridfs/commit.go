@@ -26,12 +26,18 @@ func (s *Store) commit(ctx context.Context, f file, first bson.ObjectID, begun t
 	case f.Length == 0 || time.Since(begun) < s.minSweepAge:
 		return nil
 	}
-	err = s.chunks.FindOne(ctx, bson.D{{Key: "_id", Value: first}}, options.FindOne().SetProjection(bson.D{{Key: "_id", Value: 1}})).Err()
+	return s.checkNotSwept(ctx, f.ID, first)
+}
+
+// checkNotSwept removes the object whose files document has just been inserted, and
+// returns an error, if Sweep or Delete has deleted its chunks before.
+func (s *Store) checkNotSwept(ctx context.Context, key, first bson.ObjectID) error {
+	err := s.chunks.FindOne(ctx, bson.D{{Key: "_id", Value: first}}, options.FindOne().SetProjection(bson.D{{Key: "_id", Value: 1}})).Err()
 	if errors.Is(err, mongo.ErrNoDocuments) {
-		err = errors.New("chunks were swept, because none had arrived for too long")
+		err = errors.New("chunks were deleted, perhaps because none had arrived for too long")
 	}
 	if err != nil {
-		return errors.Join(err, s.remove(context.WithoutCancel(ctx), f.ID))
+		return errors.Join(err, s.remove(context.WithoutCancel(ctx), key))
 	}
 	return nil
 }

@@ -51,7 +51,7 @@ func TestCommitWithUnknownOutcome(t *testing.T) {
 			if all, err := s.List(t.Context(), future, "", 10); len(all) > 0 || err != nil {
 				t.Errorf("List: %v, %v; want no object", all, err)
 			}
-			if _, err := s.Sweep(t.Context(), future); err != nil {
+			if _, err := s.Sweep(t.Context(), future, nil); err != nil {
 				t.Error(err)
 			}
 			for _, c := range []*mongo.Collection{s.files, s.chunks} {
@@ -188,7 +188,7 @@ func TestPutDuringSweep(t *testing.T) {
 					once.Do(func() { close(resume); putErr = <-result })
 				}
 			})
-			if _, err := sweeper.Sweep(t.Context(), time.Now().Add(time.Hour)); err != nil {
+			if _, err := sweeper.Sweep(t.Context(), time.Now().Add(time.Hour), nil); err != nil {
 				t.Error(err)
 			}
 			once.Do(func() { close(resume); t.Error("Sweep did not send the command") })

@@ -120,7 +120,7 @@ func TestSweepWithoutFirstChunk(t *testing.T) {
 		t.Fatal(err)
 	}
 	drop(t, s.chunks, 0)
-	n, err := s.Sweep(t.Context(), time.Now().Add(time.Hour))
+	n, err := s.Sweep(t.Context(), time.Now().Add(time.Hour), nil)
 	if n != 1 || err != nil {
 		t.Errorf("Sweep = %d, %v; want 1", n, err)
 	}
@@ -147,7 +147,7 @@ func TestSweepPages(t *testing.T) {
 	if _, err := s.files.InsertMany(t.Context(), files); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := s.Sweep(t.Context(), time.Now().Add(time.Hour)); n != orphans || err != nil {
+	if n, err := s.Sweep(t.Context(), time.Now().Add(time.Hour), nil); n != orphans || err != nil {
 		t.Errorf("Sweep = %d, %v; want %d", n, err, orphans)
 	}
 	if left, err := s.chunks.CountDocuments(t.Context(), bson.D{}); left != orphans || err != nil {

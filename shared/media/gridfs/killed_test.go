@@ -37,7 +37,7 @@ func TestServerKilledDuringPut(t *testing.T) {
 
 	server.Restart(t)
 	o := put(t, s, data)
-	if _, err := s.Sweep(t.Context(), time.Now().Add(time.Hour)); err != nil {
+	if _, err := s.Sweep(t.Context(), time.Now().Add(time.Hour), nil); err != nil {
 		t.Errorf("Sweep: %v", err)
 	}
 	list, err := s.List(t.Context(), time.Now().Add(time.Hour), "", 10)

@@ -48,12 +48,13 @@ func (s *Store) Put(ctx context.Context, o media.Object, r io.Reader) (media.Obj
 		Metadata:  metadata{Job: o.Job, ContentType: o.ContentType},
 	}
 	begun := time.Now()
-	var first bson.ObjectID
-	if f.Length, first, err = s.send(ctx, key, r); err != nil {
+	sent, err := s.send(ctx, key, noChunk, r, false)
+	if err != nil {
 		err = errors.Join(err, s.rollBack(ctx, key, err))
 	} else {
+		f.Length = sent.read
 		f.UploadDate = time.Now().UTC().Truncate(time.Millisecond)
-		err = s.commit(ctx, f, first, begun)
+		err = s.commit(ctx, f, sent.first, begun)
 	}
 	if err != nil {
 		return media.Object{}, store.Error(ctx, "media: put", err)
@@ -61,37 +62,47 @@ func (s *Store) Put(ctx context.Context, o media.Object, r io.Reader) (media.Obj
 	return f.object(), nil
 }
 
-// send inserts the chunks of r. It returns its length in bytes and the _id of the
-// first chunk.
-func (s *Store) send(ctx context.Context, key bson.ObjectID, r io.Reader) (n int64, first bson.ObjectID, err error) {
+// sent is what send has done, also if it fails.
+type sent struct {
+	read   int64         // bytes read
+	stored int64         // bytes that the server has confirmed
+	first  bson.ObjectID // of chunk 0, if it was inserted
+}
+
+// send stores r in the chunks after last, of which it first fills up the rest. With
+// keep, what was read before r failed is stored too.
+func (s *Store) send(ctx context.Context, key bson.ObjectID, last lastChunk, r io.Reader, keep bool) (sent, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	b := buffers{free: make(chan []byte, putBuffers), full: make(chan []byte), flushInterval: s.flushInterval}
+	b := buffers{free: make(chan []byte, putBuffers), full: make(chan []byte), flushInterval: s.flushInterval, keep: keep}
 	for range putBuffers {
 		b.free <- make([]byte, putBatch*chunkSize)
 	}
+	var done sent
 	inserted := make(chan error, 1)
 	go func() {
 		var err error
-		first, err = s.insertChunks(ctx, key, b)
+		done.stored, done.first, err = s.insertChunks(ctx, key, last, b)
 		cancel(err) // stop reading
 		inserted <- err
 	}()
-	n, err = b.fill(ctx, r)
+	read, err := b.fill(ctx, last.start(), r)
 	if insertErr := <-inserted; insertErr != nil {
 		err = insertErr
 	}
-	return n, first, err
+	done.read = read
+	return done, err
 }
 
 // buffers circulate between the goroutine that reads and the one that inserts.
 type buffers struct {
 	free, full    chan []byte
 	flushInterval time.Duration
+	keep          bool // what was read before an error
 }
 
-// fill reads r into buffers until r or ctx ends.
-func (b buffers) fill(ctx context.Context, r io.Reader) (n int64, err error) {
+// fill reads r into buffers until r or ctx ends. The first buffer begins with start.
+func (b buffers) fill(ctx context.Context, start []byte, r io.Reader) (n int64, err error) {
 	defer close(b.full)
 	for err == nil {
 		var buf []byte
@@ -100,12 +111,14 @@ func (b buffers) fill(ctx context.Context, r io.Reader) (n int64, err error) {
 		case <-ctx.Done():
 			return n, context.Cause(ctx)
 		}
+		begin := copy(buf, start)
+		start = nil
 		var size int
-		if size, err = b.read(ctx, r, buf); ctx.Err() != nil {
+		if size, err = b.read(ctx, r, buf, begin); ctx.Err() != nil {
 			return n, context.Cause(ctx)
 		}
-		n += int64(size)
-		if size == 0 || err != nil && err != io.EOF {
+		n += int64(size - begin)
+		if size == begin || err != nil && err != io.EOF && !b.keep {
 			break
 		}
 		select {
@@ -120,9 +133,11 @@ func (b buffers) fill(ctx context.Context, r io.Reader) (n int64, err error) {
 	return n, err
 }
 
-// read fills buf, or as many chunks of it as arrive within the flush interval.
-func (b buffers) read(ctx context.Context, r io.Reader, buf []byte) (size int, err error) {
+// read fills buf from begin, or as many chunks of it as arrive within the flush interval.
+// It returns how much of buf is filled.
+func (b buffers) read(ctx context.Context, r io.Reader, buf []byte, begin int) (size int, err error) {
 	begun := time.Now()
+	size = begin
 	for size < len(buf) && err == nil && ctx.Err() == nil {
 		end := (size/chunkSize + 1) * chunkSize
 		var got int
@@ -135,37 +150,57 @@ func (b buffers) read(ctx context.Context, r io.Reader, buf []byte) (size int, e
 	return size, err
 }
 
-// insertChunks inserts the contents of full buffers in order and frees them. It
-// returns the _id of the first chunk.
-func (s *Store) insertChunks(ctx context.Context, key bson.ObjectID, b buffers) (first bson.ObjectID, err error) {
-	n := int32(0)
+// insertChunks stores the contents of full buffers in order, after the last chunk, and
+// frees them. If that chunk is not full, the first buffer begins with its data. It
+// returns the number of bytes stored and the _id of chunk 0.
+func (s *Store) insertChunks(ctx context.Context, key bson.ObjectID, last lastChunk, b buffers) (stored int64, first bson.ObjectID, err error) {
+	n := last.N + 1
 	for buf := range b.full {
 		if err := s.inserts.Acquire(ctx, 1); err != nil {
-			return first, err
+			return stored, first, err
 		}
-		docs := make([]any, 0, putBatch)
-		for rest := buf; len(rest) > 0; n++ {
-			size := min(len(rest), chunkSize)
-			chunk := bson.NewObjectID() // tells Sweep when this Put was active
+		rest, size := buf, len(buf)
+		if old := last.start(); len(old) > 0 {
+			grown := buf[:min(len(buf), chunkSize)]
+			err = s.replaceChunk(ctx, last, grown)
+			rest, size, last = buf[len(grown):], size-len(old), noChunk
+		}
+		if err == nil && len(rest) > 0 {
+			docs := newChunks(key, n, rest)
 			if n == 0 {
-				first = chunk
+				first = docs[0].ID
 			}
-			docs = append(docs, bson.D{
-				{Key: "_id", Value: chunk},
-				{Key: "files_id", Value: key},
-				{Key: "n", Value: n},
-				{Key: "data", Value: bson.Binary{Data: rest[:size]}},
-			})
-			rest = rest[size:]
+			_, err = s.chunks.InsertMany(ctx, docs)
+			n += int32(len(docs))
 		}
-		_, err := s.chunks.InsertMany(ctx, docs)
 		s.inserts.Release(1)
 		if err != nil {
-			return first, err
+			return stored, first, err
 		}
+		stored += int64(size)
 		b.free <- buf[:cap(buf)]
 	}
-	return first, nil
+	return stored, first, nil
+}
+
+// chunk is a document of fs.chunks.
+type chunk struct {
+	ID   bson.ObjectID `bson:"_id"` // tells Sweep when its writer was active
+	File bson.ObjectID `bson:"files_id"`
+	N    int32         `bson:"n"`
+	Data bson.Binary   `bson:"data"`
+}
+
+// newChunks returns the chunks from n on, which hold data.
+func newChunks(key bson.ObjectID, n int32, data []byte) []chunk {
+	docs := make([]chunk, 0, putBatch)
+	for len(data) > 0 {
+		size := min(len(data), chunkSize)
+		docs = append(docs, chunk{bson.NewObjectID(), key, n, bson.Binary{Data: data[:size]}})
+		data = data[size:]
+		n++
+	}
+	return docs
 }
 
 // rollBack deletes the chunks of a failed Put, even if ctx has ended. After a

@@ -19,9 +19,9 @@ import (
 const sweepPage = 100
 
 // Sweep deletes chunks without a files document if no chunk of the same object has been
-// sent since the given time, in whole seconds. It also deletes tombstones from before
-// that time.
-func (s *Store) Sweep(ctx context.Context, before time.Time) (int, error) {
+// sent since the given time, in whole seconds, unless keep reports true for its
+// identifier. It also deletes tombstones from before that time.
+func (s *Store) Sweep(ctx context.Context, before time.Time, keep func(id string) bool) (int, error) {
 	limit, err := bson.ObjectIDFromHex(id.Before(before))
 	if err != nil {
 		return 0, fmt.Errorf("media: sweep: %w", err)
@@ -29,7 +29,7 @@ func (s *Store) Sweep(ctx context.Context, before time.Time) (int, error) {
 	swept, err := s.sweepTombstones(ctx, before)
 	if err == nil {
 		var orphans int
-		orphans, err = s.sweepChunks(ctx, limit)
+		orphans, err = s.sweepChunks(ctx, limit, keep)
 		swept += orphans
 	}
 	if err != nil {
@@ -75,7 +75,7 @@ func (s *Store) removeTombstone(ctx context.Context, key bson.ObjectID) error {
 
 // sweepChunks looks only at identifiers less than limit: objects with others have
 // been active since.
-func (s *Store) sweepChunks(ctx context.Context, limit bson.ObjectID) (int, error) {
+func (s *Store) sweepChunks(ctx context.Context, limit bson.ObjectID, keep func(id string) bool) (int, error) {
 	cursor, err := s.chunkOwners(ctx, limit)
 	if err != nil {
 		return 0, err
@@ -91,6 +91,9 @@ func (s *Store) sweepChunks(ctx context.Context, limit bson.ObjectID) (int, erro
 			return swept, err
 		}
 		for _, key := range orphans {
+			if keep != nil && keep(key.Hex()) {
+				continue
+			}
 			removed, err := s.removeOrphan(ctx, key, limit)
 			if err != nil {
 				return swept, err

@@ -47,7 +47,7 @@ func TestTombstone(t *testing.T) {
 		before time.Time
 		want   int
 	}{{begun.Add(-time.Minute), 0}, {future, 1}, {future, 0}} {
-		if n, err := s.Sweep(t.Context(), c.before); n != c.want || err != nil {
+		if n, err := s.Sweep(t.Context(), c.before, nil); n != c.want || err != nil {
 			t.Errorf("Sweep = %d, %v; want %d", n, err, c.want)
 		}
 	}

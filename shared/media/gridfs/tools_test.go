@@ -39,6 +39,13 @@ func TestTools(t *testing.T) {
 				path := filepath.Join(t.TempDir(), "clip.mp4")
 
 				stored := put(t, s, data)
+				appended := putInParts(t, s, data)
+				if err := tool.Get(ctx, server, database, appended.ID, path); err != nil {
+					t.Fatal(err)
+				}
+				if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, data) {
+					t.Errorf("the tool reads %d bytes of %d that were stored in parts, %v", len(got), size, err)
+				}
 				if err := tool.Get(ctx, server, database, stored.ID, path); err != nil {
 					t.Fatal(err)
 				}
@@ -161,7 +168,24 @@ func TestForeignIDs(t *testing.T) {
 	if err != nil || len(list) != 1 || list[0].ID != o.ID {
 		t.Errorf("List = %+v, %v; want only %s", list, err, o.ID)
 	}
-	if n, err := s.Sweep(t.Context(), time.Now().Add(time.Hour)); n != 0 || err != nil {
+	if n, err := s.Sweep(t.Context(), time.Now().Add(time.Hour), nil); n != 0 || err != nil {
 		t.Errorf("Sweep = %d, %v; want 0", n, err)
 	}
+}
+
+// putInParts stores an object in two parts, the first of which ends inside a chunk.
+func putInParts(t *testing.T, s *Store, data []byte) media.Object {
+	t.Helper()
+	o := media.Object{ID: id.New(), Job: id.New(), Name: "clip.mp4", Size: int64(len(data))}
+	half := len(data) / 2
+	for _, part := range [][]byte{data[:half], data[half:]} {
+		offset, err := s.Written(t.Context(), o.ID)
+		if err == nil {
+			_, err = s.Append(t.Context(), o, offset, bytes.NewReader(part))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return o
 }

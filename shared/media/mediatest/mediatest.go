@@ -43,6 +43,9 @@ func Run(t *testing.T, open func(t *testing.T) media.Store) {
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
+	for name, test := range appendTests {
+		t.Run(name, func(t *testing.T) { test(t, open(t)) })
+	}
 }
 
 // Chunk is the size of a GridFS chunk; sizes around it are tested.
@@ -214,7 +217,7 @@ func testCancelled(t *testing.T, s media.Store) {
 		"Open":   func() error { _, _, err := s.Open(ctx, stays.ID); return err },
 		"Delete": func() error { return s.Delete(ctx, stays.ID) },
 		"List":   func() error { _, err := s.List(ctx, time.Now().Add(time.Hour), "", 1); return err },
-		"Sweep":  func() error { _, err := s.Sweep(ctx, time.Now().Add(time.Hour)); return err },
+		"Sweep":  func() error { _, err := s.Sweep(ctx, time.Now().Add(time.Hour), nil); return err },
 		"Free":   func() error { _, err := s.Free(ctx); return err },
 	} {
 		if err := call(); !errors.Is(err, context.Canceled) {
@@ -282,7 +285,7 @@ func absent(t *testing.T, s media.Store, key string) {
 // nothingLeft checks that there are no incomplete objects of any age.
 func nothingLeft(t *testing.T, s media.Store) {
 	t.Helper()
-	if n, err := s.Sweep(t.Context(), time.Now().Add(time.Hour)); n != 0 || err != nil {
+	if n, err := s.Sweep(t.Context(), time.Now().Add(time.Hour), nil); n != 0 || err != nil {
 		t.Errorf("Sweep removed %d incomplete objects, %v; want none", n, err)
 	}
 }

@@ -67,7 +67,7 @@ func testSweptPut(t *testing.T, s media.Store) {
 
 func sweeps(t *testing.T, s media.Store, before time.Time, want int) {
 	t.Helper()
-	if n, err := s.Sweep(t.Context(), before); n != want || err != nil {
+	if n, err := s.Sweep(t.Context(), before, nil); n != want || err != nil {
 		t.Errorf("Sweep removed %d incomplete objects, %v; want %d", n, err, want)
 	}
 }

@@ -60,8 +60,40 @@ func (s mediaStore) Delete(ctx context.Context, id string) error {
 	return err
 }
 
-func (s mediaStore) Sweep(ctx context.Context, before time.Time) (int, error) {
-	n, err := s.store.Sweep(ctx, before)
+func (s mediaStore) Append(ctx context.Context, o media.Object, offset int64, r io.Reader) (int64, error) {
+	if err := s.control.failed(s.name + ".Append"); err != nil {
+		return 0, err
+	}
+	begun := sync.OnceFunc(func() { s.control.pass(s.name + ".Append begun") })
+	n, err := s.store.Append(ctx, o, offset, &beganReader{r, false, begun})
+	if n > 0 {
+		s.control.pass(s.name + ".Append")
+	}
+	return n, err
+}
+
+func (s mediaStore) Complete(ctx context.Context, o media.Object) (media.Object, error) {
+	o, err := s.store.Complete(ctx, o)
+	if err == nil {
+		s.control.pass(s.name + ".Complete")
+	}
+	return o, err
+}
+
+func (s mediaStore) Written(ctx context.Context, id string) (int64, error) {
+	return s.store.Written(ctx, id)
+}
+
+func (s mediaStore) Truncate(ctx context.Context, id string, size int64) error {
+	err := s.store.Truncate(ctx, id, size)
+	if err == nil {
+		s.control.pass(s.name + ".Truncate")
+	}
+	return err
+}
+
+func (s mediaStore) Sweep(ctx context.Context, before time.Time, keep func(id string) bool) (int, error) {
+	n, err := s.store.Sweep(ctx, before, keep)
 	if err == nil && n > 0 {
 		s.control.pass(s.name + ".Sweep")
 	}

@@ -76,7 +76,7 @@ func (s *Service) leftovers(ctx context.Context) ([]leftover, error) {
 func (s *Service) incomplete(ctx context.Context) ([]leftover, error) {
 	var found []leftover
 	for name, store := range map[string]media.Store{"videos": s.Videos, "MP3s": s.Audio} {
-		n, err := store.Sweep(ctx, time.Now().Add(time.Hour))
+		n, err := store.Sweep(ctx, time.Now().Add(time.Hour), nil)
 		if err != nil {
 			return nil, err
 		}
