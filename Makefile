@@ -3,7 +3,7 @@ SHELL := /bin/sh
 GO ?= go
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint fuzz bench conversion faults preflight secrets cluster cluster-down cluster-check e2e e2e-release minikube rabbitmq-replicas clean
+.PHONY: help run build install test lint fuzz bench conversion faults preflight secrets cluster cluster-down cluster-check e2e e2e-release minikube rabbitmq-replicas clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,6 +14,9 @@ run: build ## run the whole service on this machine: http://localhost:8080
 
 build: ## build one program with all functions: bin/mp3converter
 	@$(GO) build -o bin/mp3converter ./cmd/mp3converter
+
+install: ## install the program as a command: mp3converter convert FILE...
+	@$(GO) install ./cmd/mp3converter
 
 test: ## install the packages that the tests need (Debian) and run all tests
 	@hack/test.sh

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -16,6 +19,7 @@ import (
 
 	"mp3converter/test/samples"
 	"mp3converter/test/testproc"
+	"mp3converter/test/toxic"
 )
 
 // The scripts in testdata run the real program and use it through curl.
@@ -35,6 +39,10 @@ func TestSession(t *testing.T) {
 			env.Setenv("LOCAL_USER", "user@example.com:correct horse")
 			env.Setenv("DATA_DIR", filepath.Join(env.WorkDir, "data"))
 			env.Setenv("HOME", os.Getenv("HOME"))
+			env.Setenv("XDG_CACHE_HOME", filepath.Join(env.WorkDir, "cache"))
+			slow := toxic.Start(t, "127.0.0.1:"+port)
+			env.Setenv("PROXY", "http://"+slow.Addr)
+			env.Values[proxyKey{}] = slow
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -43,6 +51,10 @@ func TestSession(t *testing.T) {
 			"page":    page,
 			"setenv":  setenv,
 			"sigterm": sigterm,
+			"limit":   func(ts *testscript.TestScript, _ bool, args []string) { limit(t, ts, args) },
+			"status":  status,
+			"waitfor": waitFor,
+			"sent":    sent,
 
 			"receiver": startReceiver,
 			"received": received,
@@ -102,4 +114,74 @@ func sigterm(ts *testscript.TestScript, _ bool, _ []string) {
 			ts.Check(cmd.Process.Signal(syscall.SIGTERM))
 		}
 	}
+}
+
+type proxyKey struct{} // of the *toxic.Proxy in the values of a script
+
+// limit N limits connections to $PROXY to N kilobytes per second. limit 0 closes them and
+// ends the limit.
+func limit(t *testing.T, ts *testscript.TestScript, args []string) {
+	proxy := ts.Value(proxyKey{}).(*toxic.Proxy)
+	rate, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	if rate == 0 {
+		proxy.Heal(t)
+		return
+	}
+	proxy.Apply(t, toxic.LimitRate(rate))
+}
+
+// status N PROGRAM ARGUMENTS... runs a program that must exit with status N.
+func status(ts *testscript.TestScript, _ bool, args []string) {
+	err := ts.Exec(args[1], args[2:]...)
+	var exit *exec.ExitError
+	got := 0
+	if errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if strconv.Itoa(got) != args[0] {
+		ts.Fatalf("exit status %d, want %s", got, args[0])
+	}
+}
+
+// waitFor PATTERN [BYTES] waits until there is a file that matches and has as many bytes.
+func waitFor(ts *testscript.TestScript, _ bool, args []string) {
+	bytes := int64(0)
+	if len(args) > 1 {
+		var err error
+		bytes, err = strconv.ParseInt(args[1], 10, 64)
+		ts.Check(err)
+	}
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		found, _ := filepath.Glob(ts.MkAbs(args[0]))
+		for _, path := range found {
+			if info, err := os.Stat(path); err == nil && (info.IsDir() || info.Size() >= bytes) {
+				return
+			}
+		}
+	}
+	ts.Fatalf("there is no %s", strings.Join(args, " of size "))
+}
+
+// sent MIN MAX checks how much of FILE the last command has sent, by its --json: the bytes
+// ÷ the size of the file.
+func sent(ts *testscript.TestScript, _ bool, args []string) {
+	var result struct {
+		File string
+		Sent float64
+	}
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &result))
+	info, err := os.Stat(ts.MkAbs(result.File))
+	ts.Check(err)
+	least, err := strconv.ParseFloat(args[0], 64)
+	ts.Check(err)
+	most, err := strconv.ParseFloat(args[1], 64)
+	ts.Check(err)
+	ratio := result.Sent / float64(info.Size())
+	if ratio < least || ratio > most {
+		ts.Fatalf("sent ÷ size is %.2f, want %v to %v", ratio, least, most)
+	}
+	ts.Logf("sent ÷ size: %.2f", ratio)
 }

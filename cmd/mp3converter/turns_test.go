@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"testing"
 
-	"mp3converter/test/client"
+	"mp3converter/shared/client"
 	"mp3converter/test/samples"
 	"mp3converter/test/testproc"
 )

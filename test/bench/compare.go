@@ -6,8 +6,9 @@ import "time"
 type cost struct{ wall, cpu time.Duration }
 
 // compare runs a reference and the service alternately, three times, so that
-// other work on the machine affects both. The time of prepare is not counted.
-func compare(s *service, reference, prepare, measured func() error) (service, alone cost, err error) {
+// other work on the machine affects both. The time of prepare is not counted. cpuTime
+// returns the processor time of the service so far.
+func compare(cpuTime func() (time.Duration, error), reference, prepare, measured func() error) (service, alone cost, err error) {
 	for range 3 {
 		start, cpu := time.Now(), childrenCPUTime()
 		if err := reference(); err != nil {
@@ -19,14 +20,14 @@ func compare(s *service, reference, prepare, measured func() error) (service, al
 			return service, alone, err
 		}
 		start = time.Now()
-		before, err := s.cpuTime()
+		before, err := cpuTime()
 		if err != nil {
 			return service, alone, err
 		}
 		if err := measured(); err != nil {
 			return service, alone, err
 		}
-		after, err := s.cpuTime()
+		after, err := cpuTime()
 		if err != nil {
 			return service, alone, err
 		}

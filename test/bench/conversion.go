@@ -10,7 +10,7 @@ import (
 	"strings"
 	"sync"
 
-	"mp3converter/test/client"
+	"mp3converter/shared/client"
 	"mp3converter/test/samples"
 )
 
@@ -79,7 +79,7 @@ func measureVideo(ctx context.Context, h *harness, spec samples.Spec, withUpload
 			return wait()
 		}
 	}
-	job, alone, err := compare(s, func() error { return runCommand(ctx, ffmpeg[0], ffmpeg[1:]...) }, prepare, measured)
+	job, alone, err := compare(s.cpuTime, func() error { return runCommand(ctx, ffmpeg[0], ffmpeg[1:]...) }, prepare, measured)
 	if err != nil {
 		return 0, "", err
 	}
@@ -100,7 +100,7 @@ func measureBurst(ctx context.Context, h *harness) (float64, string, error) {
 		return 0, "", err
 	}
 	defer s.stop()
-	jobs, alone, err := compare(s,
+	jobs, alone, err := compare(s.cpuTime,
 		func() error { return runXargs(ctx, h.dir, path, n) }, doNothing,
 		func() error { return s.convertAll(ctx, path, n) })
 	if err != nil {

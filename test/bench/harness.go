@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"time"
 
-	"mp3converter/test/client"
+	"mp3converter/shared/client"
 )
 
 const (
@@ -72,7 +72,7 @@ func (h *harness) start(ctx context.Context, env ...string) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &service{Client: &client.Client{BaseURL: "http://127.0.0.1:" + port}, dataDir: dataDir}
+	s := &service{Client: &client.Client{BaseURL: "http://127.0.0.1:" + port, PollInterval: 20 * time.Millisecond}, dataDir: dataDir}
 	line := h.commandLine(h.binary)
 	s.cmd = exec.CommandContext(ctx, line[0], line[1:]...)
 	s.cmd.Env = append(os.Environ(), append([]string{"PORT=" + port, "DATA_DIR=" + dataDir, "LOCAL_USER=" + user + ":" + password}, env...)...)

@@ -9,12 +9,12 @@ import (
 	"slices"
 	"time"
 
+	"mp3converter/shared/client"
 	"mp3converter/shared/id"
 	"mp3converter/shared/jobs"
 	"mp3converter/shared/jobs/sqlite"
 	"mp3converter/shared/media"
 	"mp3converter/shared/media/disk"
-	"mp3converter/test/client"
 	"mp3converter/test/samples"
 )
 

@@ -26,9 +26,11 @@ var figures = []figure{
 	{"onecore", "<= 1.05", measureOneCore},
 	{"hour", "<= 0.60", measureHour},
 	{"copied", "<= 1.5", measureCopied},
+	{"command", "<= 0.60", measureCommand},
 	{"burst", ">= 0.90", measureBurst},
 	{"memory", "<= 100 MB", measureMemory},
 	{"upload", ">= 0.80", measureUpload},
+	{"resume", "<= 1.25", measureResume},
 	{"list", "<= 1.5", measureList},
 	{"duplicates", "1", measureDuplicates},
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
-	"mp3converter/test/client"
+	"mp3converter/shared/client"
 	"mp3converter/test/samples"
 )
 

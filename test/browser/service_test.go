@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"mp3converter/test/client"
+	"mp3converter/shared/client"
 	"mp3converter/test/samples"
 	"mp3converter/test/testproc"
 )

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"time"
 
-	"mp3converter/test/client"
+	"mp3converter/shared/client"
 )
 
 // runColdStarts measures cold starts in each round: the time until POST /login
@@ -60,11 +60,11 @@ func runColdStarts(ctx context.Context, s *suite) error {
 
 // timeLogin returns the seconds until the response to POST /login begins.
 func (s *suite) timeLogin(ctx context.Context) (float64, error) {
-	return timeRequest(ctx, s.user.Client, http.MethodPost, "/login", client.Credentials(s.user.email, s.user.password))
+	return timeRequest(ctx, &s.user.Client, http.MethodPost, "/login", client.Credentials(s.user.email, s.user.password))
 }
 
 // timeRequest returns the seconds until the response begins, which must be 200.
-func timeRequest(ctx context.Context, c client.Client, method, path string, header http.Header) (float64, error) {
+func timeRequest(ctx context.Context, c *client.Client, method, path string, header http.Header) (float64, error) {
 	// A user has to wait for a new connection, too.
 	c.HTTP.CloseIdleConnections()
 	start := time.Now()
@@ -99,7 +99,7 @@ func (s *suite) timeHello(ctx context.Context) (float64, error) {
 	if err := s.cluster.waitNoPodsIn(ctx, helloNamespace); err != nil {
 		return 0, err
 	}
-	return timeRequest(ctx, client.Client{BaseURL: service.Status.URL, HTTP: s.user.HTTP}, http.MethodGet, "/", nil)
+	return timeRequest(ctx, &client.Client{BaseURL: service.Status.URL, HTTP: s.user.HTTP}, http.MethodGet, "/", nil)
 }
 
 // timeConverterStart uploads a video and returns the seconds between its

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"mp3converter/test/client"
+	"mp3converter/shared/client"
 )
 
 const (

@@ -14,7 +14,7 @@ import (
 	"sync"
 	"time"
 
-	"mp3converter/test/client"
+	"mp3converter/shared/client"
 )
 
 // stores are the values of the label app of the pods that never scale.
@@ -158,9 +158,9 @@ func (s *suite) uploadDuring(ctx context.Context, disturb func(context.Context) 
 		})
 	}
 	running.Go(func() {
-		visitor := *s.user // so that auth is in use
+		visitor := client.Client{BaseURL: s.user.BaseURL, HTTP: s.user.HTTP} // so that auth is in use
 		for ok := true; ok; ok = sleep(uploading, uploadPause) {
-			_ = visitor.Login(ctx, visitor.email, visitor.password)
+			_ = visitor.Login(ctx, s.user.email, s.user.password)
 		}
 	})
 	err = disturb(ctx)

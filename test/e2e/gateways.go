@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"mp3converter/test/client"
+	"mp3converter/shared/client"
 	"mp3converter/test/samples"
 )
 

@@ -13,7 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"mp3converter/test/client"
+	"mp3converter/shared/client"
 	"mp3converter/test/gridfstools"
 )
 

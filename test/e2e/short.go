@@ -5,7 +5,7 @@ import (
 	"context"
 	"time"
 
-	"mp3converter/test/client"
+	"mp3converter/shared/client"
 	"mp3converter/test/samples"
 )
 

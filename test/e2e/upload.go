@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"mp3converter/test/client"
+	"mp3converter/shared/client"
 	"mp3converter/test/samples"
 )
 

@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"mp3converter/test/client"
+	"mp3converter/shared/client"
 )
 
 // user is a user of the service. Requests are sent to the ingress's address, with

@@ -24,9 +24,9 @@ import (
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 
+	"mp3converter/shared/client"
 	"mp3converter/shared/queue"
 	"mp3converter/shared/queue/queuetest"
-	"mp3converter/test/client"
 	"mp3converter/test/mailtest"
 	"mp3converter/test/mongotest"
 	"mp3converter/test/mysqltest"

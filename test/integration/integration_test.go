@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"mp3converter/test/client"
+	"mp3converter/shared/client"
 	"mp3converter/test/prometheustest"
 	"mp3converter/test/samples"
 )

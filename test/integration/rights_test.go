@@ -7,12 +7,12 @@ import (
 	"testing"
 	"time"
 
+	"mp3converter/shared/client"
 	"mp3converter/shared/id"
 	"mp3converter/shared/jobs"
 	jobsmongo "mp3converter/shared/jobs/mongodb"
 	"mp3converter/shared/media"
 	"mp3converter/shared/media/gridfs"
-	"mp3converter/test/client"
 	"mp3converter/test/mongotest"
 	"mp3converter/test/samples"
 )

@@ -43,6 +43,11 @@ func Trickle(interval time.Duration) Fault {
 	return Fault{"trickle", "slicer", fmt.Sprintf(`{"average_size":1,"delay":%d}`, interval.Microseconds()), both}
 }
 
+// LimitRate delivers at most that many kilobytes per second to the server.
+func LimitRate(kilobytes int) Fault {
+	return Fault{"limit rate", "bandwidth", fmt.Sprintf(`{"rate":%d}`, kilobytes), toServer}
+}
+
 // TruncateRequest closes a connection after the client has sent n bytes.
 func TruncateRequest(n int) Fault {
 	return Fault{"truncate request", "limit_data", fmt.Sprintf(`{"bytes":%d}`, n), toServer}

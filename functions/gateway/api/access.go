@@ -53,7 +53,7 @@ func (g *Gateway) ownedJob(r *http.Request, user token.Claims, id string) (jobs.
 		return jobs.Job{}, problem.JobNotFound
 	case err != nil:
 		return jobs.Job{}, problem.Unavailable.WithCause(err)
-	case j.Owner != user.Subject, j.State == jobs.Uploading:
+	case j.Owner != user.Subject:
 		return jobs.Job{}, problem.JobNotFound
 	}
 	if j.State == jobs.Uploading { // not a job yet, or one whose last request has died

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"mp3converter/test/client"
+	"mp3converter/shared/client"
 	"mp3converter/test/testproc"
 )
 

@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"mp3converter/shared/client"
 	"mp3converter/shared/id"
-	"mp3converter/test/client"
 	"mp3converter/test/samples"
 )
 
@@ -165,7 +165,7 @@ func (u *User) uploadWithBadOption(ctx context.Context) error {
 		if resp.StatusCode == http.StatusBadRequest {
 			return nil
 		}
-		return &client.StatusError{Method: "POST", Path: "/upload", Code: resp.StatusCode}
+		return &client.StatusError{Method: "POST", Path: "/upload", Status: resp.StatusCode}
 	})
 }
 
@@ -182,7 +182,7 @@ func (u *User) uploadTwice(ctx context.Context, l *Ledger) error {
 			}
 			jobs[i] = j.ID
 			if err == nil && status != http.StatusAccepted {
-				err = &client.StatusError{Method: "POST", Path: "/upload", Code: status, Body: string(body)}
+				err = &client.StatusError{Method: "POST", Path: "/upload", Status: status, Problem: client.Problem{Title: string(body)}}
 			}
 			return err
 		})
@@ -204,7 +204,7 @@ func (u *User) uploadWithBadLastOption(ctx context.Context) error {
 	return retry(ctx, func(ctx context.Context) error {
 		status, body, err := u.uploadForm(ctx, key, "bitrate", "7")
 		if err == nil && status != http.StatusBadRequest {
-			err = &client.StatusError{Method: "POST", Path: "/upload", Code: status, Body: string(body)}
+			err = &client.StatusError{Method: "POST", Path: "/upload", Status: status, Problem: client.Problem{Title: string(body)}}
 		}
 		return err
 	})

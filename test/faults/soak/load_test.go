@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"mp3converter/test/client"
+	"mp3converter/shared/client"
 	"mp3converter/test/faults/program"
 )
 

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"mp3converter/shared/client"
+)
+
+// ReadAt makes a repeatReader a file without end.
+func (r *repeatReader) ReadAt(p []byte, offset int64) (int, error) {
+	for n := 0; n < len(p); {
+		n += copy(p[n:], r.block[(offset+int64(n))%int64(len(r.block)):])
+	}
+	return len(p), nil
+}
+
+// measureResume uploads 1 GB while the connection is lost 20 times, and returns how many
+// bytes the client has sent ÷ the size.
+func measureResume(ctx context.Context, h *harness) (float64, string, error) {
+	const size, losses = 1 << 30, 20
+	s, err := h.start(ctx, "CONVERSIONS=1", "FFMPEG=true", "FFPROBE=true")
+	if err != nil {
+		return 0, "", err
+	}
+	defer s.stop()
+	proxy, err := startLossyProxy(strings.TrimPrefix(s.BaseURL, "http://"), size, losses)
+	if err != nil {
+		return 0, "", err
+	}
+	defer proxy.Close()
+	u := client.Resumable{
+		Client: &client.Client{BaseURL: "http://" + proxy.Addr().String(), Token: s.Token, RetryFor: time.Minute},
+		Video:  client.Video{Name: "random.mp4"}, Size: size,
+		File: randomBytes(size).(*io.LimitedReader).R.(*repeatReader),
+	}
+	start := time.Now()
+	if _, err := u.Run(ctx); err != nil {
+		return 0, "", err
+	}
+	return float64(u.Sent()) / size, fmt.Sprintf("%d connections lost, %.1f s", min(losses, proxy.connections.Load()-1), time.Since(start).Seconds()), nil
+}
+
+// lossyProxy forwards connections. The first ones are lost after a random number of bytes.
+type lossyProxy struct {
+	net.Listener
+	connections atomic.Int64
+}
+
+// startLossyProxy loses the given number of connections while size bytes pass.
+func startLossyProxy(upstream string, size, losses int64) (*lossyProxy, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	p := &lossyProxy{Listener: l}
+	random := rand.New(rand.NewPCG(1, 2))
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			limit := size * 2 // not lost
+			if p.connections.Add(1) <= losses {
+				limit = random.Int64N(2 * size / (losses + 1))
+			}
+			go forward(conn, upstream, limit)
+		}
+	}()
+	return p, nil
+}
+
+// forward closes both connections when the client has sent limit bytes, or one of them ends.
+func forward(conn net.Conn, upstream string, limit int64) {
+	defer conn.Close()
+	server, err := net.Dial("tcp", upstream)
+	if err != nil {
+		return
+	}
+	defer server.Close()
+	go func() {
+		defer conn.Close()
+		_, _ = io.Copy(conn, server)
+	}()
+	_, _ = io.CopyN(server, conn, limit)
+}
