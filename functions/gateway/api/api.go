@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"mp3converter/functions/gateway/page"
 	"mp3converter/functions/gateway/problems"
 	"mp3converter/functions/gateway/resumable"
@@ -115,6 +117,7 @@ type Gateway struct {
 	uploads, downloads, waits *pool
 	keyWait                   time.Duration // keyWait, except in tests
 	resumable                 *resumable.Handler
+	queueReads                singleflight.Group // by owner
 }
 
 // New returns a gateway, or an error that names the invalid variable.

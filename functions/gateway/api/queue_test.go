@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -81,5 +82,55 @@ func TestQueueCannotBeRead(t *testing.T) {
 	s.Jobs = noQueue{s.Jobs}
 	if v := s.getJob(t, j.ID); v.State != jobs.Queued || v.QueuePosition != nil {
 		t.Errorf("%+v", v)
+	}
+}
+
+// slowQueue is a store whose queue is read when the test lets it.
+type slowQueue struct {
+	jobs.Store
+	reads chan chan struct{}
+}
+
+func (s slowQueue) Queue(ctx context.Context, owner string, now time.Time) (jobs.Queue, error) {
+	done := make(chan struct{})
+	s.reads <- done
+	select {
+	case <-done:
+		return s.Store.Queue(ctx, owner, now)
+	case <-ctx.Done():
+		return jobs.Queue{}, ctx.Err()
+	}
+}
+
+// A queue that takes long to read delays a response by two seconds at most.
+func TestQueueReadsSlowly(t *testing.T) {
+	s := startGateway(t, nil)
+	j := s.mustUpload(t, "a.mp4")
+	slow := slowQueue{s.Jobs, make(chan chan struct{}, 9)}
+	s.Jobs = slow
+	if v := s.getJob(t, j.ID); v.State != jobs.Queued || v.QueuePosition != nil {
+		t.Errorf("%+v", v)
+	}
+}
+
+// Requests of one owner at the same time read the queue once.
+func TestQueueIsReadOnce(t *testing.T) {
+	s := newTestGateway(t, nil)
+	slow := slowQueue{s.Jobs, make(chan chan struct{}, 9)}
+	s.Jobs = slow
+	result := make(chan error)
+	go func() {
+		_, err := s.readQueue(t.Context(), "anna", time.Now())
+		result <- err
+	}()
+	first := <-slow.reads
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // the second request joins the first, and leaves at once
+	if _, err := s.readQueue(ctx, "anna", time.Now()); !errors.Is(err, context.Canceled) || len(slow.reads) > 0 {
+		t.Errorf("%v, %d more reads", err, len(slow.reads))
+	}
+	close(first)
+	if err := <-result; err != nil {
+		t.Errorf("the first request: %v", err)
 	}
 }

@@ -26,7 +26,16 @@ func (s *Store) Next(ctx context.Context, now time.Time) (jobs.Job, error) {
 		// Not $lte: a record of an earlier version has no such field.
 		{Key: "notBefore", Value: bson.D{{Key: "$not", Value: bson.D{{Key: "$gt", Value: now}}}}},
 	}
-	groups, err := s.groupByOwner(ctx, waiting)
+	cursor, err := s.jobs.Aggregate(ctx, bson.A{
+		bson.D{{Key: "$match", Value: waiting}},
+		bson.D{{Key: "$group", Value: bson.D{{Key: "_id", Value: "$owner"}}}},
+	})
+	if err != nil {
+		return jobs.Job{}, store.Error(ctx, "jobs: next", err)
+	}
+	groups, err := mongodb.ReadAll[struct {
+		Owner string `bson:"_id"`
+	}](ctx, cursor)
 	if err != nil {
 		return jobs.Job{}, store.Error(ctx, "jobs: next", err)
 	}
@@ -50,24 +59,6 @@ func (s *Store) Next(ctx context.Context, now time.Time) (jobs.Job, error) {
 		return jobs.Job{}, jobs.ErrNotFound
 	}
 	return oldest[0], nil
-}
-
-// group is the number of an owner's jobs.
-type group struct {
-	Owner string `bson:"_id"`
-	Jobs  int    `bson:"jobs"`
-}
-
-// groupByOwner counts the jobs that match a filter by their owners.
-func (s *Store) groupByOwner(ctx context.Context, filter bson.D) ([]group, error) {
-	cursor, err := s.jobs.Aggregate(ctx, bson.A{
-		bson.D{{Key: "$match", Value: filter}},
-		bson.D{{Key: "$group", Value: bson.D{{Key: "_id", Value: "$owner"}, {Key: "jobs", Value: bson.D{{Key: "$sum", Value: 1}}}}}},
-	})
-	if err != nil {
-		return nil, err
-	}
-	return mongodb.ReadAll[group](ctx, cursor)
 }
 
 // longestWaiting returns those owners that have no recent attempt, or else the one

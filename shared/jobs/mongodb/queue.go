@@ -1,8 +1,11 @@
 package mongodb
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -14,9 +17,16 @@ import (
 	"mp3converter/shared/store"
 )
 
-// Queue returns the queue as it concerns an owner. Its queries read indexes only; the
-// answer is as large as the owner's queued jobs and the number of owners who wait. They are
-// not one transaction: the result may mix states of the queue that are milliseconds apart.
+// queued is the part of a queued job that is in an index.
+type queued struct {
+	ID        string    `bson:"_id"`
+	Owner     string    `bson:"owner"`
+	NotBefore time.Time `bson:"notBefore"`
+}
+
+// Queue returns the queue as it concerns an owner. It reads all queued jobs, but only from
+// an index: 2000 of them are about 150 kB. Its queries are not one transaction: the result
+// may mix states of the queue that are milliseconds apart.
 func (s *Store) Queue(ctx context.Context, owner string, now time.Time) (jobs.Queue, error) {
 	q, err := s.queue(ctx, owner, now)
 	if err != nil {
@@ -26,47 +36,39 @@ func (s *Store) Queue(ctx context.Context, owner string, now time.Time) (jobs.Qu
 }
 
 func (s *Store) queue(ctx context.Context, owner string, now time.Time) (q jobs.Queue, err error) {
-	if q.Waiting, err = s.waitingOf(ctx, owner); err != nil || len(q.Waiting) == 0 {
-		return q, err
-	}
-	waiting := bson.D{
-		{Key: "state", Value: jobs.Queued},
-		{Key: "$or", Value: bson.A{
-			bson.D{{Key: "notBefore", Value: bson.D{{Key: "$not", Value: bson.D{{Key: "$gt", Value: now}}}}}},
-			bson.D{{Key: "owner", Value: owner}},
-		}},
-	}
-	groups, err := s.groupByOwner(ctx, waiting)
+	all, err := s.allQueued(ctx)
 	if err != nil {
 		return q, err
 	}
-	// Those whose oldest job is older come first among owners without a recent attempt.
-	older, err := s.groupByOwner(ctx, append(waiting[:2:2], bson.E{Key: "_id", Value: bson.D{{Key: "$lt", Value: q.Waiting[0]}}}))
-	if err != nil {
-		return q, err
-	}
-	hasOlder := map[string]bool{}
-	for _, g := range older {
-		hasOlder[g.Owner] = true
-	}
-	owners := []string{owner}
-	for _, g := range groups {
-		owners = append(owners, g.Owner)
-	}
-	latest, recent, err := s.latestStarts(ctx, owners)
-	if err != nil {
-		return q, err
-	}
-	for _, g := range groups {
-		switch order := latest[g.Owner].Compare(latest[owner]); {
-		case g.Owner == owner:
-		case order < 0, order == 0 && hasOlder[g.Owner]:
-			q.Earlier = append(q.Earlier, g.Jobs)
-		default:
-			q.Later = append(q.Later, g.Jobs)
+	waiting, oldest := map[string]int{}, map[string]string{} // by owner
+	for _, j := range all {
+		if j.Owner == owner {
+			q.Waiting = append(q.Waiting, j.ID)
+		} else if j.NotBefore.After(now) {
+			continue
+		}
+		waiting[j.Owner]++
+		if first, ok := oldest[j.Owner]; !ok || j.ID < first {
+			oldest[j.Owner] = j.ID
 		}
 	}
-	if q.Since, err = s.oldestQueued(ctx); err != nil {
+	if len(q.Waiting) == 0 {
+		return q, nil
+	}
+	slices.Sort(q.Waiting)
+	latest, recent, err := s.latestStarts(ctx, slices.Collect(maps.Keys(waiting)))
+	if err != nil {
+		return q, err
+	}
+	for other, n := range waiting {
+		switch order := cmp.Or(latest[other].Compare(latest[owner]), cmp.Compare(oldest[other], oldest[owner])); {
+		case order < 0:
+			q.Earlier = append(q.Earlier, n)
+		case order > 0:
+			q.Later = append(q.Later, n)
+		}
+	}
+	if q.Since, err = s.acceptedFirst(ctx, slices.MinFunc(all, func(a, b queued) int { return cmp.Compare(a.ID, b.ID) }).ID); err != nil {
 		return q, err
 	}
 	for _, j := range recent {
@@ -77,24 +79,27 @@ func (s *Store) queue(ctx context.Context, owner string, now time.Time) (q jobs.
 	return q, nil
 }
 
-// waitingOf returns the identifiers of an owner's queued jobs, the oldest first.
-func (s *Store) waitingOf(ctx context.Context, owner string) ([]string, error) {
-	cursor, err := s.jobs.Find(ctx, bson.D{{Key: "state", Value: jobs.Queued}, {Key: "owner", Value: owner}},
-		options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetProjection(bson.D{{Key: "_id", Value: 1}}))
+// allQueued returns all queued jobs.
+func (s *Store) allQueued(ctx context.Context) ([]queued, error) {
+	cursor, err := s.jobs.Find(ctx, bson.D{{Key: "state", Value: jobs.Queued}},
+		options.Find().SetProjection(bson.D{{Key: "_id", Value: 1}, {Key: "owner", Value: 1}, {Key: "notBefore", Value: 1}}))
 	if err != nil {
 		return nil, err
 	}
-	found, err := mongodb.ReadAll[struct {
-		ID string `bson:"_id"`
-	}](ctx, cursor)
-	if err != nil {
-		return nil, err
+	return mongodb.ReadAll[queued](ctx, cursor)
+}
+
+// acceptedFirst is oldestQueued if the identifier of the queued job that was created first is
+// known: only if that was retried, others must be compared.
+func (s *Store) acceptedFirst(ctx context.Context, created string) (time.Time, error) {
+	j, err := s.Get(ctx, created)
+	switch {
+	case err == nil && j.RetriedAt.IsZero():
+		return j.CreatedAt, nil
+	case err != nil && !errors.Is(err, jobs.ErrNotFound):
+		return time.Time{}, err
 	}
-	var ids []string
-	for _, j := range found {
-		ids = append(ids, j.ID)
-	}
-	return ids, nil
+	return s.oldestQueued(ctx)
 }
 
 // oldestQueued returns when the oldest queued job was accepted; zero if there is none.
