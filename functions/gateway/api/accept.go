@@ -26,15 +26,15 @@ func (g *Gateway) acceptJob(ctx context.Context, job jobs.Job) error {
 	if err := g.createJob(ctx, job); err != nil {
 		return problem.Unavailable.WithCause(err)
 	}
-	g.wakeConverter(ctx, job.ID)
+	g.wakeConverter(ctx, job)
 	return nil
 }
 
-// wakeConverter publishes the wake-up of an accepted job, if it can.
-func (g *Gateway) wakeConverter(ctx context.Context, jobID string) {
+// wakeConverter sends the wake-up of a job that is stored.
+func (g *Gateway) wakeConverter(ctx context.Context, job jobs.Job) {
 	ctx, cancel := context.WithTimeout(ctx, wakeTimeout)
 	defer cancel()
-	if err := g.Queue.Wake(ctx, queue.Video, jobID); err != nil {
+	if err := g.Queue.Wake(ctx, queue.Video, job.ID); err != nil {
 		slog.WarnContext(ctx, "job accepted without a wake-up", "error", err)
 	}
 }

@@ -71,7 +71,7 @@ func lingeringClose(h http.Handler, timeout time.Duration, clients forwarded.Con
 			return
 		}
 		_ = control.Flush()
-		if err != nil {
+		if err != nil || waiting {
 			_ = control.SetReadDeadline(time.Now()) // or the server would read some of the rest
 			return
 		}

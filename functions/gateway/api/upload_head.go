@@ -1,7 +1,6 @@
 package api
 
 import (
-	"crypto/sha256"
 	"mime"
 	"net/http"
 	"net/url"
@@ -78,6 +77,3 @@ func (h uploadHead) differs(j jobs.Job) bool {
 		!idempotency.SameParameters(j.BodyDigest, parameters(CleanName(h.query.Get("name")), h.query)) ||
 		h.digest != nil && !idempotency.SameFile(j.BodyDigest, h.digest)
 }
-
-// complete reports whether differs knows everything.
-func (h uploadHead) complete() bool { return len(h.digest) == sha256.Size }

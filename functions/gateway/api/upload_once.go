@@ -52,7 +52,7 @@ func (g *Gateway) uploadOnce(w http.ResponseWriter, r *http.Request, h uploadHea
 		g.abandonUpload(ctx, job, holder)
 		return err
 	}
-	g.wakeConverter(context.WithoutCancel(ctx), job.ID)
+	g.wakeConverter(context.WithoutCancel(ctx), job)
 	countAccepted(ctx, job)
 	return g.writeAccepted(w, job)
 }
@@ -97,10 +97,10 @@ func (g *Gateway) tryLockKey(ctx context.Context, h uploadHead, holder string) (
 	switch {
 	case errors.Is(err, jobs.ErrNotFound):
 		job, err = g.beginUpload(ctx, h, holder)
-	case err == nil && job.State == jobs.Uploading && job.BodyDigest != "":
-		return job, problem.IdempotencyKeyReused.WithDetail("It belongs to a resumable upload.")
-	case err == nil && job.State == jobs.Uploading:
+	case err == nil && idempotency.Pending(job):
 		job, err = g.takeOverUpload(ctx, job, h, holder)
+	case err == nil && job.State == jobs.Uploading:
+		return job, problem.IdempotencyKeyReused.WithDetail("It belongs to a resumable upload.")
 	}
 	var refusal *problem.Error
 	switch {

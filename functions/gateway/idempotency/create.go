@@ -15,6 +15,12 @@ const RetryAfter = 5 * time.Second
 // maxCreates is how often Create tries again because the other job has been deleted.
 const maxCreates = 3
 
+// Pending reports whether a job is of one request that is still sending the file: what it
+// contains is not known, and no other request can continue the upload.
+func Pending(j jobs.Job) bool {
+	return j.State == jobs.Uploading && j.IdempotencyKey != "" && j.BodyDigest == ""
+}
+
 // Create stores a job whose request is complete: its file follows in other requests, and
 // its BodyDigest is set. If the owner's job with the same key is of an equal request, Create
 // returns that job, and replayed is true. The error is a problem.
@@ -31,7 +37,7 @@ func Create(ctx context.Context, store jobs.Store, j jobs.Job) (stored jobs.Job,
 		case errors.Is(err, jobs.ErrNotFound): // deleted meanwhile
 		case err != nil:
 			return jobs.Job{}, false, problem.Unavailable.WithCause(err)
-		case other.BodyDigest == "": // not known before its request is complete
+		case Pending(other):
 			return jobs.Job{}, false, problem.IdempotencyKeyInUse.WithRetryAfter(RetryAfter)
 		case other.BodyDigest != j.BodyDigest:
 			return jobs.Job{}, false, problem.IdempotencyKeyReused
