@@ -30,12 +30,12 @@ type pods struct{ a, b *testGateway }
 
 // onEachStores runs a test with two gateways on each set of stores.
 func onEachStores(t *testing.T, change func(*setup), test func(*testing.T, pods)) {
-	for name, open := range map[string]func(*testing.T, *setup){"SQLite and disk": nil, "MongoDB and GridFS": useMongoDB} {
+	for name, open := range map[string]func(testing.TB, *setup){"SQLite and disk": nil, "MongoDB and GridFS": useMongoDB} {
 		t.Run(name, func(t *testing.T) { test(t, startPods(t, open, change)) })
 	}
 }
 
-func startPods(t *testing.T, open func(*testing.T, *setup), change func(*setup)) (p pods) {
+func startPods(t *testing.T, open func(testing.TB, *setup), change func(*setup)) (p pods) {
 	p.a = startGateway(t, func(s *setup) {
 		if open != nil {
 			open(t, s)
@@ -54,7 +54,7 @@ func startPods(t *testing.T, open func(*testing.T, *setup), change func(*setup))
 	return p
 }
 
-func useMongoDB(t *testing.T, s *setup) {
+func useMongoDB(t testing.TB, s *setup) {
 	client, err := mongodb.Connect(mongotest.URI(t))
 	if err != nil {
 		t.Fatal(err)
@@ -612,7 +612,7 @@ func (l laterJobs) Now() time.Time { return l.Store.Now().Add(time.Duration(l.by
 
 // dying returns two pods. The first one dies on request, and the clock of the stores then
 // shows that its leases have expired.
-func dying(t *testing.T, open func(*testing.T, *setup)) (p pods, die func()) {
+func dying(t *testing.T, open func(testing.TB, *setup)) (p pods, die func()) {
 	pod := &dyingPod{}
 	by := new(atomic.Int64)
 	var shared Deps
@@ -637,7 +637,7 @@ func dying(t *testing.T, open func(*testing.T, *setup)) (p pods, die func()) {
 // A pod dies inside a part. Another one takes over when the lease has expired, also if the
 // first one goes on to store what it has received.
 func TestPodDiesInsidePart(t *testing.T) {
-	for name, open := range map[string]func(*testing.T, *setup){"SQLite and disk": nil, "MongoDB and GridFS": useMongoDB} {
+	for name, open := range map[string]func(testing.TB, *setup){"SQLite and disk": nil, "MongoDB and GridFS": useMongoDB} {
 		for _, checked := range []bool{false, true} {
 			t.Run(fmt.Sprint(name, ", with a checksum: ", checked), func(t *testing.T) {
 				p, die := dying(t, open)
@@ -685,7 +685,7 @@ func TestPodDiesBeforeRecord(t *testing.T) {
 		"PATCH":          func(t *testing.T, p pods, path string) { p.b.mustPatch(t, path, 700_000, nil) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			for name, open := range map[string]func(*testing.T, *setup){"SQLite and disk": nil, "MongoDB and GridFS": useMongoDB} {
+			for name, open := range map[string]func(testing.TB, *setup){"SQLite and disk": nil, "MongoDB and GridFS": useMongoDB} {
 				t.Run(name, func(t *testing.T) {
 					p, die := dying(t, open)
 					data := film(700_000)

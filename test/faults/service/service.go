@@ -89,7 +89,7 @@ func newService(t testing.TB) (s *Service, env []string) {
 		"WEBHOOK_URL=" + server.URL,
 		crash.Variable + "=" + s.Control.Dir,
 		// Short, so that a fault is over soon.
-		"WAKE_AFTER=2s", "WAKE_MAX=4s", "RETRY_MAX=4s", "ORPHAN_AGE=" + orphanAge.String(),
+		"WAKE_AFTER=2s", "WAKE_MAX=4s", "RETRY_MAX=4s", "ORPHAN_AGE=" + orphanAge.String(), "UPLOAD_TTL=" + orphanAge.String(),
 		"LEASE=15s", // on a busy machine a heartbeat may take seconds
 		// The tests log in more often than a user.
 		"LOGIN_CLIENT_BURST=1000", "LOGIN_ACCOUNT_BURST=1000",

@@ -241,7 +241,8 @@ func (u *User) Live(ctx context.Context, l *Ledger, email string) error {
 		return err
 	}
 	_, err = u.MustUpload(ctx, l, Silent)
-	err = errors.Join(err, u.uploadWithBadOption(ctx), u.uploadWithBadLastOption(ctx), u.uploadTwice(ctx, l))
+	_, resumeErr := u.MustResume(ctx, l)
+	err = errors.Join(err, resumeErr, u.uploadWithBadOption(ctx), u.uploadWithBadLastOption(ctx), u.uploadTwice(ctx, l))
 	if err != nil {
 		return err
 	}
