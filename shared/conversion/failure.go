@@ -11,9 +11,16 @@ type Failure struct {
 
 func (f *Failure) Error() string { return f.Code + ": " + f.Message }
 
+// Is makes errors.Is compare failures by their code. Failures of one code may have
+// different messages.
+func (f *Failure) Is(target error) bool {
+	other, ok := target.(*Failure)
+	return ok && f.Code == other.Code
+}
+
 // The permanent failures.
 var (
-	Corrupt           = &Failure{"corrupt", "The file is damaged or cut off. Please export or download it again and upload the new copy."}
+	Corrupt           = &Failure{"corrupt", "The file is damaged or cut off. Please export or download it again and upload the new copy, or upload this one with the option salvage=true to convert the sound that it still holds."}
 	NoAudio           = &Failure{"no_audio", "The video has no sound track, so there is nothing to turn into an MP3."}
 	Unsupported       = &Failure{"unsupported", "The file is not a video or audio format that this service can read. MP4, MOV, MKV, WebM, AVI, MPEG and most others work."}
 	DRM               = &Failure{"drm", "The file is copy-protected, and its sound cannot be decoded without the key."}
@@ -35,7 +42,13 @@ func (f *Failure) Retryable() bool {
 	return f != nil && (f.Code == AttemptsExhausted.Code || f.Code == TimeLimit.Code || f.Code == MemoryLimit.Code)
 }
 
-// Failures lists every failure that a job can have.
+// Failures with the code of Corrupt that salvage=true cannot help.
+var (
+	IndexLost       = &Failure{"corrupt", "The file is cut off, and the part that is left does not have the whole index. Without it no sound can be found, not even with the option salvage=true. Please export or download it again and upload the new copy."}
+	NothingSalvaged = &Failure{"corrupt", "The file is damaged or cut off, and no sound could be salvaged. Please export or download it again and upload the new copy."}
+)
+
+// Failures lists one failure for each code that a job can have.
 var Failures = []*Failure{
 	Corrupt, NoAudio, Unsupported, DRM, TooLong, TooLarge, TimeLimit, MemoryLimit, NoSuchTrack, OutOfRange, AttemptsExhausted, VideoMissing,
 }

@@ -16,6 +16,7 @@ type Options struct {
 	Comment    string  `bson:"comment,omitempty" json:"comment,omitempty"`
 	Cover      Cover   `bson:"cover,omitempty" json:"cover,omitempty"`
 	NoChapters bool    `bson:"noChapters,omitempty" json:"noChapters,omitempty"`
+	Salvage    bool    `bson:"salvage,omitempty" json:"salvage,omitempty"` // convert what a damaged file still holds
 }
 
 // Cover is where the MP3's picture comes from.
@@ -28,9 +29,9 @@ const (
 )
 
 // Reencodes reports whether the options rule out copying the audio of a source
-// that is MP3 already.
+// that is MP3 already. The frames of a damaged file may be damaged.
 func (o Options) Reencodes() bool {
-	return o.Bitrate != 0 || o.Quality != nil || o.SampleRate != 0 || o.Channels != 0 || o.Normalize || o.Start != 0 || o.End != 0
+	return o.Bitrate != 0 || o.Quality != nil || o.SampleRate != 0 || o.Channels != 0 || o.Normalize || o.Start != 0 || o.End != 0 || o.Salvage
 }
 
 // AllOptions lists the options of the API. ParseOptions and FormatOptions use it, and
@@ -138,6 +139,12 @@ var AllOptions = []Option{
 			}
 			return nil
 		},
+	},
+	{
+		Name: "salvage", Values: Boolean{},
+		Description: "Convert the sound that a damaged or cut-off file still holds. `source.missingSeconds` of the job says how much is missing. Default: false.",
+		set:         func(o *Options, v any) { o.Salvage = v.(bool) },
+		get:         func(o Options) any { return unlessZero(o.Salvage) },
 	},
 }
 

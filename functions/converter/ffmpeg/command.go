@@ -40,9 +40,11 @@ type command struct {
 	stdout  io.Writer
 	stderr  io.Writer // receives a copy of stderr; may be nil
 	clock   *stopwatch
-	timeout time.Duration // of the clock
-	memory  uint64        // bytes
-	output  uint64        // bytes per file; 0 means unlimited
+	timeout time.Duration        // of the clock
+	extend  func() time.Duration // a longer timeout, which may grow while the program runs; may be nil
+	longest time.Duration        // that extend returns
+	memory  uint64               // bytes
+	output  uint64               // bytes per file; 0 means unlimited
 
 	sandboxed bool // the whole sandbox is required
 }
@@ -56,7 +58,7 @@ func (r *conversionRun) command(path string, args []string) *command {
 // run runs the program. At the end of ctx or after the timeout the whole process
 // group is killed.
 func (c *command) run(ctx context.Context) error {
-	ctx, cancel := c.clock.withLimit(ctx, c.timeout)
+	ctx, cancel := c.clock.withLimit(ctx, func() time.Duration { return max(c.timeout, c.extended()) })
 	defer cancel()
 	cmd := exec.CommandContext(ctx, c.path, c.args...)
 	var stderr sandbox.Tail
@@ -98,8 +100,15 @@ func (c *command) run(ctx context.Context) error {
 func (c *command) policy() sandbox.Policy {
 	return sandbox.Policy{
 		Dir: c.dir, Port: c.port, Memory: c.memory, Output: c.output, Required: c.sandboxed,
-		CPU: time.Duration(runtime.NumCPU())*c.timeout + time.Minute,
+		CPU: time.Duration(runtime.NumCPU())*max(c.timeout, c.longest) + time.Minute,
 	}
+}
+
+func (c *command) extended() time.Duration {
+	if c.extend == nil {
+		return 0
+	}
+	return c.extend()
 }
 
 // environment is that of every program: messages in English, and no address space for

@@ -3,6 +3,7 @@ package ffmpeg
 import (
 	"context"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -41,9 +42,17 @@ func (r *conversionRun) findCover(ctx context.Context) cover {
 	return cover{}
 }
 
-// extractFrame writes a frame of the video to path.
+// extractFrame writes a frame of the video to path: the first one of the part that is
+// converted if the video is shorter than its header announces.
 func (r *conversionRun) extractFrame(ctx context.Context, path string) error {
-	at := r.options.Start + min(r.plan.estimate/10, maxCoverOffset).Seconds()
+	err := r.extractFrameAt(ctx, r.options.Start+min(r.plan.estimate/10, maxCoverOffset).Seconds(), path)
+	if _, statErr := os.Stat(path); err == nil && statErr != nil {
+		err = r.extractFrameAt(ctx, r.options.Start, path)
+	}
+	return err
+}
+
+func (r *conversionRun) extractFrameAt(ctx context.Context, at float64, path string) error {
 	args := append(commonArgs("error"), "-ss", strconv.FormatFloat(at, 'f', 3, 64))
 	args = append(args, r.input.args()...)
 	args = append(args, "-map", "0:"+strconv.Itoa(r.plan.video.Index), "-frames:v", "1", "-vf", "scale=w='min(640,iw)':h=-2",

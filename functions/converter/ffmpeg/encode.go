@@ -6,22 +6,22 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
-	"time"
 
 	"mp3converter/shared/conversion"
 )
 
 // encode writes the MP3 in the cheapest way that the plan allows.
 func (r *conversionRun) encode(ctx context.Context) error {
-	var err error
-	if r.filters, err = r.loudnessFilter(ctx); err != nil {
+	loudness, err := r.loudnessFilter(ctx)
+	if err != nil {
 		return err
 	}
+	r.filters = r.plan.filterArgs(loudness)
 	r.cover = r.findCover(ctx)
 	if r.plan.copied {
 		err := r.encodeSerial(ctx)
 		if err == nil {
-			err = r.verify()
+			err = r.verify(ctx)
 		}
 		if err == nil || ctx.Err() != nil {
 			return err
@@ -29,6 +29,7 @@ func (r *conversionRun) encode(ctx context.Context) error {
 		// A damaged stream can often still be decoded.
 		slog.InfoContext(ctx, "MP3 stream cannot be copied, re-encoding it", "error", err)
 		r.plan.copied = false
+		r.filters = r.plan.filterArgs(loudness)
 	}
 	err = r.reencode(ctx)
 	if r.cover.track != "" && errors.Is(err, conversion.Corrupt) {
@@ -48,12 +49,13 @@ func (r *conversionRun) reencode(ctx context.Context) error {
 	if err := encode(ctx); err != nil {
 		return err
 	}
-	return r.verify()
+	return r.verify(ctx)
 }
 
 // encodeSerial decodes and encodes in one ffmpeg process.
 func (r *conversionRun) encodeSerial(ctx context.Context) error {
-	args := append(progressArgs("error"), r.plan.seekArgs()...)
+	args := append(progressArgs("error"), r.plan.salvageArgs()...)
+	args = append(args, r.plan.seekArgs()...)
 	args = append(args, r.input.args()...)
 	args = append(args, r.cover.input...)
 	args = append(args, "-map", "0:"+strconv.Itoa(r.plan.audio.Index))
@@ -67,7 +69,8 @@ func (r *conversionRun) encodeSerial(ctx context.Context) error {
 
 	cmd := r.command(r.FFmpeg, args)
 	cmd.stdout = r.progressWriter(r.encodeStart(), 99)
-	cmd.timeout = r.timeout()
+	cmd.stderr = r.newComplaints()
+	r.limitTime(cmd)
 	cmd.output = r.plan.maxOutput(r.MaxDuration)
 	return classifyError(cmd.run(ctx))
 }
@@ -86,12 +89,6 @@ func commonArgs(logLevel string) []string {
 // progressArgs are commonArgs for a command whose progress is reported.
 func progressArgs(logLevel string) []string {
 	return append([]string{"-nostats", "-progress", "pipe:1", "-stats_period", "0.5"}, commonArgs(logLevel)...)
-}
-
-// timeout returns a generous limit: one core decodes and encodes a hundred times
-// faster than real time.
-func (r *conversionRun) timeout() time.Duration {
-	return min(r.MaxTime, time.Minute+max(r.plan.estimate, time.Minute))
 }
 
 // classifyError returns a *conversion.Failure if the video cannot be converted,

@@ -189,11 +189,11 @@ func TestIncompleteMP3(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := verifyMP3(bytes.NewReader(result), 0, time.Hour); err != nil {
+	if _, err := verifyMP3(bytes.NewReader(result), time.Hour); err != nil {
 		t.Fatalf("the whole MP3: %v", err)
 	}
 	for name, kept := range map[string]int{"empty": 0, "a tag": 20, "half": len(result) / 2, "all but the last byte": len(result) - 1} {
-		err := verifyMP3(bytes.NewReader(result[:kept]), 0, time.Hour)
+		_, err := verifyMP3(bytes.NewReader(result[:kept]), time.Hour)
 		if !errors.Is(err, ErrBadOutput) || !errors.Is(err, conversion.Corrupt) {
 			t.Errorf("%s: error %v, want %v and %v", name, err, ErrBadOutput, conversion.Corrupt)
 		}

@@ -173,12 +173,12 @@ func (c *Converter) Convert(ctx context.Context, video Input, options conversion
 	if err != nil {
 		return result, err
 	}
-	defer in.close()
 
 	r := &conversionRun{
 		Config: c.config, memory: c.memory, cores: c.cores(), dir: result.dir.path, out: filepath.Join(result.dir.path, "out.mp3"),
 		clock: clock, title: video.Title, size: video.Size, options: options, input: in, progress: progress,
 	}
+	defer func() { r.input.close() }()
 	err = r.convert(ctx)
 	result.MediaInfo = r.mediaInfo
 	if cause := context.Cause(ctx); cause != nil {
@@ -215,32 +215,42 @@ type conversionRun struct {
 	input    *input
 	progress func(percent int)
 
-	mediaInfo *conversion.MediaInfo
-	plan      *plan
-	filters   []string // arguments of ffmpeg for audio filters; may be empty
-	cover     cover
+	mediaInfo  *conversion.MediaInfo
+	plan       *plan
+	filters    []string // arguments of ffmpeg for audio filters; may be empty
+	cover      cover
+	sound      atomic.Int64 // nanoseconds that the current pass has decoded or encoded
+	complaints *complaints  // of the program that decoded last
+	mended     bool         // ffmpeg reads the video with patches
 }
 
 func (r *conversionRun) convert(ctx context.Context) error {
 	if r.convertQuick(ctx) {
 		return nil
 	}
-	return r.convertPlanned(ctx)
+	return r.explainCorrupt(ctx, r.convertPlanned(ctx))
 }
 
 // convertPlanned probes the video with ffprobe, plans the conversion and runs it.
 func (r *conversionRun) convertPlanned(ctx context.Context) error {
+	if r.options.Salvage {
+		if err := r.mend(ctx); err != nil {
+			return err
+		}
+	}
 	found, err := r.probe(ctx)
 	if err != nil {
 		return err
 	}
 	r.mediaInfo = found.mediaInfo()
-	if r.mediaInfo.Duration > r.MaxDuration {
-		return conversion.TooLong
-	}
 	r.plan, err = newPlan(found, r.options, r.Bitrate, r.cores)
 	if err != nil {
 		return err
+	}
+	if r.mediaInfo.Duration > r.MaxDuration {
+		if err := r.measure(ctx); err != nil {
+			return err
+		}
 	}
 	return r.encode(ctx)
 }

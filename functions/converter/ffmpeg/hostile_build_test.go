@@ -71,12 +71,15 @@ func box(kind string, parts ...any) []byte {
 // mov is a QuickTime file with PCM sound. The zero value of a field stands
 // for its value in a valid file of one second.
 type mov struct {
+	brand          string
 	codec          string
+	sound          []byte
 	rate           uint32 // of the track's clock
 	rateField      uint32 // 16.16, in the sample description
 	channels, bits uint16
 	stts           []uint32 // pairs
 	samples        uint32
+	length         uint32 // of the track, in its clock; 0 means samples
 	size           uint32 // of a sample
 	dref           []byte
 	edits          []byte
@@ -95,6 +98,7 @@ func (m mov) bytes() []byte {
 	or(&m.rate, 8000)
 	or(&m.rateField, 8000<<16)
 	or(&m.samples, 8000)
+	or(&m.length, m.samples)
 	or(&m.size, 2)
 	if m.codec == "" {
 		m.codec = "twos"
@@ -117,8 +121,13 @@ func (m mov) bytes() []byte {
 	if m.edits != nil {
 		m.edits = box("edts", m.edits)
 	}
-	sound := noise(16000)
-	ftyp := box("ftyp", "qt  ", uint32(0), "qt  ")
+	if m.brand == "" {
+		m.brand = "qt  "
+	}
+	if m.sound == nil {
+		m.sound = noise(16000)
+	}
+	ftyp := box("ftyp", m.brand, uint32(0), m.brand)
 	or(&m.offset, uint32(len(ftyp)+8))
 	head := box("mvhd", uint32(0), uint64(0), uint32(1000), uint32(1000), uint32(1<<16), uint16(0x100), make([]byte, 10+36+24), uint32(2))
 	trak := func(i int) []byte {
@@ -126,7 +135,7 @@ func (m mov) bytes() []byte {
 			box("tkhd", uint32(7), uint64(0), uint32(i+1), uint32(0), uint32(1000), make([]byte, 60)),
 			m.edits,
 			box("mdia",
-				box("mdhd", uint32(0), uint64(0), m.rate, m.samples, uint32(0)),
+				box("mdhd", uint32(0), uint64(0), m.rate, m.length, uint32(0)),
 				box("hdlr", uint32(0), "mhlr", "soun", make([]byte, 12), uint8(0)),
 				box("minf", box("smhd", uint64(0)),
 					box("dinf", box("dref", uint32(0), uint32(1), m.dref)),
@@ -137,7 +146,7 @@ func (m mov) bytes() []byte {
 						box("stsz", uint32(0), m.size, m.samples),
 						box("stco", uint32(0), uint32(1), m.offset)))))
 	}
-	return join(ftyp, box("mdat", sound), box("moov", head, repeat(max(1, m.tracks), trak), m.moov))
+	return join(ftyp, box("mdat", m.sound), box("moov", head, repeat(max(1, m.tracks), trak), m.moov))
 }
 
 // edit is an entry of an edit list. Its length and its start have different

@@ -26,42 +26,42 @@ type measurement struct {
 	Offset    string `json:"target_offset"`
 }
 
-// loudnessFilter returns ffmpeg's arguments that normalize the loudness, if the
-// options ask for it. It measures the loudness first: only then can the filter
+// loudnessFilter returns the filter that normalizes the loudness, if the options ask
+// for it. It measures the loudness first: only then can the filter
 // apply one constant gain, which preserves the dynamics.
-func (r *conversionRun) loudnessFilter(ctx context.Context) ([]string, error) {
+func (r *conversionRun) loudnessFilter(ctx context.Context) (string, error) {
 	if !r.options.Normalize {
-		return nil, nil
+		return "", nil
 	}
 	p, mix := r.plan, r.plan.mixFilter()
-	args := append(progressArgs("info"), p.seekArgs()...)
+	args := append(progressArgs("info"), p.salvageArgs()...)
+	args = append(args, p.seekArgs()...)
 	args = append(args, r.input.args()...)
 	args = append(args, "-map", "0:"+strconv.Itoa(p.audio.Index), "-vn", "-sn", "-dn")
 	args = append(args, p.limitArgs(r.MaxDuration)...)
-	args = append(args, "-af", mix+loudnorm+":print_format=json", "-f", "null", "-")
+	args = append(args, "-af", p.clockFilter()+mix+loudnorm+":print_format=json", "-f", "null", "-")
 	var stderr sandbox.Tail
 	cmd := r.command(r.FFmpeg, args)
 	cmd.stdout = r.progressWriter(0, r.encodeStart())
 	cmd.stderr = &stderr
-	cmd.timeout = r.timeout()
+	r.limitTime(cmd)
 	if err := cmd.run(ctx); err != nil {
-		return nil, classifyError(err)
+		return "", classifyError(err)
 	}
 	m, err := parseMeasurement([]byte(stderr.String()))
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	if m == nil {
-		return nil, nil // silence cannot be normalized
+		return "", nil // silence cannot be normalized
 	}
 	if !strings.HasPrefix(m.I, "-") {
 		// Floating-point audio above full scale: the filter does not accept
 		// such a measurement, so it must measure the loudness itself.
-		return []string{"-af", fmt.Sprintf("%s%s,aresample=%d", mix, loudnorm, p.rate)}, nil
+		return fmt.Sprintf("%s%s,aresample=%d", mix, loudnorm, p.rate), nil
 	}
-	filter := fmt.Sprintf("%s%s:linear=true:measured_I=%s:measured_TP=%s:measured_LRA=%s:measured_thresh=%s:offset=%s,aresample=%d",
-		mix, loudnorm, m.I, m.TP, m.LRA, m.Threshold, m.Offset, p.rate)
-	return []string{"-af", filter}, nil
+	return fmt.Sprintf("%s%s:linear=true:measured_I=%s:measured_TP=%s:measured_LRA=%s:measured_thresh=%s:offset=%s,aresample=%d",
+		mix, loudnorm, m.I, m.TP, m.LRA, m.Threshold, m.Offset, p.rate), nil
 }
 
 // mixFilter mixes to the channels of the MP3. That comes before loudness is

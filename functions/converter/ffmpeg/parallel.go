@@ -48,8 +48,10 @@ func (r *conversionRun) encodeParallel(ctx context.Context) error {
 	config := parallel.Config{
 		Workers: p.workers, Length: p.estimate, Command: r.encoderCommand,
 		Progress: func(samples int64) {
+			seconds := float64(samples) / float64(p.rate)
+			r.sound.Store(int64(seconds * float64(time.Second)))
 			if p.estimate > 0 {
-				done := min(1, float64(samples)/float64(p.rate)/p.estimate.Seconds())
+				done := min(1, seconds/p.estimate.Seconds())
 				r.progress(start + int(done*float64(99-start)))
 			}
 		},
@@ -119,7 +121,8 @@ func (r *conversionRun) pcmFormat() string {
 // decode writes the audio to w as PCM.
 func (r *conversionRun) decode(ctx context.Context, w *os.File) error {
 	p, format := r.plan, r.pcmFormat()
-	args := append(commonArgs("error"), p.seekArgs()...)
+	args := append(commonArgs("error"), p.salvageArgs()...)
+	args = append(args, p.seekArgs()...)
 	args = append(args, r.input.args()...)
 	args = append(args, "-map", "0:"+strconv.Itoa(p.audio.Index), "-vn", "-sn", "-dn")
 	args = append(args, r.filters...)
@@ -129,7 +132,8 @@ func (r *conversionRun) decode(ctx context.Context, w *os.File) error {
 	args = append(args, "-c:a", "pcm_"+format, "-flush_packets", "0", "-f", format, "pipe:1")
 	cmd := r.command(r.FFmpeg, args)
 	cmd.stdout = w
-	cmd.timeout, cmd.memory = r.timeout(), r.memory.Decoder
+	cmd.stderr, cmd.memory = r.newComplaints(), r.memory.Decoder
+	r.limitTime(cmd)
 	return cmd.run(ctx)
 }
 
@@ -139,7 +143,7 @@ func (r *conversionRun) encoderCommand(ctx context.Context, args []string) *exec
 	cmd := exec.CommandContext(ctx, r.FFmpeg, args...)
 	cmd.Dir, cmd.Env = r.dir, environment()
 	err := sandbox.Wrap(cmd, sandbox.Policy{
-		Dir: r.dir, Memory: r.memory.Encoder, CPU: r.timeout() + time.Minute, Required: r.Sandbox == sandboxRequired,
+		Dir: r.dir, Memory: r.memory.Encoder, CPU: r.MaxTime + time.Minute, Required: r.Sandbox == sandboxRequired,
 	})
 	if err != nil {
 		cmd.Err = err

@@ -18,8 +18,10 @@ type plan struct {
 	estimate time.Duration // estimated duration of the MP3, for limits and progress; 0 if unknown
 	rate     int           // samples per second
 	channels int
-	bitrate  int // kbit/s; 0 means variable
-	workers  int // concurrent encoders
+	bitrate  int  // kbit/s; 0 means variable
+	workers  int  // concurrent encoders
+	retimed  bool // the sound is timed by its samples, not by the timestamps of the container
+	counted  bool // so is the start: it is after the announced end, where seeking is unreliable
 }
 
 // newPlan returns the plan for a video, or an error if the options cannot be applied.
@@ -28,15 +30,9 @@ func newPlan(found *probe, options conversion.Options, bitrate, cores int) (*pla
 		probe: found, options: options, expected: found.expected(), estimate: found.duration(),
 		rate: options.SampleRate, channels: options.Channels, bitrate: options.Bitrate,
 	}
-	if options.Start != 0 || options.End != 0 {
-		start, end := time.Duration(options.Start*1e9), time.Duration(options.End*1e9)
-		if p.estimate > 0 && start >= p.estimate {
-			return nil, conversion.OutOfRange
-		}
-		p.estimate = clipDuration(p.estimate, start, end)
-		if p.expected > 0 { // otherwise the requested end may be after the end of the video
-			p.expected = clipDuration(p.expected, start, end)
-		}
+	p.estimate = p.part(p.estimate)
+	if p.expected > 0 { // otherwise the requested end may be after the end of the video
+		p.expected = p.part(p.expected)
 	}
 	if p.rate == 0 {
 		p.rate = sampleRate(found.audio.rate())
@@ -49,7 +45,15 @@ func newPlan(found *probe, options conversion.Options, bitrate, cores int) (*pla
 	}
 	p.copied = found.audio.Codec == "mp3" && !options.Reencodes()
 	p.workers = parallel.WorkersFor(p.estimate, cores)
+	p.counted = options.Start != 0 && found.duration() > 0 && options.Start >= found.duration().Seconds()
+	p.retimed = options.Salvage || p.counted
 	return p, nil
+}
+
+// part returns how much of a video of that length the options ask for. A length of 0 is
+// unknown.
+func (p *plan) part(length time.Duration) time.Duration {
+	return clipDuration(length, time.Duration(p.options.Start*1e9), time.Duration(p.options.End*1e9))
 }
 
 // clipDuration returns the duration of the part of a video between start and end. A
@@ -80,7 +84,7 @@ func sampleRate(rate int) int {
 
 // seekArgs returns the arguments, placed before the input, that seek to the start.
 func (p *plan) seekArgs() []string {
-	if p.options.Start == 0 {
+	if p.options.Start == 0 || p.counted {
 		return nil
 	}
 	return []string{"-ss", strconv.FormatFloat(p.options.Start, 'f', 3, 64)}
@@ -90,11 +94,16 @@ func (p *plan) seekArgs() []string {
 // end. If there is none, they allow one second more than the maximum, so that verify
 // can detect a video that is too long.
 func (p *plan) limitArgs(maximum time.Duration) []string {
+	return []string{"-t", strconv.FormatFloat(p.longest(maximum), 'f', 3, 64)}
+}
+
+// longest returns how many seconds the MP3 may have, whatever the header announces.
+func (p *plan) longest(maximum time.Duration) float64 {
 	seconds := maximum.Seconds() + 1
 	if p.options.End != 0 {
 		seconds = min(seconds, p.options.End-p.options.Start)
 	}
-	return []string{"-t", strconv.FormatFloat(seconds, 'f', 3, 64)}
+	return seconds
 }
 
 // encoderArgs returns the arguments that select the encoder and its parameters.
@@ -109,14 +118,11 @@ func (p *plan) encoderArgs() []string {
 	return append(args, "-q:a", strconv.Itoa(*p.options.Quality))
 }
 
-// maxOutput returns twice the expected size of the MP3, plus space for tags and cover.
+// maxOutput returns twice the size of the longest MP3, plus space for tags and cover.
 func (p *plan) maxOutput(maximum time.Duration) uint64 {
-	length, bitrate := p.estimate, p.bitrate
-	if length == 0 {
-		length = maximum
-	}
+	bitrate := p.bitrate
 	if bitrate == 0 || p.copied {
 		bitrate = 320
 	}
-	return 32<<20 + uint64(length.Seconds()*float64(bitrate)*1000/8*2)
+	return 32<<20 + uint64(p.longest(maximum)*float64(bitrate)*1000/8*2)
 }

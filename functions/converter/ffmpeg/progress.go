@@ -1,8 +1,10 @@
 package ffmpeg
 
 import (
+	"math"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,7 +18,7 @@ func (r *conversionRun) encodeStart() int {
 }
 
 func (r *conversionRun) progressWriter(from, to int) *progressWriter {
-	return &progressWriter{total: r.plan.estimate, set: func(done float64) {
+	return &progressWriter{total: r.plan.estimate, sound: &r.sound, set: func(done float64) {
 		r.progress(from + int(done*float64(to-from)))
 	}}
 }
@@ -24,7 +26,8 @@ func (r *conversionRun) progressWriter(from, to int) *progressWriter {
 // progressWriter parses the output of ffmpeg's -progress.
 type progressWriter struct {
 	total time.Duration
-	set   func(done float64) // 0 to 1
+	set   func(done float64) // 0 to 1; not called if total is 0
+	sound *atomic.Int64      // nanoseconds done; may be nil
 	line  []byte
 }
 
@@ -43,10 +46,14 @@ func (p *progressWriter) Write(b []byte) (int, error) {
 
 func (p *progressWriter) parse(line string) {
 	s, ok := strings.CutPrefix(line, "out_time_us=")
-	if !ok || p.total <= 0 {
+	us, err := strconv.ParseInt(s, 10, 64)
+	if !ok || err != nil || us < 0 || us > math.MaxInt64/1000 {
 		return
 	}
-	if us, err := strconv.ParseInt(s, 10, 64); err == nil && us >= 0 {
+	if p.sound != nil {
+		p.sound.Store(us * 1000)
+	}
+	if p.total > 0 {
 		p.set(min(1, float64(us)*1000/float64(p.total)))
 	}
 }

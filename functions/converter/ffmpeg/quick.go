@@ -33,7 +33,7 @@ var errNotQuick = errors.New("not eligible for a quick conversion")
 // tags. After an error, or if the video is not ordinary, the caller must use
 // convertPlanned.
 func (r *conversionRun) convertQuick(ctx context.Context) bool {
-	if r.size > quickSize || r.options != (conversion.Options{}) {
+	if r.size > quickSize || r.options != (conversion.Options{}) || announcesMore(r.input.head, r.size) {
 		return false
 	}
 	tags, tagWriter, err := os.Pipe()
@@ -83,7 +83,8 @@ func (r *conversionRun) convertQuick(ctx context.Context) bool {
 	defer f.Close()
 	// The audio may be shorter than the video, but only ffprobe can tell.
 	length := seconds(found.Format.Duration)
-	if verifyMP3(f, length, min(r.MaxDuration, length+tolerance(length))) != nil {
+	got, err := verifyMP3(f, min(r.MaxDuration, length+tolerance(length)))
+	if err != nil || got < length-tolerance(length) {
 		return false
 	}
 	r.mediaInfo = found.mediaInfo()
@@ -104,7 +105,7 @@ func (r *conversionRun) quickArgs(tagsFD int) []string {
 		"-protocol_whitelist", "pipe", "-format_whitelist", "ffmetadata", "-f", "ffmetadata", "-i", fmt.Sprintf("pipe:%d", tagsFD),
 		"-map", "0:a:0", "-vn", "-sn", "-dn", "-map_metadata:g", "2:g", "-map_metadata:s", "-1",
 		"-c:a", "libmp3lame", "-b:a", strconv.Itoa(r.Bitrate)+"k")
-	args = append(args, (&plan{}).limitArgs(r.MaxDuration)...)
+	args = append(args, (&plan{}).limitArgs(min(r.MaxDuration, quickLength+tolerance(quickLength)))...)
 	return append(args, r.outputArgs()...)
 }
 

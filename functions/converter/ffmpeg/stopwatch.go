@@ -52,14 +52,14 @@ func (s *stopwatch) read() (running, waiting time.Duration) {
 const minTick = 10 * time.Millisecond
 
 // withLimit returns a context that ends with errTimeout when the stopwatch has run for
-// that long.
-func (s *stopwatch) withLimit(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+// as long as limit returns, which may grow meanwhile.
+func (s *stopwatch) withLimit(ctx context.Context, limit func() time.Duration) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	begin, _ := s.read()
 	go func() {
 		for {
 			now, _ := s.read()
-			rest := limit - (now - begin)
+			rest := limit() - (now - begin)
 			if rest <= 0 {
 				cancel(errTimeout)
 				return

@@ -1,6 +1,7 @@
 package ffmpeg
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,7 +15,7 @@ import (
 
 // verify checks the MP3 that ffmpeg wrote: ffmpeg also exits with 0 if the
 // video is cut off.
-func (r *conversionRun) verify() error {
+func (r *conversionRun) verify(ctx context.Context) error {
 	f, err := os.Open(r.out)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -23,7 +24,11 @@ func (r *conversionRun) verify() error {
 		return fmt.Errorf("open MP3: %w", err)
 	}
 	defer f.Close()
-	return verifyMP3(f, r.plan.expected, r.MaxDuration)
+	length, err := verifyMP3(f, r.MaxDuration)
+	if err != nil {
+		return err
+	}
+	return r.compareLength(ctx, length)
 }
 
 // ErrBadOutput means that ffmpeg reported success, but what it wrote is not a complete
@@ -31,33 +36,24 @@ func (r *conversionRun) verify() error {
 // *conversion.Failure for the case that it happens again.
 var ErrBadOutput = errors.New("not a complete MP3")
 
-// verifyMP3 checks that an MP3 is complete and has the expected duration. If expected
-// is 0, the duration is unknown.
-func verifyMP3(f io.ReadSeeker, expected, maximum time.Duration) error {
+// verifyMP3 checks that an MP3 is complete and not too long, and returns its duration.
+func verifyMP3(f io.ReadSeeker, maximum time.Duration) (time.Duration, error) {
 	info, err := mp3.Inspect(f)
 	if err != nil && !errors.Is(err, mp3.ErrNotMP3) {
-		return fmt.Errorf("read MP3: %w", err)
+		return 0, fmt.Errorf("read MP3: %w", err)
 	}
 	size, seekErr := f.Seek(0, io.SeekEnd)
 	switch end := info.Offset + info.Xing.Bytes; {
 	case err != nil:
-		return fmt.Errorf("%w: %w: %w", ErrBadOutput, conversion.Corrupt, err)
+		return 0, fmt.Errorf("%w: %w: %w", ErrBadOutput, conversion.Corrupt, err)
 	case !info.HasXing || info.Samples() == 0:
-		return fmt.Errorf("%w: %w: no Xing header", ErrBadOutput, conversion.Corrupt)
+		return 0, fmt.Errorf("%w: %w: no Xing header", ErrBadOutput, conversion.Corrupt)
 	case seekErr != nil:
-		return fmt.Errorf("read MP3: %w", seekErr)
+		return 0, fmt.Errorf("read MP3: %w", seekErr)
 	case size < end:
-		return fmt.Errorf("%w: %w: %d bytes of %d", ErrBadOutput, conversion.Corrupt, size, end)
+		return 0, fmt.Errorf("%w: %w: %d bytes of %d", ErrBadOutput, conversion.Corrupt, size, end)
 	case info.Duration() > maximum:
-		return conversion.TooLong
-	case expected > 0 && info.Duration() < expected-tolerance(expected):
-		return fmt.Errorf("%w: MP3 of %v, want %v", conversion.Corrupt, info.Duration(), expected)
+		return 0, conversion.TooLong
 	}
-	return nil
-}
-
-// tolerance returns how much shorter than expected an audio track may be: tracks
-// end at packet boundaries, and containers round durations.
-func tolerance(d time.Duration) time.Duration {
-	return max(200*time.Millisecond, d/200)
+	return info.Duration(), nil
 }

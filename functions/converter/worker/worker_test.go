@@ -225,3 +225,33 @@ func TestUnconvertibleVideoFailsOnce(t *testing.T) {
 		})
 	}
 }
+
+// The job says how much of a cut-off video is missing.
+func TestSalvage(t *testing.T) {
+	whole, err := samples.Spec{Name: "first.mp4", Seconds: 10, Format: []string{"-movflags", "+faststart"}}.Read(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "cut.mp4")
+	if err := os.WriteFile(path, whole[:len(whole)*6/10], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b := newBench(t)
+	for _, want := range []jobs.State{jobs.Failed, jobs.Done} {
+		j := b.upload(t, path, "cut.mp4")
+		if _, err := b.jobs.Update(t.Context(), j.ID, func(j *jobs.Job) error { j.Options.Salvage = want == jobs.Done; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Convert(t.Context(), j.ID); err != nil {
+			t.Fatal(err)
+		}
+		j = b.get(t, j.ID)
+		if j.State != want || j.Attempts != 1 {
+			t.Errorf("state %s after %d attempts, failure %v, want %s", j.State, j.Attempts, j.Failure, want)
+		}
+		if want == jobs.Done && (j.MediaInfo.Missing < 3*time.Second || j.MediaInfo.Missing > 5*time.Second || (j.MediaInfo.Duration+j.MediaInfo.Missing-10*time.Second).Abs() > 200*time.Millisecond) {
+			t.Errorf("%v of sound, %v missing, want 6 s and 4 s", j.MediaInfo.Duration, j.MediaInfo.Missing)
+		}
+	}
+	b.nothingLeft(t, 1)
+}

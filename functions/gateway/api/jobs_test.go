@@ -33,14 +33,14 @@ func TestJobIsShown(t *testing.T) {
 	}
 	s.claim(t, j.ID)
 	s.update(t, j.ID, func(j *jobs.Job) error {
-		j.MediaInfo = &conversion.MediaInfo{Container: "mov,mp4", Codec: "aac", Duration: 1500 * time.Millisecond, SampleRate: 44100, Channels: 2}
+		j.MediaInfo = &conversion.MediaInfo{Container: "mov,mp4", Codec: "aac", Duration: 1500 * time.Millisecond, Missing: 2500 * time.Millisecond, SampleRate: 44100, Channels: 2}
 		return j.Renew(s.config.Policy, "test", 42, time.Now())
 	})
 	v := s.getJob(t, j.ID)
 	if v.State != jobs.Converting || v.Progress != 42 {
 		t.Errorf("converting: %+v", v)
 	}
-	if want := (&sourceResponse{Container: "mov,mp4", Codec: "aac", Seconds: 1.5, Rate: 44100, Channels: 2}); !reflect.DeepEqual(v.Source, want) {
+	if want := (&sourceResponse{Container: "mov,mp4", Codec: "aac", Seconds: 1.5, Missing: 2.5, Rate: 44100, Channels: 2}); !reflect.DeepEqual(v.Source, want) {
 		t.Errorf("source %+v, want %+v", v.Source, want)
 	}
 	j = s.complete(t, j.ID, []byte("mp3"))

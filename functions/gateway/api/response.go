@@ -37,6 +37,7 @@ type sourceResponse struct {
 	Container string  `json:"container"`
 	Codec     string  `json:"codec"`
 	Seconds   float64 `json:"seconds"`
+	Missing   float64 `json:"missingSeconds,omitempty"`
 	Rate      int     `json:"sampleRate"`
 	Channels  int     `json:"channels"`
 
@@ -65,7 +66,7 @@ func (g *Gateway) newJobResponse(j jobs.Job) jobResponse {
 	}
 	if j.MediaInfo != nil {
 		m := j.MediaInfo
-		res.Source = &sourceResponse{m.Container, m.Codec, m.Duration.Seconds(), m.SampleRate, m.Channels, m.Tracks, m.Tags}
+		res.Source = &sourceResponse{m.Container, m.Codec, m.Duration.Seconds(), m.Missing.Seconds(), m.SampleRate, m.Channels, m.Tracks, m.Tags}
 	}
 	if j.State == jobs.Done {
 		res.Audio = &audioResponse{j.Audio.ID, j.AudioName(), j.Audio.Size, g.absoluteURL("/jobs/" + j.ID + "/audio")}

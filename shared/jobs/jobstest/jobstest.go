@@ -92,12 +92,12 @@ func full() jobs.Job {
 		Video: jobs.File{ID: id.New(), Size: 5 << 40}, Audio: jobs.File{ID: id.New(), Size: 1},
 		Options: conversion.Options{
 			Bitrate: 128, Quality: new(4), SampleRate: 44100, Channels: 1, Normalize: true, Start: 1.5, End: 61.25, Track: "deu",
-			Title: "T\u00e4st \"1\"", Artist: "A", Album: "B", Comment: "C", Cover: conversion.CoverFrame, NoChapters: true,
+			Title: "T\u00e4st \"1\"", Artist: "A", Album: "B", Comment: "C", Cover: conversion.CoverFrame, NoChapters: true, Salvage: true,
 		},
 		MediaInfo: &conversion.MediaInfo{
 			Container: "mov,mp4", Codec: "aac", Duration: 90*time.Minute + time.Nanosecond, SampleRate: 44100, Channels: 2,
 			Tracks: []conversion.Track{{Codec: "aac", Language: "deu", Title: "Commentary", SampleRate: 48000, Channels: 6}},
-			Tags:   map[string]string{"title": "with.dots and $dollars"},
+			Tags:   map[string]string{"title": "with.dots and $dollars"}, Missing: 24 * time.Second,
 		},
 		Lease:        jobs.Lease{Holder: id.New(), Until: at(1), Draining: true, Wanted: true},
 		Wakes:        4,

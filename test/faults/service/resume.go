@@ -9,7 +9,7 @@ import (
 	"path"
 	"strconv"
 
-	"mp3converter/test/client"
+	"mp3converter/shared/client"
 )
 
 // MustResume uploads a video in two parts, as often as it takes. It continues an upload
