@@ -1,8 +1,6 @@
 package api
 
 import (
-	"strings"
-
 	"mp3converter/test/openapitest"
 )
 
@@ -20,9 +18,5 @@ var exchanges = func() *openapitest.Recorder {
 	return r
 }()
 
-// documentScope is what the tests of this package cover. Those of functions/gateway/resumable
-// cover the rest.
-var documentScope = openapitest.Scope{
-	Paths:      func(path string) bool { return !strings.HasPrefix(path, "/uploads") },
-	Exceptions: map[string]string{},
-}
+// documentScope is what the tests of this package cover: everything.
+var documentScope = openapitest.Scope{}

@@ -28,7 +28,7 @@ func (g *Gateway) handleRetryJob(w http.ResponseWriter, r *http.Request, user to
 	if j, err = g.Jobs.Update(ctx, j.ID, retry); err != nil {
 		return retryProblem(err)
 	}
-	g.wakeConverter(ctx, j.ID)
+	g.wakeConverter(ctx, j)
 	w.Header().Set("Location", g.absoluteURL("/jobs/"+j.ID))
 	return writeJSON(w, http.StatusAccepted, g.newJobResponse(j))
 }

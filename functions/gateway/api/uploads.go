@@ -27,6 +27,7 @@ func (g *Gateway) newResumable() (*resumable.Handler, error) {
 		NewJob:    g.newResumableJob,
 		CheckHead: checkHead,
 		Problem:   uploadProblem,
+		Absolute:  g.absoluteURL,
 		Accepted:  g.resumableAccepted,
 	})
 }
@@ -92,6 +93,6 @@ func (g *Gateway) newResumableJob(ctx context.Context, user token.Claims, metada
 
 // resumableAccepted wakes the converter.
 func (g *Gateway) resumableAccepted(ctx context.Context, j jobs.Job) {
-	g.wakeConverter(ctx, j.ID)
+	g.wakeConverter(ctx, j)
 	countAccepted(ctx, j)
 }

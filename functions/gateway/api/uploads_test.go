@@ -712,3 +712,90 @@ func (p *slowPart) send2(b []byte) {
 	}
 	p.body.Close()
 }
+
+// A creation that is repeated with its key is one upload, and later its job.
+func TestResumableUploadWithKey(t *testing.T) {
+	onEachStores(t, nil, func(t *testing.T, p pods) {
+		data := film(300_000)
+		creation := func(s *testGateway, size int, body io.Reader, header ...string) (*http.Response, []byte) {
+			return s.tus(t, "POST", "/uploads", body, append([]string{
+				"Upload-Length", strconv.Itoa(size), "Upload-Metadata", metadata("filename", "a.mp4"), "Idempotency-Key", "k"}, header...)...)
+		}
+		res, b := creation(p.a, len(data), nil)
+		if res.StatusCode != http.StatusCreated || res.Header.Get("Idempotency-Replayed") != "" {
+			t.Fatalf("%d %s", res.StatusCode, b)
+		}
+		path := res.Header.Get("Location")
+		replayed := func(offset int, body io.Reader, header ...string) {
+			t.Helper()
+			res, b := creation(p.b, len(data), body, header...)
+			if res.StatusCode != http.StatusCreated || res.Header.Get("Location") != path || res.Header.Get("Idempotency-Replayed") != "true" ||
+				res.Header.Get("Upload-Offset") != strconv.Itoa(offset) {
+				t.Errorf("repeated at %d: %d %v %s", offset, res.StatusCode, res.Header, b)
+			}
+		}
+		replayed(0, nil)
+		p.b.mustPatch(t, path, 0, data[:100_000])
+		replayed(100_000, bytes.NewReader(data), "Content-Type", "application/offset+octet-stream")
+
+		res, b = creation(p.b, len(data)+1, nil)
+		checkProblem(t, res, b, problem.IdempotencyKeyReused)
+		res, b = p.b.do(t, "POST", "/upload", bytes.NewReader(data), "Content-Type", "video/mp4", "Idempotency-Key", "k")
+		checkProblem(t, res, b, problem.IdempotencyKeyReused)
+		res, b = p.a.tus(t, "POST", "/uploads", nil, "Upload-Length", "5", "Idempotency-Key", `"unfinished`)
+		checkProblem(t, res, b, problem.BadRequest)
+
+		p.finish(t, path, data)
+		replayed(len(data), nil)
+		if res, b := p.a.do(t, "DELETE", strings.Replace(path, "/uploads/", "/jobs/", 1)+"?cancel=true", nil); res.StatusCode != http.StatusNoContent {
+			t.Fatalf("%d %s", res.StatusCode, b)
+		}
+		if res, _ := creation(p.a, len(data), nil); res.StatusCode != http.StatusCreated || res.Header.Get("Location") == path {
+			t.Errorf("after the job was deleted: %d %s", res.StatusCode, res.Header.Get("Location"))
+		}
+	})
+}
+
+// Of many equal creations at once, one makes the upload.
+func TestManyCreationsWithOneKey(t *testing.T) {
+	onEachStores(t, nil, func(t *testing.T, p pods) {
+		var wg sync.WaitGroup
+		paths := make([]string, 20)
+		for i := range paths {
+			s := []*testGateway{p.a, p.b}[i%2]
+			wg.Go(func() {
+				for t.Context().Err() == nil {
+					res, b := s.tus(t, "POST", "/uploads", nil, "Upload-Length", "1000", "Idempotency-Key", "k")
+					if res.StatusCode == http.StatusConflict {
+						continue // is repeated sooner than Retry-After says
+					}
+					if paths[i] = res.Header.Get("Location"); res.StatusCode != http.StatusCreated {
+						t.Errorf("%d %s", res.StatusCode, b)
+					}
+					return
+				}
+			})
+		}
+		wg.Wait()
+		for _, path := range paths {
+			if path != paths[0] || path == "" {
+				t.Fatalf("uploads %v, want one", paths)
+			}
+		}
+	})
+}
+
+// The parameters of the form exist in the metadata, too.
+func TestResumableUploadFields(t *testing.T) {
+	s := startGateway(t, nil)
+	s.do(t, "POST", "/webhook/secret", nil)
+	path := s.create(t, 1000, metadata("filename", "a.mp4", "tag", "order 1", "bitrate", "128", "notify_url", hookURL))
+	j, err := s.Jobs.Get(t.Context(), strings.TrimPrefix(path, "/uploads/"))
+	if err != nil || j.Tag != "order 1" || j.Options.Bitrate != 128 || j.NotifyURL != hookURL {
+		t.Errorf("%+v, %v", j, err)
+	}
+	for key, want := range map[string]problem.Kind{"tag": problem.BadOption, "notify_url": problem.BadWebhookURL} {
+		res, b := s.tus(t, "POST", "/uploads", nil, "Upload-Length", "1000", "Upload-Metadata", metadata(key, "\x00"))
+		checkProblem(t, res, b, want)
+	}
+}

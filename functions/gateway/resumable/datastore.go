@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"strconv"
 
 	tusd "github.com/tus/tusd/v2/pkg/handler"
 
@@ -39,8 +40,8 @@ func (s dataStore) NewUpload(ctx context.Context, info tusd.FileInfo) (tusd.Uplo
 		q.lock = &lock{Handler: s.Handler, upload: j.ID, holder: holder}
 	}
 	j.BeginUpload(s.config.Policy, holder, s.deps.Jobs.Now())
-	if err := s.deps.Jobs.Create(ctx, j); err != nil {
-		return nil, q.fail(problem.Unavailable.WithCause(err))
+	if err := s.create(ctx, j); err != nil {
+		return nil, q.fail(err)
 	}
 	slog.InfoContext(logs.With(ctx, slog.String("job", j.ID)), "upload created", "bytes", j.Video.Size)
 	q.upload = j
@@ -61,6 +62,9 @@ func (s dataStore) newJob(ctx context.Context, q *request, size int64) (jobs.Job
 	}
 	if err := s.deps.Admit(ctx, q.user, size); err != nil {
 		return jobs.Job{}, err
+	}
+	if q.key != "" {
+		j.IdempotencyKey, j.BodyDigest = q.key, q.digest(strconv.FormatInt(size, 10))
 	}
 	j.ID = id.New()
 	// The janitor finds the job by the identifier of the incomplete object.

@@ -19,6 +19,7 @@ type request struct {
 	handler  *Handler
 	user     token.Claims
 	metadata string    // the header
+	key      string    // idempotency key of a creation, or ""
 	checksum *checksum // nil if there is none
 	hasPart  bool      // the request brings a part of the file
 	body     *body

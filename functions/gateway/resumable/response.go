@@ -41,7 +41,7 @@ func (w *responseWriter) WriteHeader(status int) {
 		header.Set("Upload-Metadata", j.Resumable.Metadata)
 	}
 	if w.method == http.MethodPost {
-		header.Set("Location", BasePath+"/"+j.ID) // a path, whatever a proxy makes of the Host
+		header.Set("Location", w.request.handler.deps.Absolute(BasePath+"/"+j.ID)) // whatever a proxy makes of the Host
 	}
 	header.Set("Cache-Control", "no-store")
 	w.ResponseWriter.WriteHeader(status)

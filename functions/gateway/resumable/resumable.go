@@ -20,6 +20,7 @@ import (
 	tusd "github.com/tus/tusd/v2/pkg/handler"
 	"golang.org/x/exp/slog" // the one that tusd uses
 
+	"mp3converter/functions/gateway/idempotency"
 	"mp3converter/shared/jobs"
 	"mp3converter/shared/media"
 	"mp3converter/shared/token"
@@ -55,6 +56,8 @@ type Deps struct {
 	CheckHead func(head []byte) error
 	// Problem converts an error of reading a body or of storing it into a problem.
 	Problem func(error) error
+	// Absolute returns a path of the gateway as it is sent to clients.
+	Absolute func(path string) string
 	// Accepted is called for each job whose video has arrived. It may be called again
 	// for a job.
 	Accepted func(ctx context.Context, j jobs.Job)
@@ -134,16 +137,27 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, user token.Claim
 		return err
 	}
 	method := Method(r)
+	key := ""
+	if method == http.MethodPost {
+		if key, err = idempotency.Key(r.Header); err != nil {
+			return err
+		}
+	}
 	b := &body{ReadCloser: r.Body}
 	defer b.ended.Store(true)
 	q := &request{
-		handler: h, user: user, metadata: r.Header.Get("Upload-Metadata"), checksum: sum, body: b,
+		handler: h, user: user, metadata: r.Header.Get("Upload-Metadata"), key: key, checksum: sum, body: b,
 		hasPart:   method == http.MethodPost && r.Header.Get("Content-Type") == partType,
 		interrupt: func() { b.interrupt(http.NewResponseController(w)) },
 	}
 	r = r.WithContext(context.WithValue(r.Context(), requestKey{}, q))
 	r.Body = b
 	rw := &responseWriter{ResponseWriter: w, request: q, method: method}
+	if key != "" {
+		if replayed, err := h.replay(rw, r, q); replayed || err != nil {
+			return err
+		}
+	}
 	h.tusd.ServeHTTP(rw, r)
 	return rw.problem()
 }

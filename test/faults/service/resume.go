@@ -72,7 +72,7 @@ func (u *User) tus(ctx context.Context, method, address string, header http.Head
 		return nil, fmt.Errorf("%s %s: %s", method, address, resp.Status) // is repeated
 	}
 	if resp.StatusCode != want {
-		return nil, &client.StatusError{Method: method, Path: address, Code: resp.StatusCode}
+		return nil, &client.StatusError{Method: method, Path: address, Status: resp.StatusCode}
 	}
 	return resp, nil
 }
