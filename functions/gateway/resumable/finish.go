@@ -106,7 +106,7 @@ func (h *Handler) Recover(ctx context.Context, j jobs.Job) (jobs.Job, error) {
 	q := &request{handler: h, user: token.Claims{Subject: j.Owner}, body: &body{}, interrupt: func() {}}
 	ctx = context.WithValue(ctx, requestKey{}, q)
 	l := &lock{Handler: h, upload: j.ID, holder: newHolder()}
-	if err := l.Lock(ctx, func() {}); err != nil {
+	if err := l.Lock(ctx, nil); err != nil {
 		return j, err
 	}
 	defer l.Unlock()

@@ -46,11 +46,14 @@ type lock struct {
 
 // Lock gets the lease, or returns problem.UploadLocked after a time. A job whose upload is
 // complete needs no lease.
-func (l *lock) Lock(ctx context.Context, requestUnlock func()) error {
+//
+// It does not call the function by which tusd interrupts a request: tusd reads the body of
+// the request there without synchronization. It interrupts the body itself.
+func (l *lock) Lock(ctx context.Context, _ func()) error {
 	q := requestOf(ctx)
 	if q.lock != nil { // since the upload was created
 		l.holder = q.lock.holder
-		l.hold(ctx, q, q.upload, requestUnlock)
+		l.hold(ctx, q, q.upload)
 		return nil
 	}
 	j, err := l.acquire(ctx, q)
@@ -61,7 +64,7 @@ func (l *lock) Lock(ctx context.Context, requestUnlock func()) error {
 		q.upload = j
 		return nil
 	}
-	l.hold(ctx, q, j, requestUnlock)
+	l.hold(ctx, q, j)
 	if err := l.discardUnverified(ctx, j); err != nil {
 		_ = l.Unlock()
 		return q.fail(err)
@@ -101,7 +104,7 @@ func (l *lock) acquire(ctx context.Context, q *request) (jobs.Job, error) {
 }
 
 // hold renews the lease until Unlock.
-func (l *lock) hold(ctx context.Context, q *request, j jobs.Job, requestUnlock func()) {
+func (l *lock) hold(ctx context.Context, q *request, j jobs.Job) {
 	q.lock, q.upload = l, j
 	l.headChecked = j.Resumable.HeadChecked
 	// tusd cancels ctx when Lock returns. What follows ends with the body of the request.
@@ -109,9 +112,7 @@ func (l *lock) hold(ctx context.Context, q *request, j jobs.Job, requestUnlock f
 	watch, stop := context.WithCancel(context.WithoutCancel(ctx))
 	l.stop = stop
 	until := time.Now().Add(jobs.UploadLease) // by this process's clock, and a little too late
-	l.watch.Go(func() {
-		l.renew(watch, until, func() { requestUnlock(); q.interrupt() })
-	})
+	l.watch.Go(func() { l.renew(watch, until, q.interrupt) })
 }
 
 // renew renews the lease, interrupts the request if another one waits for the upload, and

@@ -55,16 +55,11 @@ func (w *responseWriter) Write(p []byte) (int, error) {
 	return w.ResponseWriter.Write(p)
 }
 
-// SetReadDeadline is called by tusd after every Read, to set a timeout, and to interrupt
-// the current one. The caller of this package has timeouts of its own, and they remain.
-func (w *responseWriter) SetReadDeadline(t time.Time) error {
-	if !t.After(time.Now()) {
-		w.request.interrupt()
-	}
-	return nil
-}
+// SetReadDeadline does nothing. tusd calls it after every Read to set a timeout, but the
+// caller of this package has timeouts of its own, and they remain.
+func (w *responseWriter) SetReadDeadline(time.Time) error { return nil }
 
-// SetWriteDeadline does nothing. See SetReadDeadline.
+// SetWriteDeadline does nothing, for the same reason.
 func (w *responseWriter) SetWriteDeadline(time.Time) error { return nil }
 
 // problem returns the problem that is to be sent in place of tusd's error, or nil.

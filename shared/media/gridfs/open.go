@@ -1,6 +1,6 @@
 // Package gridfs stores media in MongoDB as plain GridFS, which mongofiles and
 // every driver can read. It is the store of a cluster. Of the server it uses only
-// inserts, finds, deletes, two indexes, one aggregation ($match, $group), and
+// inserts, finds, updates of one document, deletes, two indexes, one aggregation ($match, $group), and
 // the commands buildInfo and dbStats.
 //
 // The document in fs.files is written last and deleted first, so an object that
