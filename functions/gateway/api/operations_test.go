@@ -63,7 +63,7 @@ func (s *testGateway) request(t testing.TB, o operation, j jobs.Job, header ...s
 	}
 	for _, p := range o.Parameters {
 		if p.Value.In == "header" && p.Value.Required {
-			header = append(header, p.Value.Name, fmt.Sprint(p.Value.Example))
+			header = append(header, p.Value.Name, fmt.Sprintf("%v", p.Value.Example))
 		}
 	}
 	var body io.Reader

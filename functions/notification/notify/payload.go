@@ -21,6 +21,7 @@ type messageData struct {
 	Tag      string              `json:"tag,omitempty"`     // the client's own
 	Options  map[string]any      `json:"options,omitempty"` // by the names of the API
 	Audio    *messageAudio       `json:"audio,omitempty"`
+	Missing  float64             `json:"missingSeconds,omitempty"` // of the announced length
 	Error    *conversion.Failure `json:"error,omitempty"`
 	Finished time.Time           `json:"finishedAt"`
 	Expires  time.Time           `json:"expiresAt"`
@@ -40,6 +41,9 @@ func message(j jobs.Job, id string, l *links.Links) ([]byte, error) {
 	data := messageData{
 		Job: j.ID, State: j.State, Owner: j.Owner, Name: j.Name, Tag: j.Tag, Options: conversion.FormatOptions(j.Options),
 		Error: j.Failure, Finished: j.FinishedAt, Expires: j.ExpiresAt,
+	}
+	if j.MediaInfo != nil {
+		data.Missing = j.MediaInfo.Missing.Seconds()
 	}
 	if j.State == jobs.Done {
 		data.Audio = &messageAudio{ID: j.Audio.ID, Name: j.AudioName(), Bytes: j.Audio.Size}
