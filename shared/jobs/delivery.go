@@ -60,24 +60,15 @@ type DeliveryResult struct {
 
 // OpenDeliveries adds the deliveries to targets that the job has none for, and begins
 // the period of those that are attempted for the first time or again after Resend. It is
-// applied together with ClaimNotification. Deliveries about an earlier outcome are
-// removed.
+// applied together with ClaimNotification.
 func (j *Job) OpenDeliveries(opened []Delivery, now time.Time) {
 	now = Truncate(now)
-	var all []Delivery
-	for _, d := range j.Deliveries {
-		if !d.CreatedAt.Before(j.FinishedAt) {
-			all = append(all, d)
-		}
-	}
+	all := slices.Clone(j.Deliveries)
 	for _, d := range opened {
 		if slices.ContainsFunc(all, func(other Delivery) bool { return other.Target == d.Target }) {
 			continue
 		}
 		d.State, d.CreatedAt = DeliveryPending, now
-		if now.Before(j.FinishedAt) { // clocks are compared to half a round trip
-			d.CreatedAt = j.FinishedAt
-		}
 		all = append(all, d)
 	}
 	for i := range all {

@@ -3,8 +3,8 @@ package jobs
 import "time"
 
 // RetryFailed queues a failed job again at its owner's request, as long as its video is
-// kept. Its attempts count from the start, and its owner is notified of the new outcome. It
-// returns ErrNotFailed or ErrVideoGone if the job cannot be retried.
+// kept. Its attempts count from the start, and its owner is notified of the new outcome;
+// deliveries about the failure are forgotten, also those that are pending. It returns ErrNotFailed or ErrVideoGone if the job cannot be retried.
 func (j *Job) RetryFailed(p Policy, now time.Time) error {
 	now = Truncate(now)
 	switch {
@@ -16,7 +16,7 @@ func (j *Job) RetryFailed(p Policy, now time.Time) error {
 	j.State = Queued
 	j.Progress, j.Attempts, j.Deaths, j.Retries, j.Wakes = 0, 0, 0, 0, 0
 	j.Failure, j.MediaInfo = nil, nil
-	j.Notification = Notification{}
+	j.Notification, j.Deliveries = Notification{}, nil
 	j.NotBefore, j.FinishedAt, j.ExpiresAt, j.VideoUntil = time.Time{}, time.Time{}, time.Time{}, time.Time{}
 	j.RetriedAt = now
 	j.DueAt = now.Add(p.Wake)

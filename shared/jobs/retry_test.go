@@ -82,6 +82,7 @@ func TestRetryFailed(t *testing.T) {
 	at := now.Add(keeping.KeepFailed - time.Millisecond)
 	j := failedJob(t, keeping, conversion.MemoryLimit, now)
 	started := j.StartedAt
+	j.Deliveries = []Delivery{{ID: "d", Target: TargetUser, State: DeliveryPending}} // about the failure
 	if err := j.RetryFailed(keeping, at); err != nil {
 		t.Fatal(err)
 	}
