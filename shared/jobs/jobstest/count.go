@@ -56,9 +56,9 @@ func testCount(t *testing.T, s jobs.Store) {
 	retried := func(at time.Time) func(*jobs.Job) error {
 		return func(j *jobs.Job) error { j.CreatedAt, j.RetriedAt = ago(50*time.Hour), jobs.Truncate(at); return nil }
 	}
+	with() // its upload began before that of the oldest, and ended after it
 	with(retried(ago(time.Minute)))
 	with(func(j *jobs.Job) error { j.CreatedAt = oldest; return nil })
-	with()
 	with(claim(ago(time.Minute)), postpone(now))
 	with(claim(ago(time.Hour)), postpone(ago(30*time.Minute))) // the pause is over
 	with(claim(now))

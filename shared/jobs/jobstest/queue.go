@@ -38,8 +38,9 @@ func testQueue(t *testing.T, s jobs.Store) {
 	}
 	check("nothing queued", "ann", jobs.Queue{})
 
-	a := add("ann", ago(5*time.Minute))
+	// bob's first upload began before ann's and ended after it.
 	b := []jobs.Job{add("bob", now), add("bob", now)}
+	a := add("ann", ago(5*time.Minute))
 	c := add("cy", now)
 	d := add("dee", now) // has never had a turn
 	paused := add("eve", now)

@@ -46,6 +46,7 @@ func Open(ctx context.Context, db *mongo.Database) (*Store, error) {
 		mongodb.Index{Keys: bson.D{{Key: "owner", Value: 1}, {Key: "tag", Value: 1}, {Key: "_id", Value: -1}}},
 		mongodb.Index{Keys: bson.D{{Key: "dueAt", Value: 1}}},
 		mongodb.Index{Keys: bson.D{{Key: "state", Value: 1}, {Key: "owner", Value: 1}, {Key: "notBefore", Value: 1}, {Key: "_id", Value: 1}}},
+		mongodb.Index{Keys: bson.D{{Key: "state", Value: 1}, {Key: "createdAt", Value: 1}}},
 		mongodb.Index{Keys: bson.D{{Key: "startedAt", Value: -1}, {Key: "owner", Value: 1}}},
 		mongodb.Index{Keys: bson.D{{Key: "finishedAt", Value: 1}}})
 	if err != nil {

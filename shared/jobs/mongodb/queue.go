@@ -68,7 +68,7 @@ func (s *Store) queue(ctx context.Context, owner string, now time.Time) (q jobs.
 			q.Later = append(q.Later, n)
 		}
 	}
-	if q.Since, err = s.acceptedFirst(ctx, slices.MinFunc(all, func(a, b queued) int { return cmp.Compare(a.ID, b.ID) }).ID); err != nil {
+	if q.Since, err = s.oldestQueued(ctx); err != nil {
 		return q, err
 	}
 	for _, j := range recent {
@@ -89,20 +89,8 @@ func (s *Store) allQueued(ctx context.Context) ([]queued, error) {
 	return mongodb.ReadAll[queued](ctx, cursor)
 }
 
-// acceptedFirst is oldestQueued if the identifier of the queued job that was created first is
-// known: only if that was retried, others must be compared.
-func (s *Store) acceptedFirst(ctx context.Context, created string) (time.Time, error) {
-	j, err := s.Get(ctx, created)
-	switch {
-	case err == nil && j.RetriedAt.IsZero():
-		return j.CreatedAt, nil
-	case err != nil && !errors.Is(err, jobs.ErrNotFound):
-		return time.Time{}, err
-	}
-	return s.oldestQueued(ctx)
-}
-
-// oldestQueued returns when the oldest queued job was accepted; zero if there is none.
+// oldestQueued returns when the oldest queued job was accepted; zero if there is none. The
+// order of identifiers is that in which uploads began, not that in which they ended.
 func (s *Store) oldestQueued(ctx context.Context) (time.Time, error) {
 	oldest := func(field string, more ...bson.E) (jobs.Job, error) {
 		var j jobs.Job
@@ -114,16 +102,16 @@ func (s *Store) oldestQueued(ctx context.Context) (time.Time, error) {
 		}
 		return j, err
 	}
-	first, err := oldest("_id")
+	first, err := oldest("createdAt")
 	if err != nil || first.RetriedAt.IsZero() {
-		return first.CreatedAt, err // identifiers are in the order of creation
+		return first.CreatedAt, err
 	}
 	isRetried := func(yes bool) bson.E { return bson.E{Key: "retriedAt", Value: bson.D{{Key: "$exists", Value: yes}}} }
 	retried, err := oldest("retriedAt", isRetried(true))
 	if err != nil {
 		return time.Time{}, err
 	}
-	created, err := oldest("_id", isRetried(false))
+	created, err := oldest("createdAt", isRetried(false))
 	if err == nil && !created.CreatedAt.IsZero() && created.CreatedAt.Before(retried.RetriedAt) {
 		return created.CreatedAt, nil
 	}

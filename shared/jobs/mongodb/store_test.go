@@ -57,6 +57,7 @@ func TestIndexes(t *testing.T) {
 		`{"owner":{"$numberInt":"1"},"_id":{"$numberInt":"-1"}}`,
 		`{"owner":{"$numberInt":"1"},"tag":{"$numberInt":"1"},"_id":{"$numberInt":"-1"}}`,
 		`{"dueAt":{"$numberInt":"1"}}`,
+		`{"state":{"$numberInt":"1"},"createdAt":{"$numberInt":"1"}}`,
 	} {
 		if !got[want] {
 			t.Errorf("no index on %s among %v", want, got)
