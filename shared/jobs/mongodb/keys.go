@@ -13,7 +13,8 @@ import (
 
 // idempotencyKey maps an owner's key to a job. It is a document of its own, because an index
 // that is unique only for the records that have a key is not available everywhere. It is
-// inserted after its job and deleted before, so it never names a job that does not exist.
+// inserted after its job and deleted before. Only an insert that takes effect after it was
+// answered with an error can name a job that does not exist: ByKey deletes such a key.
 type idempotencyKey struct {
 	ID  keyID  `bson:"_id"`
 	Job string `bson:"job"`
@@ -34,7 +35,13 @@ func (s *Store) ByKey(ctx context.Context, owner, key string) (jobs.Job, error) 
 	case err != nil:
 		return jobs.Job{}, store.Error(ctx, "jobs: find key", err)
 	}
-	return s.Get(ctx, k.Job)
+	j, err := s.Get(ctx, k.Job)
+	if errors.Is(err, jobs.ErrNotFound) {
+		if err := s.releaseKey(ctx, k.Job, owner, key); err != nil {
+			return jobs.Job{}, store.Error(ctx, "jobs: find key", err)
+		}
+	}
+	return j, err
 }
 
 // claimKey inserts the key of a job that is stored. If another job has the key, it deletes
@@ -54,7 +61,7 @@ func (s *Store) claimKey(ctx context.Context, j jobs.Job) error {
 	return nil
 }
 
-// releaseKey deletes the key of a job that is about to be deleted.
+// releaseKey deletes the key of a job that is about to be deleted, or does not exist.
 func (s *Store) releaseKey(ctx context.Context, id, owner, key string) error {
 	if key == "" {
 		return nil
