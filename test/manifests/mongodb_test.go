@@ -1,6 +1,8 @@
 package manifests
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -114,6 +116,16 @@ func TestMongoDBUsers(t *testing.T) {
 	wantRole := `{"privileges":[{"resource":{"db":"d","collection":"c"},"actions":["find"]}],"roles":[]}`
 	if got := s.value(t, "roles.gateway"); got != wantRole {
 		t.Errorf("after a change the role gateway is %s, want %s", got, wantRole)
+	}
+}
+
+// Roles change when the pod starts, so an upgrade that changes them must restart it.
+func TestChangedRolesRestartMongoDB(t *testing.T) {
+	read := readManifests(t)
+	sum := sha256.Sum256([]byte(byName[*corev1.ConfigMap](read)["mongodb"].Data["roles.json"]))
+	want := hex.EncodeToString(sum[:6])
+	if got := byName[*appsv1.StatefulSet](read)["mongodb"].Spec.Template.Annotations["roles"]; got != want {
+		t.Errorf("the annotation roles of the pod of mongodb is %q; roles.json has changed, write %q", got, want)
 	}
 }
 
