@@ -8,6 +8,7 @@ import (
 
 	"mp3converter/shared/id"
 	"mp3converter/shared/jobs"
+	"mp3converter/shared/media"
 	"mp3converter/shared/queue"
 )
 
@@ -80,27 +81,37 @@ func (r *run) erase(ctx context.Context, j jobs.Job) {
 	}
 }
 
-// expireUpload deletes an upload that has not been continued in time.
+// expireUpload deletes an upload that has not been continued in time. If it cannot be told
+// whether the video is complete, a later run decides, until the upload is MAX_JOB_AGE old.
 func (r *run) expireUpload(ctx context.Context, j jobs.Job) {
 	holder := id.New()
 	if r.update(ctx, j, func(j *jobs.Job) error { return j.ExpireUpload(holder, r.jobs.Now()) }) != nil {
 		return
 	}
-	if j.Resumable != nil && r.hasVideo(ctx, j) {
+	switch complete, err := r.hasVideo(ctx, j); {
+	case err != nil && r.jobs.Now().Sub(j.CreatedAt) < r.config.Policy.MaxAge:
+		slog.WarnContext(ctx, "expired upload not deleted; the janitor will retry", "error", err)
+	case complete:
 		r.finishUpload(ctx, j, holder)
-		return
+	default:
+		r.erase(ctx, j)
 	}
-	r.erase(ctx, j)
 }
 
-// hasVideo reports whether all of an upload has arrived. Then the gateway has died before
-// it could record that, and the client has not asked again.
-func (r *run) hasVideo(ctx context.Context, j jobs.Job) bool {
-	_, video, err := r.videos.Open(ctx, j.Video.ID)
-	if err == nil {
-		video.Close()
+// hasVideo reports whether all of a resumable upload has arrived. Then the gateway has died
+// before it could record that, and the client has not asked again.
+func (r *run) hasVideo(ctx context.Context, j jobs.Job) (bool, error) {
+	if j.Resumable == nil {
+		return false, nil
 	}
-	return err == nil
+	_, video, err := r.videos.Open(ctx, j.Video.ID)
+	if errors.Is(err, media.ErrNotFound) {
+		return false, nil
+	}
+	if err == nil {
+		err = video.Close()
+	}
+	return err == nil, err
 }
 
 // finishUpload queues the job of an upload.

@@ -1,7 +1,9 @@
 package sweep
 
 import (
+	"context"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -103,5 +105,38 @@ func TestIncompleteVideoOfUploadStays(t *testing.T) {
 		if n, err := f.videos.Written(t.Context(), j.ID); n != want || err != nil {
 			t.Errorf("resumable %v: %d bytes are left, %v; want %d", resumable != nil, n, err, want)
 		}
+	}
+}
+
+// unreachable is a media store that cannot be read.
+type unreachable struct{ media.Store }
+
+func (unreachable) Open(context.Context, string) (media.Object, io.ReadSeekCloser, error) {
+	return media.Object{}, nil, errors.New("away")
+}
+
+// While the videos cannot be read, nobody knows whether all bytes have arrived. After
+// MAX_JOB_AGE the upload is deleted nevertheless.
+func TestUploadStaysWhileVideosAreUnreachable(t *testing.T) {
+	f := newFixture(t)
+	begun := func(age time.Duration) jobs.Job {
+		return f.job(t, func(j *jobs.Job) {
+			j.BeginUpload(policy, "request", time.Now().Add(-age))
+			j.Resumable = &jobs.Resumable{}
+		})
+	}
+	recent, old := begun(policy.UploadTTL+time.Second), begun(policy.UploadTTL+policy.MaxAge)
+	videos := f.Janitor.videos
+	f.Janitor.videos = unreachable{videos}
+	_, err := f.RunOnce(t.Context())
+	must(t, err)
+	if j, err := f.jobs.Get(t.Context(), recent.ID); err != nil || j.State != jobs.Uploading {
+		t.Errorf("the recent upload: %s, %v; want it kept", j.State, err)
+	}
+	if _, err := f.jobs.Get(t.Context(), old.ID); !errors.Is(err, jobs.ErrNotFound) {
+		t.Errorf("the old upload: %v, want %v", err, jobs.ErrNotFound)
+	}
+	if n := f.count(t, videos); n != 1 {
+		t.Errorf("%d videos, want that of the recent upload", n)
 	}
 }
