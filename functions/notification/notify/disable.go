@@ -14,7 +14,8 @@ import (
 
 // recordReceiver records in the owner's settings whether the user's webhook works, and
 // switches it off if it wants no more messages or has failed for a whole period. j is the
-// record after the attempts, which began at start. An error is only logged: the next
+// record after the attempts, which began at start, or before them if the job has been
+// deleted meanwhile: receivers may do that before they answer. An error is only logged: the next
 // attempt, or the next delivery that fails, does the same.
 func (n *Notifier) recordReceiver(ctx context.Context, j jobs.Job, s webhooks.Settings, results []jobs.DeliveryResult, start time.Time) {
 	i := slices.IndexFunc(j.Deliveries, func(d jobs.Delivery) bool { return d.Target == jobs.TargetUser })
@@ -26,14 +27,17 @@ func (n *Notifier) recordReceiver(ctx context.Context, j jobs.Job, s webhooks.Se
 	if k < 0 || results[k].URL != s.URL || !s.Active() {
 		return
 	}
-	url, last := s.URL, results[k].Attempt
-	if d.State == jobs.DeliveryDelivered && s.FailingSince.IsZero() {
+	url, last, state := s.URL, results[k].Attempt, results[k].State
+	if state == jobs.DeliveryPending {
+		state = d.State // the period may be over
+	}
+	if state == jobs.DeliveryDelivered && s.FailingSince.IsZero() {
 		return // the usual case needs no write
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
 	changed, err := n.settings.Update(ctx, j.Owner, func(c *webhooks.Settings) error {
-		switch d.State {
+		switch state {
 		case jobs.DeliveryDelivered:
 			return c.RecordSuccess(url)
 		case jobs.DeliveryRejected:

@@ -110,11 +110,19 @@ func (n *Notifier) Notify(ctx context.Context, jobID string) error {
 	wg.Wait()
 
 	r := report{holder: holder, notified: notified, err: sendErr, results: results}
-	j, err = n.record(ctx, j, r)
-	if err != nil {
-		return err
+	recorded, err := n.record(ctx, j, r)
+	over := jobs.NothingToDo(err) // deleted, or another notifier has taken over
+	switch {
+	case err == nil:
+		j = recorded
+	case !over:
+		return fmt.Errorf("record notification: %w", err)
 	}
 	n.recordReceiver(ctx, j, settings, results, claimedAt)
+	if over {
+		slog.InfoContext(ctx, "notification attempted, but not recorded", "reason", err)
+		return nil
+	}
 	for _, res := range results {
 		if res.State == jobs.DeliveryPending {
 			sendErr = errors.Join(sendErr, fmt.Errorf("webhook: %s", res.Attempt.Error))
@@ -200,7 +208,7 @@ type report struct {
 func (n *Notifier) record(ctx context.Context, j jobs.Job, r report) (jobs.Job, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
-	recorded, err := n.jobs.Update(ctx, j.ID, func(j *jobs.Job) error {
+	return n.jobs.Update(ctx, j.ID, func(j *jobs.Job) error {
 		now := n.jobs.Now()
 		if err := j.RecordDeliveries(r.holder, r.results, n.period, now); err != nil {
 			return err
@@ -208,13 +216,6 @@ func (n *Notifier) record(ctx context.Context, j jobs.Job, r report) (jobs.Job, 
 		outcome, notified := n.outcome(j, r, now)
 		return j.RecordNotification(n.policy, r.holder, notified, outcome, now)
 	})
-	switch {
-	case jobs.NothingToDo(err):
-		return j, nil // deleted, or another notifier has taken over
-	case err != nil:
-		return j, fmt.Errorf("record notification: %w", err)
-	}
-	return recorded, nil
 }
 
 // outcome returns the outcome of the channels, "" if they are retried, and which are done.

@@ -244,6 +244,28 @@ func TestGoneSwitchesOffAtOnce(t *testing.T) {
 	}
 }
 
+// A receiver may delete the job before it answers. The message was delivered nevertheless.
+func TestReceiverDeletesTheJob(t *testing.T) {
+	h, s := startHook(t), newStore(t)
+	n := hookNotifier(t, s, h, h.config(t))
+	n.configure(t, h.URL)
+	for _, status := range []int{204, 500, 204} {
+		j := finished(t, s, nil)
+		h.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if err := s.Delete(r.Context(), j.ID); err != nil {
+				t.Error(err)
+			}
+			w.WriteHeader(status)
+		})
+		if err := n.Notify(t.Context(), j.ID); err != nil {
+			t.Errorf("status %d: %v, want the event acknowledged", status, err)
+		}
+		if failing := !n.userSettings(t).FailingSince.IsZero(); failing != (status == 500) {
+			t.Errorf("after status %d: failing: %v", status, failing)
+		}
+	}
+}
+
 // A success between failures is recorded, so that only a webhook that always fails is
 // switched off.
 func TestFailingSince(t *testing.T) {
