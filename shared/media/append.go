@@ -32,8 +32,8 @@ type Appender interface {
 	// Written returns how many bytes of an object are durable; 0 if there is none.
 	Written(ctx context.Context, id string) (int64, error)
 
-	// Truncate shortens an incomplete object. After an error it must be repeated before
-	// the next Append.
+	// Truncate shortens an incomplete object that has more than size bytes. After an error
+	// it must be repeated before the next Append.
 	Truncate(ctx context.Context, id string, size int64) error
 }
 

@@ -160,7 +160,7 @@ func (s *Store) complete(ctx context.Context, o media.Object) (media.Object, err
 	return o, s.commit(ctx, o)
 }
 
-func (s *Store) truncate(key string, size int64) error {
+func (s *Store) truncate(key string, size int64) (err error) {
 	if err := s.undoCommit(key); err != nil {
 		return err
 	}
@@ -171,7 +171,12 @@ func (s *Store) truncate(key string, size int64) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Truncate(size), s.sync(f), f.Close())
+	defer func() { err = errors.Join(err, f.Close()) }()
+	info, err := f.Stat()
+	if err == nil && info.Size() > size { // else it would grow
+		err = f.Truncate(size)
+	}
+	return errors.Join(err, s.sync(f))
 }
 
 // size returns the size of the file of an object under the name it has before or after

@@ -254,6 +254,10 @@ func testTruncate(t *testing.T, s media.Store) {
 			}
 			written(t, s, o.ID, size)
 		}
+		if err := s.Truncate(t.Context(), o.ID, size+Chunk); err != nil {
+			t.Fatalf("Truncate of %d bytes to more: %v", size, err)
+		}
+		written(t, s, o.ID, size)
 		appends(t, s, o, size, data[size:])
 		isComplete(t, s, o, data, time.Time{})
 		if err := s.Truncate(t.Context(), o.ID, 0); err == nil {
