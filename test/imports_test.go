@@ -64,7 +64,7 @@ var drivers = []struct {
 	{"github.com/rabbitmq/amqp091-go", []string{"shared/queue/rabbitmq", "shared/queue/queuetest", "test/rabbitmqtest"}},
 	{"github.com/go-sql-driver/mysql", []string{"functions/auth/login", "test/mysqltest"}},
 	{"code.dny.dev/ssrf", []string{"shared/webhooks"}},
-	{"github.com/standard-webhooks", []string{"shared/webhooks"}},
+	{"github.com/standard-webhooks", []string{"shared/webhooks", "test/e2e/receiver"}},
 	{"github.com/Shopify/toxiproxy", []string{"test/toxic"}},
 	{"database/sql", []string{"functions/auth", "functions/auth/login", "shared/sqlite", "shared/jobs/sqlite", "shared/webhooks/sqlite", "test/mysqltest"}},
 }

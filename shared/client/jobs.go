@@ -108,9 +108,14 @@ func (c *Client) Watch(ctx context.Context, id string, changed func(Job)) (Job, 
 	return j, err
 }
 
-// Delete deletes a job and its files.
+// Delete deletes a finished job and its files.
 func (c *Client) Delete(ctx context.Context, id string) error {
 	return c.command(ctx, http.MethodDelete, "/jobs/"+url.PathEscape(id), http.StatusNoContent)
+}
+
+// Remove deletes a job and its files. One that is not finished is cancelled first.
+func (c *Client) Remove(ctx context.Context, id string) error {
+	return c.command(ctx, http.MethodDelete, "/jobs/"+url.PathEscape(id)+"?cancel=true", http.StatusNoContent)
 }
 
 // Cancel cancels a job that is not finished.

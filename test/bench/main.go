@@ -30,6 +30,7 @@ var figures = []figure{
 	{"burst", ">= 0.90", measureBurst},
 	{"memory", "<= 100 MB", measureMemory},
 	{"upload", ">= 0.80", measureUpload},
+	{"tus", ">= 0.90", measureTus},
 	{"resume", "<= 1.25", measureResume},
 	{"list", "<= 1.5", measureList},
 	{"duplicates", "1", measureDuplicates},

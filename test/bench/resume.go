@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -38,7 +39,7 @@ func measureResume(ctx context.Context, h *harness) (float64, string, error) {
 	u := client.Resumable{
 		Client: &client.Client{BaseURL: "http://" + proxy.Addr().String(), Token: s.Token, RetryFor: time.Minute},
 		Video:  client.Video{Name: "random.mp4"}, Size: size,
-		File: randomBytes(size).(*io.LimitedReader).R.(*repeatReader),
+		File: randomFile(),
 	}
 	start := time.Now()
 	if _, err := u.Run(ctx); err != nil {
@@ -46,6 +47,42 @@ func measureResume(ctx context.Context, h *harness) (float64, string, error) {
 	}
 	return float64(u.Sent()) / size, fmt.Sprintf("%d connections lost, %.1f s", min(losses, proxy.connections.Load()-1), time.Since(start).Seconds()), nil
 }
+
+// measureTus compares the throughput of resumable uploads, in parts as clients send them,
+// with plain uploads of the same file.
+func measureTus(ctx context.Context, h *harness) (float64, string, error) {
+	const size = 1 << 30
+	s, err := h.start(ctx, "CONVERSIONS=1", "FFMPEG=true", "FFPROBE=true")
+	if err != nil {
+		return 0, "", err
+	}
+	defer s.stop()
+	var tus, plain time.Duration
+	for range 3 {
+		start := time.Now()
+		j, err := s.Upload(ctx, "random.mp4", randomBytes(size))
+		if err != nil {
+			return 0, "", err
+		}
+		plain = lower(plain, time.Since(start))
+
+		u := client.Resumable{Client: s.Client, Video: client.Video{Name: "random.mp4"}, Size: size, File: randomFile()}
+		start = time.Now()
+		resumed, err := u.Run(ctx)
+		if err != nil {
+			return 0, "", err
+		}
+		tus = lower(tus, time.Since(start))
+		if err := errors.Join(s.Remove(ctx, j.ID), s.Remove(ctx, resumed)); err != nil {
+			return 0, "", err
+		}
+	}
+	rate := func(d time.Duration) float64 { return size / 1e6 / d.Seconds() }
+	return plain.Seconds() / tus.Seconds(), fmt.Sprintf("%.0f MB/s in parts of %d MB, plain upload %.0f MB/s", rate(tus), client.DefaultPartSize>>20, rate(plain)), nil
+}
+
+// randomFile returns a file without end.
+func randomFile() io.ReaderAt { return randomBytes(1).(*io.LimitedReader).R.(*repeatReader) }
 
 // lossyProxy forwards connections. The first ones are lost after a random number of bytes.
 type lossyProxy struct {

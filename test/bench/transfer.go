@@ -63,7 +63,7 @@ func measureUpload(ctx context.Context, h *harness) (float64, string, error) {
 			return 0, "", err
 		}
 		service = lower(service, time.Since(start))
-		if err := s.Delete(ctx, j.ID); err != nil {
+		if err := s.Remove(ctx, j.ID); err != nil {
 			return 0, "", err
 		}
 	}

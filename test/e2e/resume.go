@@ -62,5 +62,6 @@ func (k *gatewayKiller) progress(ctx context.Context, offset int64) {
 		return
 	}
 	k.killed = true
-	_, k.err = k.cluster.kubectl(ctx, "delete", "pod", "-l", "serving.knative.dev/service=gateway", "--grace-period=0", "--force")
+	// The command ends when the containers are dead. A second is too short for the request.
+	_, k.err = k.cluster.kubectl(ctx, "delete", "pod", "-l", "serving.knative.dev/service=gateway", "--grace-period=1")
 }

@@ -39,7 +39,6 @@ func (h *harness) testSession(t *testing.T) {
 	if status, part := u.getAudio(t, j.ID, http.Header{"Range": {"bytes=-10"}}); status != http.StatusPartialContent || !strings.HasSuffix(mp3, part) {
 		t.Errorf("range: status %d, %d bytes", status, len(part))
 	}
-	h.testLink(t, u, j.ID, mp3)
 	silent := u.upload(t, samples.Spec{Name: "silent.mp4", Audio: "none"})
 	h.waitFor(t, "the job is failed", janitorDelay, func() bool { return u.job(t, silent.ID).Error.Code == "no_audio" })
 	for _, id := range []string{j.ID, silent.ID} {
@@ -55,6 +54,7 @@ func (h *harness) testSession(t *testing.T) {
 	if body, err := io.ReadAll(resp.Body); err != nil || string(body) != mp3 {
 		t.Errorf("the link %s in the mail: %s, %d bytes, %v; want the MP3", link, resp.Status, len(body), err)
 	}
+	h.testLink(t, u, j.ID, mp3) // revokes all
 }
 
 // testLink tests that a link leads to the MP3 without a token, until it is revoked.

@@ -65,8 +65,9 @@ func startGateway(t testing.TB, change func(*setup)) *testGateway {
 	s.client = &http.Client{Transport: exchanges.Transport(t, &http.Transport{}), Timeout: time.Minute}
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
+	handler := s.Handler() // before the test changes the gateway
 	go func() {
-		ended <- serve.RunListener(ctx, serve.Config{LogFormat: "json", Grace: 20 * time.Second}, l, s.Handler(), s.Ready)
+		ended <- serve.RunListener(ctx, serve.Config{LogFormat: "json", Grace: 20 * time.Second}, l, handler, s.Ready)
 	}()
 	t.Cleanup(func() {
 		s.client.CloseIdleConnections()

@@ -26,7 +26,7 @@ func TestOptionsRoundTrip(t *testing.T) {
 		"preset=standard",
 		"preset=speech&track=2",
 		"preset=high&cover=none",
-		"quality=0&sample_rate=22050&channels=stereo&start=1:30.5&end=2:00&track=DEU&cover=frame&chapters=drop&normalize=true&title=1&artist=true&album=%22x%22&comment=c",
+		"quality=0&sample_rate=22050&channels=stereo&start=1:30.5&end=2:00&track=DEU&cover=frame&chapters=drop&normalize=true&salvage=true&title=1&artist=true&album=%22x%22&comment=c",
 	} {
 		upload := func(query string) (jobID string, options json.RawMessage) {
 			t.Helper()

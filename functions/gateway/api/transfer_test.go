@@ -26,13 +26,19 @@ import (
 // dial connects to the gateway and starts a request for /upload.
 func (s *testGateway) dial(t testing.TB, header ...string) *net.TCPConn {
 	t.Helper()
+	return s.dialTo(t, "POST", "/upload", append([]string{"Content-Type: video/mp4"}, header...)...)
+}
+
+// dialTo opens a connection and sends the header of a request.
+func (s *testGateway) dialTo(t testing.TB, method, path string, header ...string) *net.TCPConn {
+	t.Helper()
 	c, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
 	c.SetDeadline(time.Now().Add(time.Minute))
-	fmt.Fprintf(c, "POST /upload HTTP/1.1\r\nHost: x\r\nContent-Type: video/mp4\r\n%s\r\n\r\n", strings.Join(header, "\r\n"))
+	fmt.Fprintf(c, "%s %s HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n", method, path, strings.Join(header, "\r\n"))
 	return c.(*net.TCPConn)
 }
 

@@ -207,6 +207,8 @@ func TestResumableUpload(t *testing.T) {
 		p.b.mustPatch(t, path, len(data), nil)
 		res, b = p.b.tus(t, "DELETE", path, nil)
 		checkProblem(t, res, b, problem.UploadComplete)
+		res, b = p.a.tus(t, "POST", path, nil, "X-HTTP-Method-Override", "DELETE")
+		checkProblem(t, res, b, problem.UploadComplete)
 		p.checkJob(t, path, data)
 	})
 }
@@ -260,6 +262,7 @@ func TestResumableUploadRefused(t *testing.T) {
 		"over the quota":     {[]string{"Upload-Length", strconv.Itoa(1<<19 + 1)}, problem.QuotaExceeded},
 		"bad option":         {[]string{"Upload-Metadata", metadata("bitrate", "1")}, problem.BadOption},
 		"unknown option":     {[]string{"Upload-Metadata", metadata("bitrat", "64")}, problem.BadOption},
+		"no webhook secret":  {[]string{"Upload-Metadata", metadata("notify_url", hookURL)}, problem.NoWebhookSecret},
 		"bad metadata":       {[]string{"Upload-Metadata", "title =%="}, problem.BadUpload},
 		"long metadata":      {[]string{"Upload-Metadata", metadata("title", strings.Repeat("x", 8<<10))}, problem.BadUpload},
 		"unknown checksum":   {[]string{"Upload-Checksum", "sha3 AAAA"}, problem.BadUpload},
@@ -290,8 +293,8 @@ func TestUploadsOfOthers(t *testing.T) {
 	path := s.create(t, 1000, "")
 	plain := "/uploads/" + s.mustUpload(t, "plain.mp4").ID
 	for _, path := range []string{path, plain, "/uploads/0123456789abcdef01234567", "/uploads/x"} {
-		for _, method := range []string{"HEAD", "PATCH", "DELETE"} {
-			header := []string{"Upload-Offset", "0"}
+		for _, method := range []string{"HEAD", "PATCH", "DELETE", "POST"} {
+			header := []string{"Upload-Offset", "0", "X-HTTP-Method-Override", "PATCH"} // which only POST has
 			if !strings.HasPrefix(path, "/uploads/x") && path != plain {
 				header = append(header, "Authorization", "Bearer "+s.tokenOf(t, "bert"))
 			}
@@ -321,6 +324,9 @@ func TestUploadCountsAgainstQuota(t *testing.T) {
 		t.Fatalf("DELETE: %d %s", res.StatusCode, b)
 	}
 	s.create(t, 1500, "")
+	s.config.Quota.Jobs = 1
+	res, b = s.tus(t, "POST", "/uploads", nil, "Upload-Length", "1")
+	checkProblem(t, res, b, problem.TooManyJobs)
 }
 
 func TestPatchRefused(t *testing.T) {

@@ -33,7 +33,7 @@ func (w *responseWriter) WriteHeader(status int) {
 		return
 	}
 	header, j := w.Header(), w.request.upload
-	if j.State == jobs.Uploading {
+	if j.State == jobs.Uploading && w.method != http.MethodDelete {
 		expires := w.request.handler.deps.Jobs.Now().Add(w.request.handler.config.Policy.UploadTTL)
 		header.Set("Upload-Expires", expires.UTC().Format(http.TimeFormat))
 	}

@@ -131,12 +131,15 @@ func (h *Handler) ServeOptions(w http.ResponseWriter, _ *http.Request) {
 
 // Serve responds to a request of a user. Errors are problems.
 func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, user token.Claims) error {
-	sum, err := parseChecksum(r.Header.Get("Upload-Checksum"))
-	if err != nil {
-		w.Header().Set("Tus-Resumable", Version)
-		return err
-	}
 	method := Method(r)
+	var sum *checksum
+	var err error
+	if method == http.MethodPost || method == http.MethodPatch { // others have no part
+		if sum, err = parseChecksum(r.Header.Get("Upload-Checksum")); err != nil {
+			w.Header().Set("Tus-Resumable", Version)
+			return err
+		}
+	}
 	key := ""
 	if method == http.MethodPost {
 		if key, err = idempotency.Key(r.Header); err != nil {

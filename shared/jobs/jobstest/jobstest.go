@@ -103,6 +103,7 @@ func full() jobs.Job {
 		Wakes:        4,
 		Notification: jobs.Notification{Lease: jobs.Lease{Holder: id.New(), Until: at(2)}, Attempts: 3, Notified: []string{"mail", "webhook"}, EndedAt: at(3), Outcome: "sent"},
 		LinkEpoch:    1 << 40,
+		Resumable:    &jobs.Resumable{Metadata: "filename YQ==", HeadChecked: true, UnverifiedFrom: new(int64(5 << 40))},
 		NotifyURL:    "https://example.com/hook?token=1",
 		Deliveries: []jobs.Delivery{{
 			ID: id.New(), Target: jobs.TargetUser, URL: "https://example.com/", State: jobs.DeliveryFailed, CreatedAt: at(6), Since: at(7), Tries: 11,

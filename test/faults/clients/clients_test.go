@@ -72,7 +72,7 @@ func testAttack(t *testing.T, p *program.Program, z size, a attack, user *client
 	for _, h := range hostile {
 		job := prepare(t, h, a.needs)
 		if job != "" {
-			defer h.Delete(t.Context(), job)
+			defer h.Remove(t.Context(), job)
 		}
 		targets = append(targets, target{token: h.Token, job: job, video: video})
 	}

@@ -156,13 +156,10 @@ func convertOne(ctx context.Context, c *client.Client, u upload, l *ledger) {
 func outcome(ctx context.Context, c *client.Client, id string) (client.Job, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, jobTimeout, errors.New("no outcome"))
 	defer cancel()
-	for {
-		j, err := c.Job(ctx, id+"?wait=30")
-		if err != nil {
-			return j, err
-		}
-		if j.State == "done" || j.State == "failed" || j.State == "cancelled" {
-			return j, nil
-		}
+	j, err := c.Wait(ctx, id)
+	var ended *client.JobError
+	if errors.As(err, &ended) {
+		return ended.Job, nil
 	}
+	return j, err
 }
