@@ -58,7 +58,7 @@ func New(c Config) (Links, error) {
 	l := Links{keys: keys}
 	if c.PublicURL != "" {
 		l.public, err = serve.ParseURL("PUBLIC_URL", c.PublicURL)
-		if err == nil && (l.public.RawQuery != "" || l.public.Fragment != "" || l.public.User != nil) {
+		if err == nil && (strings.ContainsAny(c.PublicURL, "?#") || l.public.User != nil) {
 			err = errors.New("PUBLIC_URL must have no user, query or fragment")
 		}
 	}

@@ -166,6 +166,7 @@ func TestConfig(t *testing.T) {
 		"a short key":       {Config{Keys: "a:YWJj"}, "LINK_KEYS"},
 		"no address":        {Config{Keys: key("a", 'x'), PublicURL: "example.com"}, "PUBLIC_URL"},
 		"address and query": {Config{Keys: key("a", 'x'), PublicURL: "https://example.com/?a=b"}, "PUBLIC_URL"},
+		"address and ?":     {Config{Keys: key("a", 'x'), PublicURL: "https://example.com?"}, "PUBLIC_URL"},
 	} {
 		_, err := New(c.config)
 		if (err != nil) != (c.want != "") || err != nil && !strings.Contains(err.Error(), c.want) {

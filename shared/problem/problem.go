@@ -57,6 +57,9 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.cause }
 
+// Is makes errors.Is find the kind of an error, whatever it has in addition.
+func (e *Error) Is(target error) bool { return target == e.Kind }
+
 // WithRetryAfter returns the same error with a Retry-After header. Without it, that of
 // Kind would be called, and the detail lost.
 func (e *Error) WithRetryAfter(d time.Duration) *Error {

@@ -75,7 +75,7 @@ func TestRetryAfter(t *testing.T) {
 		return w.Header().Get("Retry-After")
 	}
 	for _, k := range Kinds {
-		want := k == NotReady
+		want := k == NotReady || k == IdempotencyKeyInUse
 		switch k.Status {
 		case http.StatusLocked, http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusInsufficientStorage:
 			want = true
@@ -150,6 +150,17 @@ func TestWriteRemovesHeaders(t *testing.T) {
 	}
 	if got := w.Header().Get("Content-Type"); got != "application/problem+json" {
 		t.Errorf("Content-Type %q", got)
+	}
+}
+
+func TestIsKind(t *testing.T) {
+	for _, err := range []error{JobNotFound, JobNotFound.WithDetail("x"), JobNotFound.WithCause(errors.New("x")), fmt.Errorf("x: %w", JobNotFound.WithRetryAfter(1))} {
+		if !errors.Is(err, JobNotFound) || errors.Is(err, NotFound) {
+			t.Errorf("%v is not known as %v", err, JobNotFound)
+		}
+	}
+	if cause := errors.New("x"); !errors.Is(JobNotFound.WithCause(cause), cause) {
+		t.Error("the cause is not known")
 	}
 }
 

@@ -8,8 +8,9 @@ import (
 // byCode is after which time a request with such a response may succeed, where it differs
 // from that of other kinds of the same status.
 var byCode = map[string]time.Duration{
-	NotReady.Code:    2 * time.Second,
-	TooManyJobs.Code: time.Minute,
+	NotReady.Code:            2 * time.Second,
+	IdempotencyKeyInUse.Code: 5 * time.Second, // another request is sending the file
+	TooManyJobs.Code:         time.Minute,
 }
 
 // byStatus is that time for all kinds with a status.

@@ -57,11 +57,14 @@ func (g *Gateway) ownedJob(r *http.Request, user token.Claims, id string) (jobs.
 		return jobs.Job{}, problem.JobNotFound
 	}
 	if j.State == jobs.Uploading { // not a job yet, or one whose last request has died
-		if j, err = g.resumable.Recover(r.Context(), j); err != nil {
-			return jobs.Job{}, problem.JobNotFound.WithCause(err)
-		}
+		j, err = g.resumable.Recover(r.Context(), j)
 	}
-	if j.State == jobs.Uploading {
+	switch {
+	case errors.Is(err, problem.Unavailable): // it may be a job, which must not seem to be gone
+		return jobs.Job{}, err
+	case err != nil:
+		return jobs.Job{}, problem.JobNotFound.WithCause(err)
+	case j.State == jobs.Uploading:
 		return jobs.Job{}, problem.JobNotFound
 	}
 	return j, nil

@@ -149,9 +149,10 @@ func TestRefusedUploadHasRetryAfter(t *testing.T) {
 	}
 	for user, want := range map[string]problem.Kind{"anna": problem.TooManyRequests, "bert": problem.Busy} {
 		_, err := p.acquire(t.Context(), user)
-		var e *problem.Error
-		if !errors.As(err, &e) || e.Kind != want || e.RetryAfter <= 0 {
-			t.Errorf("%s: %v, want %s with Retry-After", user, err, want.Code)
+		w := httptest.NewRecorder()
+		problem.Write(w, httptest.NewRequest("POST", "/upload", nil), err)
+		if !errors.Is(err, want) || w.Header().Get("Retry-After") == "" {
+			t.Errorf("%s: %v with Retry-After %q, want %s", user, err, w.Header().Get("Retry-After"), want.Code)
 		}
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/jub0bs/cors"
+
+	"mp3converter/functions/gateway/idempotency"
 )
 
 // CORS permits web pages of other origins to call the API. By default none is permitted.
@@ -39,12 +41,12 @@ func (c CORS) middleware() (*cors.Middleware, error) {
 		Origins: origins,
 		Methods: []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete},
 		RequestHeaders: []string{
-			"Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "If-Range", "Range",
+			"Authorization", "Content-Digest", "Content-Type", idempotency.Header, "If-Match", "If-None-Match", "If-Range", "Range",
 			"Tus-Resumable", "Upload-Checksum", "Upload-Defer-Length", "Upload-Length", "Upload-Metadata", "Upload-Offset",
 			"X-HTTP-Method-Override", "X-Requested-With",
 		},
 		ResponseHeaders: []string{
-			"Accept-Ranges", "Content-Disposition", "Content-Length", "Content-Range", "ETag", "Link", "Location", "Retry-After", "WWW-Authenticate", "X-Request-Id",
+			"Accept-Ranges", "Content-Disposition", "Content-Length", "Content-Range", "ETag", idempotency.ReplayedHeader, "Link", "Location", "Retry-After", "WWW-Authenticate", "X-Request-Id",
 			"Tus-Checksum-Algorithm", "Tus-Extension", "Tus-Max-Size", "Tus-Resumable", "Tus-Version",
 			"Upload-Defer-Length", "Upload-Expires", "Upload-Length", "Upload-Metadata", "Upload-Offset",
 		},

@@ -61,7 +61,7 @@ func TestCORS(t *testing.T) {
 		permitted                     bool
 	}{
 		{"https://example.com", "GET", "/jobs", "authorization", true},
-		{"https://example.com", "POST", "/upload", "authorization,content-type,idempotency-key", true},
+		{"https://example.com", "POST", "/upload", "authorization,content-digest,content-type,idempotency-key", true},
 		{"https://example.com", "DELETE", "/jobs/6650a1f2c4b8e90d1f3a7b21", "authorization", true},
 		{"https://example.com", "PUT", "/webhook", "authorization,content-type", true},
 		{"https://example.com", "PATCH", "/uploads/6650a1f2c4b8e90d1f3a7b21", "authorization,content-type,tus-resumable,upload-checksum,upload-offset", true},
@@ -87,7 +87,7 @@ func TestCORS(t *testing.T) {
 			t.Errorf("%d %v", res.StatusCode, res.Header)
 		}
 		exposed := strings.Split(strings.ToLower(res.Header.Get("Access-Control-Expose-Headers")), ",")
-		for _, name := range []string{"location", "link", "etag", "retry-after", "x-request-id", "content-disposition", "upload-offset", "upload-expires", "tus-resumable"} {
+		for _, name := range []string{"location", "link", "etag", "retry-after", "x-request-id", "content-disposition", "upload-offset", "upload-expires", "tus-resumable", "idempotency-replayed"} {
 			if !slices.Contains(exposed, name) {
 				t.Errorf("%s is not exposed", name)
 			}
@@ -95,6 +95,17 @@ func TestCORS(t *testing.T) {
 	}
 	if res, _ := s.do(t, "GET", "/jobs", nil, "Origin", "https://example.net"); res.Header.Get("Access-Control-Allow-Origin") != "" {
 		t.Error("another origin may read the jobs")
+	}
+}
+
+// A cache must not send the response for one origin to another.
+func TestResponsesVaryByOrigin(t *testing.T) {
+	s := startGateway(t, func(g *setup) { g.Config.CORS.Origins = []string{"https://example.com", "https://example.org"} })
+	for _, path := range []string{"/jobs", "/problems/no_token", "/openapi.yaml", "/jobs/6650a1f2c4b8e90d1f3a7b21"} {
+		res, _ := s.do(t, "GET", path, nil, "Origin", "https://example.com")
+		if !slices.Contains(res.Header.Values("Vary"), "Origin") {
+			t.Errorf("%s: Vary %q", path, res.Header.Values("Vary"))
+		}
 	}
 }
 

@@ -64,11 +64,8 @@ func (g *Gateway) jobByAudio(r *http.Request, user token.Claims, audioID string)
 
 // serveAudio responds with the MP3 of a job, or the reason why there is none.
 func (g *Gateway) serveAudio(w http.ResponseWriter, r *http.Request, j jobs.Job) error {
-	switch {
-	case !j.State.Final():
-		return problem.NotReady
-	case j.State != jobs.Done:
-		return problem.NoMP3.WithDetail("The job is %s.", j.State)
+	if err := checkMP3(j); err != nil {
+		return err
 	}
 	release, err := g.downloads.acquire(r.Context(), j.Owner)
 	if err != nil {
@@ -92,5 +89,16 @@ func (g *Gateway) serveAudio(w http.ResponseWriter, r *http.Request, j jobs.Job)
 	h.Set("X-Content-Type-Options", "nosniff")
 	limitRanges(r.Header)
 	http.ServeContent(&downloadWriter{ResponseWriter: w, r: r, pace: g.newPace()}, r, "", j.FinishedAt, f)
+	return nil
+}
+
+// checkMP3 returns a problem if a job has no MP3, or none yet.
+func checkMP3(j jobs.Job) error {
+	switch {
+	case !j.State.Final():
+		return problem.NotReady
+	case j.State != jobs.Done:
+		return problem.NoMP3.WithDetail("The job is %s.", j.State)
+	}
 	return nil
 }

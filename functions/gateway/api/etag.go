@@ -35,7 +35,7 @@ func writeUnlessKnown(w http.ResponseWriter, r *http.Request, etag string, v any
 	h := w.Header()
 	h.Set("ETag", etag)
 	h.Set("Cache-Control", "private, no-cache")
-	h.Set("Vary", "Authorization")
+	h.Add("Vary", "Authorization") // beside Origin, see CORS
 	if isKnown(r.Header.Values("If-None-Match"), etag) {
 		w.WriteHeader(http.StatusNotModified)
 		return nil

@@ -252,3 +252,15 @@ func TestMP3IsGone(t *testing.T) {
 	res, b := s.do(t, "GET", "/jobs/"+j.ID+"/audio", nil)
 	checkProblem(t, res, b, problem.JobNotFound)
 }
+
+// What is not the fault of an option is not blamed on one, and its cause is logged.
+func TestFailureAfterTheFileIsNotAnOption(t *testing.T) {
+	err := problem.Unavailable.WithCause(errBroken)
+	if got := afterFile(err); got != error(err) {
+		t.Errorf("%v, want %v", got, err)
+	}
+	err = problem.BadOption.WithDetail("bitrate must be lower.")
+	if got := afterFile(err); !errors.Is(got, problem.BadOption) || !strings.Contains(got.Error(), "after the file") {
+		t.Errorf("%v does not say that the option was late", got)
+	}
+}

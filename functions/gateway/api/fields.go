@@ -36,7 +36,7 @@ func (g *Gateway) applyFields(ctx context.Context, fields url.Values, j *jobs.Jo
 // What came before the file has been checked before.
 func afterFile(err error) error {
 	var e *problem.Error
-	if !errors.As(err, &e) {
+	if !errors.As(err, &e) || e.Kind == problem.Unavailable {
 		return err
 	}
 	return e.Kind.WithDetail("%s The option came after the file. Send options before the file or in the query: there, bad ones are refused before the upload.", e.Detail)

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -14,13 +13,9 @@ import (
 	"mp3converter/shared/token"
 )
 
-const (
-	// defaultLinkTTL is the lifetime of a link for which none is requested. The longest
-	// is that of the job.
-	defaultLinkTTL = time.Hour
-	// maxLinkBody is the largest body of a request for a link, in bytes.
-	maxLinkBody = 4 << 10
-)
+// defaultLinkTTL is the lifetime of a link for which none is requested. The longest is that
+// of the job.
+const defaultLinkTTL = time.Hour
 
 type linkResponse struct {
 	URL       string    `json:"url"`
@@ -35,20 +30,18 @@ func (g *Gateway) handleCreateLink(w http.ResponseWriter, r *http.Request, user 
 		return err
 	}
 	j, err := g.ownedJob(r, user, r.PathValue("id"))
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case !j.State.Final():
-		return problem.NotReady
-	case j.State != jobs.Done:
-		return problem.NoMP3.WithDetail("The job is %s.", j.State)
+	}
+	if err := checkMP3(j); err != nil {
+		return err
 	}
 	expires := g.Jobs.Now().Add(ttl)
 	if j.ExpiresAt.Before(expires) {
 		expires = j.ExpiresAt
 	}
 	expires = expires.UTC().Truncate(time.Second)
-	return writeJSON(w, http.StatusCreated, linkResponse{g.absoluteOrOwn(r, g.links.URL(j, expires)), expires})
+	return writeJSON(w, http.StatusCreated, linkResponse{g.resolveURL(r, g.links.URL(j, expires)), expires})
 }
 
 // requestedTTL reads the optional body {"expiresIn": SECONDS}.
@@ -56,15 +49,10 @@ func requestedTTL(w http.ResponseWriter, r *http.Request) (time.Duration, error)
 	body := struct {
 		ExpiresIn *int64 `json:"expiresIn"`
 	}{}
-	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxLinkBody))
-	decoder.DisallowUnknownFields()
-	err := decoder.Decode(&body)
+	err := readJSON(w, r, &body)
 	switch {
-	case errors.Is(err, io.EOF): // no body
-	case err != nil || decoder.Decode(&struct{}{}) != io.EOF:
+	case err != nil && err != io.EOF:
 		return 0, problem.BadRequest.WithDetail(`The body must be JSON such as {"expiresIn": 3600}, or empty.`)
-	}
-	switch {
 	case body.ExpiresIn == nil:
 		return defaultLinkTTL, nil
 	case *body.ExpiresIn < 1:
@@ -125,9 +113,10 @@ func (g *Gateway) handleLink(w http.ResponseWriter, r *http.Request) error {
 // is not set.
 func (g *Gateway) absoluteURL(path string) string { return g.links.Absolute(path) }
 
-// absoluteOrOwn makes a relative URL absolute by the address that the client has used. The
-// response goes to nobody else, so the client can deceive only itself.
-func (g *Gateway) absoluteOrOwn(r *http.Request, url string) string {
+// resolveURL makes a relative URL absolute by the address that the client has used, because
+// links are copied into pages and mails. The response goes to nobody else, so the client can
+// deceive only itself.
+func (g *Gateway) resolveURL(r *http.Request, url string) string {
 	if !strings.HasPrefix(url, "/") || r.Host == "" {
 		return url
 	}

@@ -106,7 +106,7 @@ func TestLinkExpiry(t *testing.T) {
 			t.Errorf("%s: the link outlives the job", body)
 		}
 	}
-	for _, body := range []string{`{"expiresIn":0}`, `{"expiresIn":-1}`, `{"expiresIn":"60"}`, `{"expiresIn":1.5}`, `{"expires":60}`, `{`, `[]`, `{}{}`, `{"x":"` + strings.Repeat("x", maxLinkBody) + `"}`} {
+	for _, body := range []string{`{"expiresIn":0}`, `{"expiresIn":-1}`, `{"expiresIn":"60"}`, `{"expiresIn":1.5}`, `{"expires":60}`, `{`, `[]`, `{}{}`, `{"x":"` + strings.Repeat("x", maxJSONBody) + `"}`} {
 		res, b := s.do(t, "POST", "/jobs/"+j.ID+"/links", strings.NewReader(body), "Content-Type", "application/json")
 		checkProblem(t, res, b, problem.BadRequest)
 	}
@@ -279,7 +279,7 @@ func TestLinkWithoutPublicURL(t *testing.T) {
 		{"", "", "/links/x"},
 	} {
 		r := &http.Request{Host: c.host, Header: http.Header{"X-Forwarded-Proto": {c.proto}}}
-		if got := s.absoluteOrOwn(r, "/links/x"); got != c.want {
+		if got := s.resolveURL(r, "/links/x"); got != c.want {
 			t.Errorf("%+v: %s", c, got)
 		}
 	}

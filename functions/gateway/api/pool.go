@@ -70,7 +70,7 @@ func poolError(ctx context.Context, kind problem.Kind) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return kind.WithRetryAfter(5 * time.Second)
+	return kind
 }
 
 // enter counts a request of the user, or refuses it.
@@ -80,9 +80,9 @@ func (p *pool) enter(user string) (*userPlaces, error) {
 	u := p.users[user]
 	switch {
 	case u != nil && u.requests >= p.userRunning+p.userWaiting:
-		return nil, problem.TooManyRequests.WithRetryAfter(5 * time.Second)
+		return nil, problem.TooManyRequests
 	case p.requests >= p.running+p.waiting:
-		return nil, problem.Busy.WithRetryAfter(5 * time.Second)
+		return nil, problem.Busy
 	case u == nil:
 		u = &userPlaces{places: semaphore.NewWeighted(p.userRunning)}
 		p.users[user] = u

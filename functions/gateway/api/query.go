@@ -49,7 +49,9 @@ func queryFilter(q url.Values) (f jobs.Filter, err error) {
 		if !slices.Contains(states, jobs.State(s)) {
 			return f, problem.BadRequest.WithDetail("state must be one or more of %v, separated by commas.", states)
 		}
-		f.States = append(f.States, jobs.State(s))
+		if !slices.Contains(f.States, jobs.State(s)) { // a query has room for thousands
+			f.States = append(f.States, jobs.State(s))
+		}
 	}
 	f.Tag = q.Get("tag")
 	if f.Text = q.Get("q"); len(f.Text) > maxName {

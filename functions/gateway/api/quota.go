@@ -4,14 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"mp3converter/shared/jobs"
 	"mp3converter/shared/problem"
 )
 
 // Quota limits what the jobs of one user occupy. It is checked before an upload and
-// after it; uploads that end at the same moment may exceed it by their number.
+// after it; uploads that end at the same moment may exceed it by their number. A resumable
+// upload occupies its announced size, and the quota is checked before its record is created
+// and after that; of those created at the same moment each one counts the others.
 type Quota struct {
 	Jobs  int   `envconfig:"QUOTA_JOBS" default:"2000"`         // unfinished
 	Bytes int64 `envconfig:"QUOTA_BYTES" default:"53687091200"` // videos of unfinished jobs, and MP3s
@@ -48,7 +49,7 @@ func (g *Gateway) checkQuotaOf(ctx context.Context, j jobs.Job, size int64) erro
 	case err != nil:
 		return problem.Unavailable.WithCause(err)
 	case used.Unfinished >= q.Jobs:
-		return problem.TooManyJobs.WithDetail("The quota is %d jobs that are not finished.", q.Jobs).WithRetryAfter(time.Minute)
+		return problem.TooManyJobs.WithDetail("The quota is %d jobs that are not finished.", q.Jobs)
 	case used.Bytes+size > q.Bytes:
 		return problem.QuotaExceeded.WithDetail("The quota is %d bytes, of which %d are in use.", q.Bytes, used.Bytes)
 	}

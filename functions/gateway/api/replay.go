@@ -29,7 +29,7 @@ func (g *Gateway) replay(w http.ResponseWriter, r *http.Request, h uploadHead, j
 	j, err := g.Jobs.Get(r.Context(), j.ID)
 	switch {
 	case errors.Is(err, jobs.ErrNotFound):
-		return problem.IdempotencyKeyInUse.WithDetail("The job was deleted while its request was repeated.").WithRetryAfter(idempotency.RetryAfter)
+		return problem.IdempotencyKeyInUse.WithDetail("The job was deleted while its request was repeated.")
 	case err != nil:
 		return problem.Unavailable.WithCause(err)
 	}

@@ -36,8 +36,8 @@ func (g *Gateway) handleUpload(w http.ResponseWriter, r *http.Request, user toke
 	if err != nil {
 		return err
 	}
-	// Until there is a place, no store is queried and nothing of the body is read, so
-	// TCP makes the client wait.
+	// Until there is a place, nothing of the body is read, so TCP makes the client wait, and
+	// no store is queried, except for a notify_url in the query.
 	release, err := g.uploads.acquire(r.Context(), user.Subject)
 	if err != nil {
 		return err
@@ -46,10 +46,10 @@ func (g *Gateway) handleUpload(w http.ResponseWriter, r *http.Request, user toke
 	if head.key != "" {
 		return g.uploadOnce(w, r, head)
 	}
-	if err := g.admit(r.Context(), head); err != nil {
+	job := head.newJob()
+	if err := g.admit(r.Context(), job, head.size); err != nil {
 		return err
 	}
-	job := head.newJob()
 	ctx := logs.With(r.Context(), slog.String("job", job.ID))
 	if job, err = g.receive(ctx, w, r, head, job); err != nil {
 		return err
@@ -62,12 +62,13 @@ func (g *Gateway) handleUpload(w http.ResponseWriter, r *http.Request, user toke
 	return g.writeAccepted(w, job)
 }
 
-// admit returns an error if the user may not upload a video of the announced size.
-func (g *Gateway) admit(ctx context.Context, h uploadHead) error {
-	if err := g.checkQuota(ctx, h.user.Subject, h.size); err != nil {
+// admit returns an error if the owner of a job may not upload a video of the announced size
+// for it. See checkQuotaOf.
+func (g *Gateway) admit(ctx context.Context, j jobs.Job, size int64) error {
+	if err := g.checkQuotaOf(ctx, j, size); err != nil {
 		return err
 	}
-	return g.checkSpace(ctx, h.size)
+	return g.checkSpace(ctx, size)
 }
 
 // receive stores the video of a request and returns the job with what the request says of

@@ -47,7 +47,7 @@ func (g *Gateway) uploadOnce(w http.ResponseWriter, r *http.Request, h uploadHea
 	switch {
 	case errors.Is(err, jobs.ErrLeaseLost): // to a request that has the key now
 		g.deleteVideo(ctx, job.Video.ID)
-		return problem.IdempotencyKeyInUse.WithRetryAfter(idempotency.RetryAfter)
+		return problem.IdempotencyKeyInUse
 	case err != nil:
 		g.abandonUpload(ctx, job, holder)
 		return err
@@ -71,7 +71,7 @@ func (g *Gateway) lockKey(ctx context.Context, h uploadHead, holder string) (job
 	begun := time.Now()
 	for {
 		job, err := g.tryLockKey(ctx, h, holder)
-		if err == nil || !isInUse(err) || time.Since(begun) > g.keyWait {
+		if err == nil || !errors.Is(err, problem.IdempotencyKeyInUse) || time.Since(begun) > g.keyWait {
 			return job, err
 		}
 		select {
@@ -84,11 +84,6 @@ func (g *Gateway) lockKey(ctx context.Context, h uploadHead, holder string) (job
 
 // minKeyPoll and maxKeyPoll limit the interval at which lockKey tries again.
 const minKeyPoll, maxKeyPoll = 20 * time.Millisecond, time.Second
-
-func isInUse(err error) bool {
-	var e *problem.Error
-	return errors.As(err, &e) && e.Kind == problem.IdempotencyKeyInUse
-}
 
 func (g *Gateway) tryLockKey(ctx context.Context, h uploadHead, holder string) (jobs.Job, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
@@ -107,17 +102,17 @@ func (g *Gateway) tryLockKey(ctx context.Context, h uploadHead, holder string) (
 	case err == nil, errors.As(err, &refusal):
 		return job, err
 	case errors.Is(err, jobs.ErrExists), jobs.NothingToDo(err):
-		return job, problem.IdempotencyKeyInUse.WithRetryAfter(idempotency.RetryAfter)
+		return job, problem.IdempotencyKeyInUse
 	}
 	return job, problem.Unavailable.WithCause(err)
 }
 
 // beginUpload creates the record of an upload and leases it to holder.
 func (g *Gateway) beginUpload(ctx context.Context, h uploadHead, holder string) (jobs.Job, error) {
-	if err := g.admit(ctx, h); err != nil {
+	job := h.newJob()
+	if err := g.admit(ctx, job, h.size); err != nil {
 		return jobs.Job{}, err
 	}
-	job := h.newJob()
 	job.BeginUpload(g.uploadPolicy(), holder, g.Jobs.Now())
 	err := g.Jobs.Create(ctx, job)
 	if err != nil && !errors.Is(err, jobs.ErrExists) {

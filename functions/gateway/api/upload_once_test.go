@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -16,11 +15,7 @@ import (
 	"mp3converter/functions/gateway/idempotency"
 	"mp3converter/shared/id"
 	"mp3converter/shared/jobs"
-	"mp3converter/shared/jobs/mongodb"
-	"mp3converter/shared/jobs/sqlite"
-	"mp3converter/shared/media/gridfs"
 	"mp3converter/shared/problem"
-	"mp3converter/test/mongotest"
 )
 
 // Tests of uploads with an idempotency key.
@@ -215,41 +210,6 @@ func TestFailedUploadFreesKey(t *testing.T) {
 	})
 }
 
-// twoGateways starts two gateways that share their stores, as pods do.
-func twoGateways(t *testing.T, change func(*setup)) [2]*testGateway {
-	one := startGateway(t, change)
-	two := startGateway(t, func(g *setup) {
-		records, err := sqlite.Open(filepath.Join(one.dir, "jobs.db"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { records.Close() })
-		g.Jobs, g.Videos, g.Audio, g.Queue = records, openDisk(t, filepath.Join(one.dir, "videos")), one.Audio, one.queue
-		if change != nil {
-			change(g)
-		}
-	})
-	return [2]*testGateway{one, two}
-}
-
-// twoMongoDBGateways starts them over the stores of a cluster.
-func twoMongoDBGateways(t *testing.T) [2]*testGateway {
-	uri, name := mongotest.URI(t), mongotest.Database(t)
-	open := func(g *setup) {
-		db := mongotest.Client(t, uri).Database(name)
-		var err error
-		if g.Jobs, err = mongodb.Open(t.Context(), db); err != nil {
-			t.Fatal(err)
-		}
-		if g.Videos, err = gridfs.Open(t.Context(), db); err != nil {
-			t.Fatal(err)
-		}
-	}
-	one := startGateway(t, open)
-	two := startGateway(t, func(g *setup) { open(g); g.Queue = one.queue })
-	return [2]*testGateway{one, two}
-}
-
 // duplicates is how many requests are sent at once: go test -run ManyDuplicates -duplicates 1000
 var duplicates = flag.Int("duplicates", 60, "equal requests at once")
 
@@ -284,38 +244,33 @@ func (s *testGateway) uploadUntilAccepted(t *testing.T, key string) (job, replay
 
 // Of many equal requests at once, at several pods, one makes the job and all get it.
 func TestManyDuplicatesAtOnce(t *testing.T) {
-	for name, start := range map[string]func(*testing.T) [2]*testGateway{
-		"SQLite":  func(t *testing.T) [2]*testGateway { return twoGateways(t, nil) },
-		"MongoDB": twoMongoDBGateways,
-	} {
-		t.Run(name, func(t *testing.T) {
-			n := *duplicates
-			gateways := start(t)
-			ids, replayed := make([]string, n), make([]string, n)
-			var wg sync.WaitGroup
-			for i := range n {
-				wg.Go(func() { ids[i], replayed[i] = gateways[i%2].uploadUntilAccepted(t, "k") })
+	onEachStores(t, func(t *testing.T, p pods) {
+		n := *duplicates
+		gateways := [2]*testGateway{p.a, p.b}
+		ids, replayed := make([]string, n), make([]string, n)
+		var wg sync.WaitGroup
+		for i := range n {
+			wg.Go(func() { ids[i], replayed[i] = gateways[i%2].uploadUntilAccepted(t, "k") })
+		}
+		wg.Wait()
+		firsts := 0
+		for i := range n {
+			if ids[i] != ids[0] {
+				t.Fatalf("jobs %s and %s, want one", ids[i], ids[0])
 			}
-			wg.Wait()
-			firsts := 0
-			for i := range n {
-				if ids[i] != ids[0] {
-					t.Fatalf("jobs %s and %s, want one", ids[i], ids[0])
-				}
-				if replayed[i] == "" {
-					firsts++
-				}
+			if replayed[i] == "" {
+				firsts++
 			}
-			t.Logf("%d requests, %d jobs", n, gateways[0].records(t))
-			if records, wakes := gateways[0].records(t), gateways[0].queue.count(); firsts != 1 || records != 1 || wakes != 1 {
-				t.Errorf("%d requests made %d records and %d wake-ups, want 1", firsts, records, wakes)
-			}
-			objects, err := gateways[0].Videos.List(t.Context(), time.Now().Add(time.Hour), "", 10)
-			if err != nil || len(objects) != 1 {
-				t.Errorf("%d videos, %v, want 1", len(objects), err)
-			}
-		})
-	}
+		}
+		t.Logf("%d requests, %d jobs", n, gateways[0].records(t))
+		if records, wakes := gateways[0].records(t), gateways[0].queue.count(); firsts != 1 || records != 1 || wakes != 1 {
+			t.Errorf("%d requests made %d records and %d wake-ups, want 1", firsts, records, wakes)
+		}
+		objects, err := gateways[0].Videos.List(t.Context(), time.Now().Add(time.Hour), "", 10)
+		if err != nil || len(objects) != 1 {
+			t.Errorf("%d videos, %v, want 1", len(objects), err)
+		}
+	})
 }
 
 // A repeated request that arrives during the first one gets its job, whichever pod it
@@ -325,11 +280,11 @@ func TestDuplicateDuringUpload(t *testing.T) {
 	for name, finish := range map[string]bool{"finishes": true, "fails": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := twoGateways(t, nil)
-			first := p[0].dial(t, p[0].authorizationHeader(), "Idempotency-Key: k", fmt.Sprintf("Content-Length: %d", len(video)))
+			p := startPods(t, nil)
+			first := p.a.dial(t, p.a.authorizationHeader(), "Idempotency-Key: k", fmt.Sprintf("Content-Length: %d", len(video)))
 			first.Write(video[:1000])
-			waitUntil(t, "the upload has begun", func() bool { return p[0].files(t, "videos") > 0 })
-			if res, b := p[0].do(t, "GET", "/jobs", nil); len(decode[jobListResponse](t, b).Jobs) != 0 {
+			waitUntil(t, "the upload has begun", func() bool { return p.a.files(t, "videos") > 0 })
+			if res, b := p.a.do(t, "GET", "/jobs", nil); len(decode[jobListResponse](t, b).Jobs) != 0 {
 				t.Errorf("an upload that is not complete is listed: %d %s", res.StatusCode, b)
 			}
 			type response struct {
@@ -338,10 +293,10 @@ func TestDuplicateDuringUpload(t *testing.T) {
 			}
 			second := make(chan response)
 			go func() {
-				res, b := p[1].send(t, "/upload", video, idempotency.Header, "k")
+				res, b := p.b.send(t, "/upload", video, idempotency.Header, "k")
 				second <- response{res, b}
 			}()
-			waitUntil(t, "the second request waits", func() bool { return p[1].uploads.count() == 1 })
+			waitUntil(t, "the second request waits", func() bool { return p.b.uploads.count() == 1 })
 			want := ""
 			if finish {
 				first.Write(video[1000:])
@@ -358,7 +313,7 @@ func TestDuplicateDuringUpload(t *testing.T) {
 			if replayed := got.res.Header.Get(idempotency.ReplayedHeader) == "true"; finish && j.ID != want || replayed != finish {
 				t.Errorf("second: job %s, replayed %t; first: job %s", j.ID, replayed, want)
 			}
-			p[0].checkOneJob(t)
+			p.a.checkOneJob(t)
 		})
 	}
 }

@@ -16,14 +16,9 @@ import (
 // others.
 func (g *Gateway) newResumable() (*resumable.Handler, error) {
 	return resumable.New(resumable.Config{MaxSize: g.config.MaxUpload, Policy: g.config.Policy}, resumable.Deps{
-		Jobs:   g.Jobs,
-		Videos: g.Videos,
-		Admit: func(ctx context.Context, user token.Claims, size int64) error {
-			if err := g.checkQuota(ctx, user.Subject, size); err != nil {
-				return err
-			}
-			return g.checkSpace(ctx, size)
-		},
+		Jobs:      g.Jobs,
+		Videos:    g.Videos,
+		Admit:     g.admit,
 		NewJob:    g.newResumableJob,
 		CheckHead: checkHead,
 		Problem:   uploadProblem,

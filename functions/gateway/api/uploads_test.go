@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,6 +18,7 @@ import (
 
 	"mp3converter/shared/jobs"
 	jobsmongo "mp3converter/shared/jobs/mongodb"
+	"mp3converter/shared/jobs/sqlite"
 	"mp3converter/shared/media"
 	"mp3converter/shared/media/gridfs"
 	"mp3converter/shared/media/mediatest"
@@ -29,44 +31,50 @@ import (
 type pods struct{ a, b *testGateway }
 
 // onEachStores runs a test with two gateways on each set of stores.
-func onEachStores(t *testing.T, change func(*setup), test func(*testing.T, pods)) {
-	for name, open := range map[string]func(testing.TB, *setup){"SQLite and disk": nil, "MongoDB and GridFS": useMongoDB} {
-		t.Run(name, func(t *testing.T) { test(t, startPods(t, open, change)) })
-	}
+func onEachStores(t *testing.T, test func(*testing.T, pods)) {
+	t.Run("SQLite and disk", func(t *testing.T) { test(t, startPods(t, nil)) })
+	t.Run("MongoDB and GridFS", func(t *testing.T) { test(t, startPods(t, openMongoDB(t))) })
 }
 
-func startPods(t *testing.T, open func(testing.TB, *setup), change func(*setup)) (p pods) {
-	p.a = startGateway(t, func(s *setup) {
-		if open != nil {
-			open(t, s)
-		}
-		if change != nil {
-			change(s)
-		}
-	})
+// startPods starts two gateways. open opens the stores for each of them; nil opens SQLite
+// and directories.
+func startPods(t *testing.T, open func(*setup)) (p pods) {
+	p.a = startGateway(t, open)
 	p.b = startGateway(t, func(s *setup) {
-		if change != nil {
-			change(s)
+		records, err := sqlite.Open(filepath.Join(p.a.dir, "jobs.db"))
+		if err != nil {
+			t.Fatal(err)
 		}
-		s.Deps = p.a.Deps
+		t.Cleanup(func() { records.Close() })
+		s.Jobs, s.Videos, s.Audio = records, openDisk(t, filepath.Join(p.a.dir, "videos")), openDisk(t, filepath.Join(p.a.dir, "mp3"))
+		s.Webhooks, s.Queue = openWebhooks(t, filepath.Join(p.a.dir, "jobs.db")), p.a.queue
+		if open != nil {
+			open(s)
+		}
 	})
 	p.b.queue, p.b.dir = p.a.queue, p.a.dir
 	return p
 }
 
-func useMongoDB(t testing.TB, s *setup) {
-	client, err := mongodb.Connect(mongotest.URI(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { mongodb.Close(client) })
-	if s.Jobs, err = jobsmongo.Open(t.Context(), client.Database(mongotest.Database(t))); err != nil {
-		t.Fatal(err)
-	}
-	if s.Videos, err = gridfs.Open(t.Context(), client.Database(mongotest.Database(t)+"-videos")); err != nil {
-		t.Fatal(err)
+// openMongoDB returns a function that opens the stores of a cluster.
+func openMongoDB(t testing.TB) func(*setup) {
+	uri, records, videos := mongotest.URI(t), mongotest.Database(t), mongotest.Database(t)
+	return func(s *setup) {
+		client, err := mongodb.Connect(uri)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { mongodb.Close(client) })
+		if s.Jobs, err = jobsmongo.Open(t.Context(), client.Database(records)); err != nil {
+			t.Fatal(err)
+		}
+		if s.Videos, err = gridfs.Open(t.Context(), client.Database(videos)); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
+
+func useMongoDB(t testing.TB, s *setup) { openMongoDB(t)(s) }
 
 // tus sends a request of the tus protocol.
 func (s *testGateway) tus(t testing.TB, method, path string, body io.Reader, header ...string) (*http.Response, []byte) {
@@ -168,7 +176,7 @@ func checksumOf(part []byte) string {
 
 // Parts of all sizes go to alternating pods.
 func TestResumableUpload(t *testing.T) {
-	onEachStores(t, nil, func(t *testing.T, p pods) {
+	onEachStores(t, func(t *testing.T, p pods) {
 		data := film(900_000)
 		sent := metadata("filename", "Grüße.mp4", "filetype", "video/mp4", "preset", "speech", "title", "Ä")
 		path := p.a.create(t, len(data), sent)
@@ -214,7 +222,7 @@ func TestResumableUpload(t *testing.T) {
 }
 
 func TestResumableUploadInOneRequest(t *testing.T) {
-	onEachStores(t, nil, func(t *testing.T, p pods) {
+	onEachStores(t, func(t *testing.T, p pods) {
 		data := film(700_000)
 		res, b := p.a.tus(t, "POST", "/uploads", bytes.NewReader(data), "Upload-Length", "700000", "Upload-Metadata", metadata("name", "a.mp4"))
 		if res.StatusCode != http.StatusCreated || res.Header.Get("Upload-Offset") != "700000" || res.Header.Get("Upload-Expires") != "" {
@@ -329,6 +337,58 @@ func TestUploadCountsAgainstQuota(t *testing.T) {
 	checkProblem(t, res, b, problem.TooManyJobs)
 }
 
+// Uploads that are created at the same moment do not exceed the quota together: their bytes
+// would arrive without another check.
+func TestUploadsCreatedAtOnceKeepTheQuota(t *testing.T) {
+	const creations = 8
+	var checked sync.WaitGroup // the quota, by each creation
+	checked.Add(creations)
+	s := startGateway(t, func(s *setup) {
+		s.Config.Quota.Bytes = 1500
+		records := s.Jobs
+		s.Jobs = jobStore{Store: records, create: func(ctx context.Context, j jobs.Job) error {
+			checked.Done()
+			checked.Wait()
+			return records.Create(ctx, j)
+		}}
+	})
+	var created atomic.Int64
+	var wg sync.WaitGroup
+	for range creations {
+		wg.Go(func() {
+			res, b := s.tus(t, "POST", "/uploads", nil, "Upload-Length", "1000")
+			switch res.StatusCode {
+			case http.StatusCreated:
+				created.Add(1)
+			case problem.QuotaExceeded.Status:
+			default:
+				t.Errorf("%d %s", res.StatusCode, b)
+			}
+		})
+	}
+	wg.Wait()
+	if n := created.Load(); n > 1 {
+		t.Errorf("%d uploads of 1000 bytes, the quota is 1500", n)
+	}
+	used, err := s.Jobs.Usage(t.Context(), "anna")
+	if want := created.Load() * 1000; err != nil || used.Bytes != want {
+		t.Errorf("%d bytes in use, %v; want %d", used.Bytes, err, want)
+	}
+}
+
+// uncountedStore is a media store that cannot tell how much of an object is stored.
+type uncountedStore struct{ media.Store }
+
+func (uncountedStore) Written(context.Context, string) (int64, error) { return 0, errBroken }
+
+// A client that follows an upload must not conclude that it is gone when a store is away.
+func TestJobOfAnUploadWhileTheStoreIsAway(t *testing.T) {
+	s := startGateway(t, func(s *setup) { s.Videos = uncountedStore{s.Videos} })
+	path := s.create(t, 1000, "")
+	res, b := s.do(t, "GET", strings.Replace(path, "/uploads/", "/jobs/", 1), nil)
+	checkProblem(t, res, b, problem.Unavailable)
+}
+
 func TestPatchRefused(t *testing.T) {
 	s := startGateway(t, nil)
 	data := film(1000)
@@ -361,7 +421,7 @@ func TestPatchRefused(t *testing.T) {
 }
 
 func TestUploadChecksum(t *testing.T) {
-	onEachStores(t, nil, func(t *testing.T, p pods) {
+	onEachStores(t, func(t *testing.T, p pods) {
 		data := film(600_000)
 		path := p.a.create(t, len(data), "")
 		const half = 300_000
@@ -383,7 +443,7 @@ func TestUploadChecksum(t *testing.T) {
 // A file that is not a video is refused at its first part, or when it is complete if its
 // first part is too short to tell.
 func TestResumableUploadIsNoVideo(t *testing.T) {
-	onEachStores(t, nil, func(t *testing.T, p pods) {
+	onEachStores(t, func(t *testing.T, p pods) {
 		text := bytes.Repeat([]byte("text, and no film. "), 100)
 		for _, parts := range [][]int{{len(text)}, {600, 1300}, {10, 1890}} {
 			path := p.a.create(t, len(text), "")
@@ -426,7 +486,7 @@ func TestMethodOverride(t *testing.T) {
 
 // A connection breaks inside a part: what has arrived is kept.
 func TestUploadConnectionBreaks(t *testing.T) {
-	onEachStores(t, nil, func(t *testing.T, p pods) {
+	onEachStores(t, func(t *testing.T, p pods) {
 		data := film(900_000)
 		path := p.a.create(t, len(data), "")
 		part := newSlowPart(t, p.a, path, 0, len(data), nil)
@@ -441,7 +501,7 @@ func TestUploadConnectionBreaks(t *testing.T) {
 
 // The client resumes although the pod has not noticed that the connection is broken.
 func TestUploadIsTakenOver(t *testing.T) {
-	onEachStores(t, nil, func(t *testing.T, p pods) {
+	onEachStores(t, func(t *testing.T, p pods) {
 		data := film(900_000)
 		path := p.a.create(t, len(data), "")
 		part := newSlowPart(t, p.a, path, 0, len(data), nil)
@@ -460,7 +520,7 @@ func TestUploadIsTakenOver(t *testing.T) {
 
 // An upload is deleted while another pod writes to it.
 func TestDeleteWhileWriting(t *testing.T) {
-	onEachStores(t, nil, func(t *testing.T, p pods) {
+	onEachStores(t, func(t *testing.T, p pods) {
 		data := film(900_000)
 		path := p.a.create(t, len(data), "")
 		part := newSlowPart(t, p.a, path, 0, len(data), nil)
@@ -478,7 +538,7 @@ func TestDeleteWhileWriting(t *testing.T) {
 }
 
 func TestConcurrentParts(t *testing.T) {
-	onEachStores(t, nil, func(t *testing.T, p pods) {
+	onEachStores(t, func(t *testing.T, p pods) {
 		data := film(600_000)
 		path := p.a.create(t, len(data), "")
 		p.a.mustPatch(t, path, 0, data[:1000])
@@ -699,7 +759,7 @@ func TestPodDiesBeforeRecord(t *testing.T) {
 					part := newSlowPart(t, p.a, path, 0, len(data), nil)
 					part.send(data[:600_000])
 					die()
-					part.send2(data[600_000:])
+					part.sendLast(data[600_000:])
 					res, b := part.response()
 					checkProblem(t, res, b, problem.Unavailable)
 					ask(t, p, path)
@@ -710,8 +770,8 @@ func TestPodDiesBeforeRecord(t *testing.T) {
 	}
 }
 
-// send2 sends the last bytes without waiting for the record.
-func (p *slowPart) send2(b []byte) {
+// sendLast sends the last bytes without waiting for the record.
+func (p *slowPart) sendLast(b []byte) {
 	p.t.Helper()
 	if _, err := p.body.Write(b); err != nil {
 		p.t.Fatal(err)
@@ -721,7 +781,7 @@ func (p *slowPart) send2(b []byte) {
 
 // A creation that is repeated with its key is one upload, and later its job.
 func TestResumableUploadWithKey(t *testing.T) {
-	onEachStores(t, nil, func(t *testing.T, p pods) {
+	onEachStores(t, func(t *testing.T, p pods) {
 		data := film(300_000)
 		creation := func(s *testGateway, size int, body io.Reader, header ...string) (*http.Response, []byte) {
 			return s.tus(t, "POST", "/uploads", body, append([]string{
@@ -764,7 +824,7 @@ func TestResumableUploadWithKey(t *testing.T) {
 
 // Of many equal creations at once, one makes the upload.
 func TestManyCreationsWithOneKey(t *testing.T) {
-	onEachStores(t, nil, func(t *testing.T, p pods) {
+	onEachStores(t, func(t *testing.T, p pods) {
 		var wg sync.WaitGroup
 		paths := make([]string, 20)
 		for i := range paths {

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -12,9 +11,6 @@ import (
 	"mp3converter/shared/token"
 	"mp3converter/shared/webhooks"
 )
-
-// maxSettings is the size of a request body with settings in bytes.
-const maxSettings = 8 << 10
 
 // webhookResponse is the webhook of a user. Secret is set once, when it is new.
 type webhookResponse struct {
@@ -63,9 +59,7 @@ func (g *Gateway) handlePutWebhook(w http.ResponseWriter, r *http.Request, user 
 	var body struct {
 		URL string `json:"url"`
 	}
-	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxSettings))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&body); err != nil {
+	if err := readJSON(w, r, &body); err != nil {
 		return problem.BadRequest.WithDetail(`The body must be a JSON object such as {"url":"https://example.com/hook"}.`)
 	}
 	if err := g.config.Receivers.CheckURL(body.URL); err != nil {

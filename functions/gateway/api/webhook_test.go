@@ -99,8 +99,9 @@ func TestPutWebhookRejects(t *testing.T) {
 		`{}`:                                       problem.BadWebhookURL,
 		``:                                         problem.BadRequest,
 		`{"url":1}`:                                problem.BadRequest,
+		`{"url":"https://example.com/"}{}`:         problem.BadRequest,
 		`{"url":"https://example.com/","secret":""}`:                             problem.BadRequest,
-		`{"url":"https://example.com/` + strings.Repeat("x", maxSettings) + `"}`: problem.BadRequest,
+		`{"url":"https://example.com/` + strings.Repeat("x", maxJSONBody) + `"}`: problem.BadRequest,
 	} {
 		res, b := s.do(t, "PUT", "/webhook", strings.NewReader(body), "Content-Type", "application/json")
 		checkProblem(t, res, b, want)

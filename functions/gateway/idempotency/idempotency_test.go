@@ -6,15 +6,9 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
-	"mp3converter/shared/id"
-	"mp3converter/shared/jobs"
-	"mp3converter/shared/jobs/sqlite"
 	"mp3converter/shared/problem"
 )
 
@@ -97,88 +91,6 @@ func TestContentDigest(t *testing.T) {
 	} {
 		if got := ContentDigest(http.Header{"Content-Digest": {header}}); string(got) != want {
 			t.Errorf("%q: %x, want %x", header, got, want)
-		}
-	}
-}
-
-func TestCreate(t *testing.T) {
-	store, err := sqlite.Open(filepath.Join(t.TempDir(), "jobs.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Close()
-	newJob := func(owner, key, digest string) jobs.Job {
-		j := jobs.Job{ID: id.New(), Owner: owner, IdempotencyKey: key, BodyDigest: digest, Video: jobs.File{ID: id.New()}}
-		j.BeginUpload(jobs.Policy{UploadTTL: time.Hour}, "", time.Now())
-		return j
-	}
-	first := newJob("ann", "k", "digest")
-	for _, c := range []struct {
-		name     string
-		job      jobs.Job
-		replayed bool
-		want     error
-	}{
-		{name: "first", job: first},
-		{name: "repeated", job: newJob("ann", "k", "digest"), replayed: true},
-		{name: "other content", job: newJob("ann", "k", "other"), want: problem.IdempotencyKeyReused},
-		{name: "other owner", job: newJob("bob", "k", "other")},
-		{name: "other key", job: newJob("ann", "l", "digest")},
-		{name: "without a key", job: newJob("ann", "", "digest")},
-		{name: "content not known yet", job: newJob("ann", "m", "")},
-		{name: "key of an upload whose content is not known", job: newJob("ann", "m", "digest"), want: problem.IdempotencyKeyInUse},
-	} {
-		got, replayed, err := Create(t.Context(), store, c.job)
-		if c.want != nil {
-			if kindOf(err) != c.want {
-				t.Errorf("%s: %v, want %v", c.name, err, c.want)
-			}
-			continue
-		}
-		want := c.job.ID
-		if c.replayed {
-			want = first.ID
-		}
-		if err != nil || replayed != c.replayed || got.ID != want {
-			t.Errorf("%s: job %s, replayed %t, %v", c.name, got.ID, replayed, err)
-		}
-	}
-}
-
-// kindOf returns the kind of a problem.
-func kindOf(err error) (k problem.Kind) {
-	var e *problem.Error
-	if errors.As(err, &e) {
-		return e.Kind
-	}
-	errors.As(err, &k)
-	return k
-}
-
-// Of many equal requests at once, one creates the job and all return it.
-func TestCreateAtOnce(t *testing.T) {
-	store, err := sqlite.Open(filepath.Join(t.TempDir(), "jobs.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Close()
-	ids := make([]string, 50)
-	var wg sync.WaitGroup
-	for i := range ids {
-		j := jobs.Job{ID: id.New(), Owner: "ann", IdempotencyKey: "k", BodyDigest: "digest", Video: jobs.File{ID: id.New()}}
-		j.BeginUpload(jobs.Policy{UploadTTL: time.Hour}, "", time.Now())
-		wg.Go(func() {
-			stored, _, err := Create(t.Context(), store, j)
-			if err != nil {
-				t.Error(err)
-			}
-			ids[i] = stored.ID
-		})
-	}
-	wg.Wait()
-	for _, got := range ids {
-		if got != ids[0] {
-			t.Fatalf("jobs %s and %s, want one", got, ids[0])
 		}
 	}
 }

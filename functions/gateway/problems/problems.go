@@ -60,7 +60,7 @@ func Handler() http.Handler {
 		}
 		h := w.Header()
 		h.Set("Cache-Control", "no-cache")
-		h.Set("Vary", "Accept")
+		h.Add("Vary", "Accept")
 		h.Set("X-Content-Type-Options", "nosniff")
 		switch accept := r.Header.Get("Accept"); {
 		case strings.Contains(accept, "text/html"):

@@ -43,9 +43,16 @@ func (s dataStore) NewUpload(ctx context.Context, info tusd.FileInfo) (tusd.Uplo
 	if err := s.create(ctx, j); err != nil {
 		return nil, q.fail(err)
 	}
+	u := upload{s.Handler, q, j, 0}
+	// Again, because other uploads may have been created since: nothing limits how many
+	// requests without a body run, and no later request checks the quota.
+	if err := s.deps.Admit(ctx, j, j.Video.Size); err != nil {
+		u.discard(ctx)
+		return nil, q.fail(err)
+	}
 	slog.InfoContext(logs.With(ctx, slog.String("job", j.ID)), "upload created", "bytes", j.Video.Size)
 	q.upload = j
-	return upload{s.Handler, q, j, 0}, nil
+	return u, nil
 }
 
 func (s dataStore) newJob(ctx context.Context, q *request, size int64) (jobs.Job, error) {
@@ -60,7 +67,7 @@ func (s dataStore) newJob(ctx context.Context, q *request, size int64) (jobs.Job
 	if err != nil {
 		return jobs.Job{}, err
 	}
-	if err := s.deps.Admit(ctx, q.user, size); err != nil {
+	if err := s.deps.Admit(ctx, j, size); err != nil {
 		return jobs.Job{}, err
 	}
 	if q.key != "" {
@@ -93,8 +100,9 @@ func (s dataStore) GetUpload(ctx context.Context, _ string) (tusd.Upload, error)
 
 func (s dataStore) AsTerminatableUpload(u tusd.Upload) tusd.TerminatableUpload { return u.(upload) }
 
-// owned is Handler.Owned.
-func (h *Handler) owned(ctx context.Context, user token.Claims, id string) (jobs.Job, error) {
+// Owned returns the record of an upload, or of the job that it has become, if it belongs
+// to the user. Otherwise it returns problem.UploadNotFound.
+func (h *Handler) Owned(ctx context.Context, user token.Claims, id string) (jobs.Job, error) {
 	j, err := h.deps.Jobs.Get(ctx, id)
 	switch {
 	case errors.Is(err, jobs.ErrNotFound), err == nil && (j.Owner != user.Subject || j.Resumable == nil):
@@ -150,7 +158,7 @@ func (u upload) write(ctx context.Context, l *lock, offset int64, part io.Reader
 		}
 	}
 	if sum := u.request.checksum; sum != nil {
-		if err := l.expect(ctx, offset); err != nil {
+		if err := l.markUnverified(ctx, offset); err != nil {
 			return 0, err
 		}
 		part = sum.reader(part)

@@ -95,13 +95,16 @@ func (u upload) tryEnqueue(ctx context.Context) (jobs.Job, error) {
 }
 
 // Recover finishes an upload whose bytes have all arrived, but whose last request has
-// died. It returns the job, or the record as it was.
+// died. It returns the job, or the record as it was. Errors are problems.
 func (h *Handler) Recover(ctx context.Context, j jobs.Job) (jobs.Job, error) {
 	if j.Resumable == nil || h.deps.Jobs.Now().Before(j.Lease.Until) {
 		return j, nil
 	}
-	if n, err := h.deps.Videos.Written(ctx, j.Video.ID); err != nil || n != j.Video.Size {
-		return j, err
+	switch n, err := h.deps.Videos.Written(ctx, j.Video.ID); {
+	case err != nil:
+		return j, problem.Unavailable.WithCause(err)
+	case n != j.Video.Size:
+		return j, nil
 	}
 	q := &request{handler: h, user: token.Claims{Subject: j.Owner}, body: &body{}, interrupt: func() {}}
 	ctx = context.WithValue(ctx, requestKey{}, q)

@@ -77,7 +77,7 @@ func (l *lock) acquire(ctx context.Context, q *request) (jobs.Job, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.lockTimeout)
 	defer cancel()
 	for asked := false; ; {
-		j, err := l.owned(ctx, q.user, l.upload)
+		j, err := l.Owned(ctx, q.user, l.upload)
 		if err != nil || j.State != jobs.Uploading {
 			return j, err
 		}
@@ -97,7 +97,7 @@ func (l *lock) acquire(ctx context.Context, q *request) (jobs.Job, error) {
 		}
 		select {
 		case <-ctx.Done():
-			return j, problem.UploadLocked.WithRetryAfter(5 * time.Second)
+			return j, problem.UploadLocked
 		case <-time.After(pollInterval):
 		}
 	}
@@ -127,7 +127,7 @@ func (l *lock) renew(ctx context.Context, until time.Time, interrupt func()) {
 		case <-ticker.C:
 		}
 		begun := time.Now()
-		wanted, renewed, err := l.look(ctx, until)
+		wanted, renewed, err := l.renewIfDue(ctx, until)
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -147,8 +147,8 @@ func (l *lock) renew(ctx context.Context, until time.Time, interrupt func()) {
 	}
 }
 
-// look reads the record, and renews the lease if a third of its time is over.
-func (l *lock) look(ctx context.Context, until time.Time) (wanted, renewed bool, err error) {
+// renewIfDue reads the record, and renews the lease if a third of its time is over.
+func (l *lock) renewIfDue(ctx context.Context, until time.Time) (wanted, renewed bool, err error) {
 	ctx, cancel := context.WithDeadline(ctx, until.Add(l.watchInterval))
 	defer cancel()
 	if time.Until(until) > jobs.UploadLease*2/3 {
@@ -177,7 +177,7 @@ func (l *lock) discardUnverified(ctx context.Context, j jobs.Job) error {
 	l.unverified = j.Resumable.UnverifiedFrom
 	switch err := l.truncate(ctx, j, *l.unverified); {
 	case errors.Is(err, media.ErrConflict): // the other request has not stopped yet
-		return problem.UploadLocked.WithRetryAfter(time.Second)
+		return problem.UploadLocked
 	case err != nil:
 		return l.deps.Problem(err)
 	}
@@ -197,9 +197,9 @@ func (l *lock) truncate(ctx context.Context, j jobs.Job, size int64) error {
 	return err
 }
 
-// expect records that the bytes from an offset on are not verified until the lock is
+// markUnverified records that the bytes from an offset on are not verified until the lock is
 // released.
-func (l *lock) expect(ctx context.Context, offset int64) error {
+func (l *lock) markUnverified(ctx context.Context, offset int64) error {
 	_, err := l.deps.Jobs.Update(ctx, l.upload, func(j *jobs.Job) error {
 		return j.UpdateResumable(l.holder, func(r *jobs.Resumable) { r.UnverifiedFrom = &offset })
 	})

@@ -23,7 +23,7 @@ func (h *Handler) replay(w http.ResponseWriter, r *http.Request, q *request) (re
 	case err != nil:
 		return false, problem.Unavailable.WithCause(err)
 	case idempotency.Pending(j):
-		return false, problem.IdempotencyKeyInUse.WithRetryAfter(idempotency.RetryAfter)
+		return false, problem.IdempotencyKeyInUse
 	case j.BodyDigest != q.digest(r.Header.Get("Upload-Length")):
 		return false, problem.IdempotencyKeyReused
 	}
@@ -48,9 +48,12 @@ func (q *request) digest(length string) string {
 // create stores the record of a new upload. If another request with the same key has been
 // faster, this one is refused, and finds the upload when it is repeated.
 func (s dataStore) create(ctx context.Context, j jobs.Job) error {
-	_, replayed, err := idempotency.Create(ctx, s.deps.Jobs, j)
-	if replayed {
-		return problem.IdempotencyKeyInUse.WithRetryAfter(idempotency.RetryAfter)
+	err := s.deps.Jobs.Create(ctx, j)
+	switch {
+	case err == nil:
+		return nil
+	case j.IdempotencyKey != "" && errors.Is(err, jobs.ErrExists):
+		return problem.IdempotencyKeyInUse
 	}
-	return err
+	return problem.Unavailable.WithCause(err)
 }

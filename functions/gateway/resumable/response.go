@@ -72,7 +72,7 @@ func (w *responseWriter) problem() error {
 	failure := q.body.failure()
 	switch {
 	case q.body.interrupted.Load():
-		return problem.UploadLocked.WithRetryAfter(time.Second)
+		return problem.UploadLocked
 	case q.err != nil && (failure == nil || !errors.Is(q.err, problem.ChecksumMismatch)):
 		return q.handler.deps.Problem(q.err)
 	}
@@ -108,5 +108,5 @@ var problems = map[string]*problem.Error{
 	tusd.ErrInvalidOffset.ErrorCode:                    problem.BadUpload.WithDetail("The header Upload-Offset must be a number of bytes."),
 	tusd.ErrMismatchOffset.ErrorCode:                   {Kind: problem.OffsetConflict},
 	tusd.ErrSizeExceeded.ErrorCode:                     problem.BadUpload.WithDetail("The part is longer than what is missing of the file."),
-	tusd.ErrUploadInterrupted.ErrorCode:                problem.UploadLocked.WithRetryAfter(time.Second),
+	tusd.ErrUploadInterrupted.ErrorCode:                {Kind: problem.UploadLocked},
 }

@@ -48,8 +48,9 @@ type Deps struct {
 	Jobs   jobs.Store
 	Videos media.Store
 
-	// Admit returns a problem if the user may not upload a file of this size.
-	Admit func(ctx context.Context, user token.Claims, size int64) error
+	// Admit returns a problem if the owner of a job may not upload a file of this size for
+	// it. The job may be stored already.
+	Admit func(ctx context.Context, j jobs.Job, size int64) error
 	// NewJob returns a job with the name and the options in the metadata, or a problem.
 	NewJob func(ctx context.Context, user token.Claims, metadata map[string]string) (jobs.Job, error)
 	// CheckHead returns a problem if the first bytes of a file show that it is not a video.
@@ -136,7 +137,6 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, user token.Claim
 	var err error
 	if method == http.MethodPost || method == http.MethodPatch { // others have no part
 		if sum, err = parseChecksum(r.Header.Get("Upload-Checksum")); err != nil {
-			w.Header().Set("Tus-Resumable", Version)
 			return err
 		}
 	}
@@ -172,10 +172,4 @@ func Method(r *http.Request) string {
 		return m
 	}
 	return r.Method
-}
-
-// Owned returns the record of an upload, or of the job that it has become, if it belongs
-// to the user. Otherwise it returns problem.UploadNotFound.
-func (h *Handler) Owned(ctx context.Context, user token.Claims, id string) (jobs.Job, error) {
-	return h.owned(ctx, user, id)
 }
