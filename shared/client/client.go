@@ -3,6 +3,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,7 +19,7 @@ import (
 type Client struct {
 	BaseURL string       // without a trailing slash
 	Token   string       // set by Login; empty for anonymous requests
-	HTTP    *http.Client // nil for http.DefaultClient
+	HTTP    *http.Client // nil for one that follows no redirects
 	// RegistrationCode is sent by Register, if it is not empty.
 	RegistrationCode string
 
@@ -58,11 +59,12 @@ func (c *Client) do(req *http.Request, header http.Header) (*http.Response, erro
 	if token := c.token(); token != "" && req.Header.Get("Authorization") == "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
-	if c.HTTP == nil {
-		return http.DefaultClient.Do(req)
-	}
-	return c.HTTP.Do(req)
+	return cmp.Or(c.HTTP, &noRedirects).Do(req)
 }
+
+// noRedirects is the default HTTP client. The API does not redirect, and net/http would send
+// the token along to another port of the same host, and from https to http.
+var noRedirects = http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 
 func (c *Client) token() string {
 	c.mu.Lock()
@@ -105,7 +107,7 @@ func (c *Client) send(ctx context.Context, r request) error {
 		return stall.explain(ctx, err)
 	}
 	defer resp.Body.Close()
-	body := stall.reader(resp.Body)
+	body := stall.reader(responseBody{resp.Body})
 	if r.accept == nil && resp.StatusCode != http.StatusOK || r.accept != nil && !r.accept(resp.StatusCode) {
 		return newStatusError(r, resp, body)
 	}
@@ -116,6 +118,22 @@ func (c *Client) send(ctx context.Context, r request) error {
 	}
 	return stall.explain(ctx, err)
 }
+
+// responseBody marks the errors of the connection, whose types depend on the version of HTTP.
+type responseBody struct{ io.ReadCloser }
+
+func (b responseBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		err = &connectionError{err}
+	}
+	return n, err
+}
+
+// connectionError means that the connection was lost inside a response.
+type connectionError struct{ error }
+
+func (e *connectionError) Unwrap() error { return e.error }
 
 // status returns an accept function for one status.
 func status(want int) func(int) bool { return func(got int) bool { return got == want } }

@@ -22,17 +22,22 @@ func TestDownloadResumes(t *testing.T) {
 		etag  string // of the server's MP3
 		saved []byte // of an earlier run
 		sent  int    // bytes that the server must not send more than
+		http2 bool
 	}{
-		{"from the beginning", `"audio"`, nil, 1<<20 + 1},
-		{"from an earlier run", `"audio"`, mp3[:1000000], 1<<20 - 1000000},
-		{"complete already", `"audio"`, mp3, 0},
-		{"of another MP3", `"other"`, randomBytes(1000), 2 << 20},
+		{"from the beginning", `"audio"`, nil, 1<<20 + 1, false},
+		{"from the beginning by HTTP/2", `"audio"`, nil, 1<<20 + 1, true},
+		{"from an earlier run", `"audio"`, mp3[:1000000], 1<<20 - 1000000, false},
+		{"complete already", `"audio"`, mp3, 0, false},
+		{"of another MP3", `"other"`, randomBytes(1000), 2 << 20, false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			var cut atomic.Bool
 			var sent atomic.Int64
-			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if (r.ProtoMajor == 2) != test.http2 {
+					t.Errorf("protocol %s", r.Proto)
+				}
 				w.Header().Set("ETag", test.etag)
 				counted := &countingWriter{ResponseWriter: w, bytes: &sent}
 				if !cut.Swap(true) {
@@ -40,6 +45,11 @@ func TestDownloadResumes(t *testing.T) {
 				}
 				http.ServeContent(counted, r, "", time.Time{}, bytes.NewReader(mp3))
 			}))
+			if s.EnableHTTP2 = test.http2; s.EnableHTTP2 {
+				s.StartTLS()
+			} else {
+				s.Start()
+			}
 			defer s.Close()
 			f, err := os.Create(filepath.Join(t.TempDir(), "part"))
 			if err != nil {
@@ -49,7 +59,7 @@ func TestDownloadResumes(t *testing.T) {
 			f.Write(test.saved)
 			j := client.Job{ID: "job"}
 			j.Audio.ID, j.Audio.Bytes = "audio", int64(len(mp3))
-			c := &client.Client{BaseURL: s.URL, RetryFor: time.Minute}
+			c := &client.Client{BaseURL: s.URL, HTTP: s.Client(), RetryFor: time.Minute}
 			if err := c.DownloadFile(t.Context(), j, f, nil); err != nil {
 				t.Fatal(err)
 			}
@@ -104,6 +114,38 @@ func TestErrors(t *testing.T) {
 		test.want.Method, test.want.Path = "GET", "/jobs/x"
 		if !ok || *got != test.want {
 			t.Errorf("%s: %+v, want %+v", test.name, err, test.want)
+		}
+	}
+}
+
+// A redirect never gets the token or the password, not even on the same host.
+func TestRedirect(t *testing.T) {
+	target := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		t.Errorf("%s %s arrived with the header %q", r.Method, r.URL, r.Header)
+	}))
+	defer target.Close()
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		s := httptest.NewServer(http.RedirectHandler(target.URL+"/jobs?name=song.mp4", status))
+		c := &client.Client{BaseURL: s.URL, Token: "token", RetryFor: time.Minute}
+		_, jobsErr := c.Jobs(t.Context())
+		loginErr := c.Login(t.Context(), "user@example.com", "password")
+		s.Close()
+		for _, err := range []error{jobsErr, loginErr} {
+			refused, ok := err.(*client.StatusError)
+			if !ok || refused.Status != status || refused.Sentence() != "The server redirects to "+target.URL+": use that address." {
+				t.Errorf("%d: %v", status, err)
+			}
+		}
+	}
+}
+
+// An error of the file system is not one of the network, although net.Error fits it.
+func TestFileErrorIsNotTemporary(t *testing.T) {
+	for _, err := range []error{
+		os.Rename(filepath.Join(t.TempDir(), "missing"), "b"), os.Remove(filepath.Join(t.TempDir(), "missing")),
+	} {
+		if client.Temporary(err) || client.IsUnreachable(err) {
+			t.Errorf("%v is temporary", err)
 		}
 	}
 }

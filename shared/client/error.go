@@ -55,6 +55,10 @@ func StatusCode(err error) int {
 func newStatusError(r request, resp *http.Response, body io.Reader) error {
 	path, _, _ := strings.Cut(r.path, "?") // the query may contain a file name
 	e := &StatusError{Method: r.method, Path: path, Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header, time.Now())}
+	if target, err := resp.Location(); err == nil && resp.StatusCode < 400 {
+		e.Title = fmt.Sprintf("The server redirects to %s://%s: use that address.", target.Scheme, target.Host)
+		return e
+	}
 	text, _ := io.ReadAll(io.LimitReader(body, 64<<10))
 	if json.Unmarshal(text, &e.Problem) != nil {
 		e.Problem = Problem{Title: fmt.Sprintf("%.200s", strings.TrimSpace(string(text)))}

@@ -20,7 +20,11 @@ type Job struct {
 	Bytes    int64 // of the video
 	Progress int   // percent
 	Error    struct{ Code, Message string }
-	Audio    struct {
+	Source   struct {
+		Seconds        float64
+		MissingSeconds float64 // that the video announces, but does not hold; see salvage
+	}
+	Audio struct {
 		ID    string
 		Name  string
 		URL   string
@@ -149,7 +153,8 @@ func (c *Client) RevokeLinks(ctx context.Context, id string) error {
 }
 
 // command sends a request without a body and ignores the response. A want of 0 accepts
-// each successful status.
+// each successful status. If a response is lost, the repeated request may find the job in the
+// new state already, which is a StatusError.
 func (c *Client) command(ctx context.Context, method, path string, want int) error {
 	accept := success
 	if want != 0 {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -83,8 +82,8 @@ func Temporary(err error) bool {
 		status  *StatusError
 		file    *fs.PathError
 		cert    *tls.CertificateVerificationError
-		network net.Error
 		request *url.Error
+		reading *connectionError
 	)
 	switch {
 	case errors.As(err, &status):
@@ -97,7 +96,7 @@ func Temporary(err error) bool {
 	case errors.As(err, &file), errors.As(err, &cert), errors.Is(err, ErrFileTooShort), errors.Is(err, context.Canceled):
 		return false
 	}
-	return errors.As(err, &network) || errors.As(err, &request) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, errStalled) || errors.Is(err, errMoved)
+	return errors.As(err, &request) || errors.As(err, &reading) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, errStalled) || errors.Is(err, errMoved)
 }
 
 // sleep waits, or returns the reason why ctx has ended.

@@ -14,14 +14,6 @@ import (
 	"mp3converter/shared/client"
 )
 
-// ReadAt makes a repeatReader a file without end.
-func (r *repeatReader) ReadAt(p []byte, offset int64) (int, error) {
-	for n := 0; n < len(p); {
-		n += copy(p[n:], r.block[(offset+int64(n))%int64(len(r.block)):])
-	}
-	return len(p), nil
-}
-
 // measureResume uploads 1 GB while the connection is lost 20 times, and returns how many
 // bytes the client has sent ÷ the size.
 func measureResume(ctx context.Context, h *harness) (float64, string, error) {
@@ -39,7 +31,7 @@ func measureResume(ctx context.Context, h *harness) (float64, string, error) {
 	u := client.Resumable{
 		Client: &client.Client{BaseURL: "http://" + proxy.Addr().String(), Token: s.Token, RetryFor: time.Minute},
 		Video:  client.Video{Name: "random.mp4"}, Size: size,
-		File: randomFile(),
+		File: newRepeatReader(),
 	}
 	start := time.Now()
 	if _, err := u.Run(ctx); err != nil {
@@ -66,7 +58,7 @@ func measureTus(ctx context.Context, h *harness) (float64, string, error) {
 		}
 		plain = lower(plain, time.Since(start))
 
-		u := client.Resumable{Client: s.Client, Video: client.Video{Name: "random.mp4"}, Size: size, File: randomFile()}
+		u := client.Resumable{Client: s.Client, Video: client.Video{Name: "random.mp4"}, Size: size, File: newRepeatReader()}
 		start = time.Now()
 		resumed, err := u.Run(ctx)
 		if err != nil {
@@ -80,9 +72,6 @@ func measureTus(ctx context.Context, h *harness) (float64, string, error) {
 	rate := func(d time.Duration) float64 { return size / 1e6 / d.Seconds() }
 	return plain.Seconds() / tus.Seconds(), fmt.Sprintf("%.0f MB/s in parts of %d MB, plain upload %.0f MB/s", rate(tus), client.DefaultPartSize>>20, rate(plain)), nil
 }
-
-// randomFile returns a file without end.
-func randomFile() io.ReaderAt { return randomBytes(1).(*io.LimitedReader).R.(*repeatReader) }
 
 // lossyProxy forwards connections. The first ones are lost after a random number of bytes.
 type lossyProxy struct {

@@ -15,15 +15,18 @@ import (
 
 // randomBytes returns a stream of n bytes that takes almost no processor time to
 // generate: one random block, repeated.
-func randomBytes(n int64) io.Reader {
+func randomBytes(n int64) io.Reader { return io.LimitReader(newRepeatReader(), n) }
+
+func newRepeatReader() *repeatReader {
 	block := make([]byte, 1<<20)
 	random := rand.New(rand.NewPCG(1, 2))
 	for i := 0; i < len(block); i += 8 {
 		binary.LittleEndian.PutUint64(block[i:], random.Uint64())
 	}
-	return io.LimitReader(&repeatReader{block: block}, n)
+	return &repeatReader{block: block}
 }
 
+// repeatReader is a stream, and a file, without end.
 type repeatReader struct {
 	block  []byte
 	offset int
@@ -33,6 +36,14 @@ func (r *repeatReader) Read(p []byte) (int, error) {
 	n := copy(p, r.block[r.offset:])
 	r.offset = (r.offset + n) % len(r.block)
 	return n, nil
+}
+
+// ReadAt reads from the file.
+func (r *repeatReader) ReadAt(p []byte, offset int64) (int, error) {
+	for n := 0; n < len(p); {
+		n += copy(p[n:], r.block[(offset+int64(n))%int64(len(r.block)):])
+	}
+	return len(p), nil
 }
 
 // measureUpload compares the throughput of uploads with a handler that only

@@ -108,6 +108,8 @@ func Command() *cobra.Command {
 			return err
 		}
 		switch {
+		case cfg.parallel < 0 || cfg.retry < 0:
+			return errors.New("--parallel and --retry must not be negative")
 		case *tag != "" && cfg.server == "":
 			return errors.New("--tag needs a server")
 		case *tag != "":

@@ -5,9 +5,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode"
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
@@ -43,13 +45,24 @@ func (d *display) message(format string, args ...any) {
 func (d *display) error(format string, args ...any) { d.print("mp3converter: "+format, args...) }
 
 func (d *display) print(format string, args ...any) {
-	line := fmt.Sprintf(format, args...) + "\n"
+	line := printable(fmt.Sprintf(format, args...)) + "\n"
 	if d.bars != nil {
 		if _, err := d.bars.Write([]byte(line)); err == nil {
 			return
 		} // the bars are closed
 	}
 	io.WriteString(d.stderr, line)
+}
+
+// printable replaces control characters: neither a server nor the name of a file may
+// control the terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s)
 }
 
 // row is the bar of one file. A nil row shows nothing.
@@ -75,7 +88,7 @@ func (d *display) row(path string) *row {
 	}
 	r := &row{}
 	r.state.Store(&phase{})
-	name := []rune(filepath.Base(path))
+	name := []rune(printable(filepath.Base(path)))
 	if len(name) > nameWidth {
 		name = append(name[:nameWidth-1], '…')
 	}

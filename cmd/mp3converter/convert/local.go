@@ -49,7 +49,7 @@ func newLocal(cfg config) (*local, error) {
 	return &local{converter, options}, nil
 }
 
-func (l *local) convert(ctx context.Context, in *source, out *output, row *row, _ *result) error {
+func (l *local) convert(ctx context.Context, in *source, out *output, row *row, r *result) error {
 	row.phase("converting", 100)
 	video := ffmpeg.Input{Title: (&jobs.Job{Name: in.name}).Title(), Size: in.info.Size(), Open: func(context.Context) (io.ReadSeekCloser, error) {
 		return os.Open(in.path)
@@ -59,6 +59,7 @@ func (l *local) convert(ctx context.Context, in *source, out *output, row *row, 
 	if err != nil {
 		return err
 	}
+	r.Missing = result.MediaInfo.Missing.Seconds()
 	return out.copyFrom(result.MP3)
 }
 

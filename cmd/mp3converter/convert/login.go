@@ -31,19 +31,21 @@ func connect(ctx context.Context, cfg config, show *display) (*client.Client, er
 			show.message("%s; trying again in %s", sentence(err), pause.Round(100*time.Millisecond))
 		},
 	}
-	if c.Email, c.Password, err = credentials(cfg); err != nil {
+	c.Email, c.Password, err = credentials(ctx, cfg)
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
 		return nil, err
-	}
-	if c.Email != "" {
+	case c.Email != "":
 		err = c.Login(ctx, c.Email, c.Password)
-	} else {
+	default:
 		_, err = c.Jobs(ctx) // checks the token
 	}
 	switch {
 	case ctx.Err() != nil:
 		return nil, exitError{exitInterrupted, errInterrupted}
 	case err != nil:
-		return nil, exitError{exitServer, fmt.Errorf("%s: %s", c.BaseURL, sentence(err))}
+		return nil, exitError{exitServer, fmt.Errorf("%s: %s", c.BaseURL, printable(sentence(err)))}
 	}
 	c.RetryFor = cfg.retry
 	return c, nil
@@ -55,7 +57,7 @@ func refused(err error) bool {
 }
 
 // credentials returns the account and its password, or nothing if there is a token.
-func credentials(cfg config) (email, password string, err error) {
+func credentials(ctx context.Context, cfg config) (email, password string, err error) {
 	if cfg.user == "" {
 		if cfg.token == "" {
 			return "", "", errors.New("the server needs an account: --user EMAIL, or MP3_USER or MP3_TOKEN in the environment")
@@ -74,10 +76,32 @@ func credentials(cfg config) (email, password string, err error) {
 		return "", "", fmt.Errorf("no password for %s: set MP3_PASSWORD, or run this in a terminal", email)
 	}
 	fmt.Fprintf(os.Stderr, "Password of %s: ", email)
-	text, err := term.ReadPassword(stdin)
+	password, err = readPassword(ctx, stdin)
 	fmt.Fprintln(os.Stderr)
 	if err != nil {
 		return "", "", fmt.Errorf("read the password: %w", err)
 	}
-	return email, string(text), nil
+	return email, password, nil
+}
+
+// readPassword reads a line from a terminal without showing it. The read itself cannot be
+// interrupted: if ctx ends, it is left behind, and the terminal shows what is typed again.
+func readPassword(ctx context.Context, terminal int) (string, error) {
+	state, err := term.GetState(terminal)
+	if err != nil {
+		return "", err
+	}
+	var text []byte
+	read := make(chan error, 1)
+	go func() {
+		line, err := term.ReadPassword(terminal)
+		text = line
+		read <- err
+	}()
+	select {
+	case <-ctx.Done():
+		return "", errors.Join(context.Cause(ctx), term.Restore(terminal, state))
+	case err := <-read:
+		return string(text), err
+	}
 }

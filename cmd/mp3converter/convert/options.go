@@ -20,11 +20,12 @@ func addOptions(cmd *cobra.Command) func() (map[string]string, error) {
 			flags.Bool(name, false, usage)
 			continue
 		}
-		if list := completions(option.Values); list != nil {
+		list := completions(option.Values)
+		if list != nil {
 			usage += " One of " + strings.Join(list, ", ") + "."
 		}
 		flags.String(name, "", usage)
-		_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(completions(option.Values), cobra.ShellCompDirectiveNoFileComp))
+		_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(list, cobra.ShellCompDirectiveNoFileComp))
 	}
 	return func() (map[string]string, error) {
 		given := map[string]string{}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 
 	"mp3converter/functions/gateway/api"
 	"mp3converter/shared/id"
@@ -57,7 +58,10 @@ func (out *output) rename(name string) error {
 	if o.taken[path] {
 		return &fileError{"output_exists", fmt.Errorf("%s is the MP3 of another file; convert them into different directories", path)}
 	}
-	if _, err := os.Lstat(path); err == nil && !o.force {
+	switch info, err := os.Lstat(path); {
+	case err == nil && info.IsDir():
+		return &fileError{"output_exists", fmt.Errorf("%s is a directory", path)}
+	case err == nil && !o.force:
 		return errExists(path)
 	}
 	delete(o.taken, out.path)
@@ -74,6 +78,12 @@ func (out *output) partPath(id string) string {
 	return filepath.Join(out.outputs.dir, ".mp3converter-"+api.CleanName(id)+".part")
 }
 
+// openPart opens what there is of an incomplete MP3, or creates it. It does not follow a
+// symbolic link, which in a shared directory may be somebody else's.
+func (out *output) openPart(id string) (*os.File, error) {
+	return os.OpenFile(out.partPath(id), os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW, 0o666)
+}
+
 // copyFrom creates the MP3 from a reader. Nothing is at its path before it is complete.
 func (out *output) copyFrom(r io.Reader) error {
 	f, err := os.OpenFile(out.partPath(id.New()), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
@@ -81,8 +91,11 @@ func (out *output) copyFrom(r io.Reader) error {
 		return err
 	}
 	defer os.Remove(f.Name())
-	_, err = io.Copy(f, r)
-	return errors.Join(err, out.place(f))
+	if _, err := io.Copy(f, r); err != nil {
+		f.Close()
+		return err
+	}
+	return out.place(f)
 }
 
 // place moves a complete file to the path of the MP3, and closes it.

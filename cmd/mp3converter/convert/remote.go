@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"os"
 	"time"
 
 	"mp3converter/shared/client"
@@ -58,6 +57,7 @@ func (m *remote) convert(ctx context.Context, in *source, out *output, row *row,
 	if err != nil {
 		return err
 	}
+	r.Missing = j.Source.MissingSeconds
 	if err := out.rename(j.Audio.Name); err != nil {
 		return err
 	}
@@ -94,8 +94,8 @@ func (m *remote) upload(ctx context.Context, in *source, saved *savedUpload, row
 	}
 	jobID, err := u.Run(ctx)
 	r.Sent = u.Sent()
-	if client.StatusCode(err) != 0 && !client.Temporary(err) && !refused(err) {
-		saved.remove() // the server does not want the file
+	if rejected(err) {
+		saved.remove()
 	}
 	if err == nil {
 		if err = in.checkUnchanged(); err != nil {
@@ -113,6 +113,13 @@ func (m *remote) upload(ctx context.Context, in *source, saved *savedUpload, row
 	return saved.save()
 }
 
+// rejected reports whether the server does not want the file. A full disk or a redirect is
+// not the fault of the file.
+func rejected(err error) bool {
+	status := client.StatusCode(err)
+	return status >= 400 && status < 500 && !client.Temporary(err) && !refused(err)
+}
+
 // wait waits until the MP3 is ready.
 func (m *remote) wait(ctx context.Context, job string, row *row) (client.Job, error) {
 	state := ""
@@ -128,7 +135,7 @@ func (m *remote) wait(ctx context.Context, job string, row *row) (client.Job, er
 // download continues a file that an interrupted run has left beside the MP3.
 func (m *remote) download(ctx context.Context, j client.Job, out *output, row *row) error {
 	row.phase("downloading", j.Audio.Bytes)
-	f, err := os.OpenFile(out.partPath(j.Audio.ID), os.O_CREATE|os.O_RDWR, 0o666)
+	f, err := out.openPart(j.Audio.ID)
 	if err != nil {
 		return err
 	}

@@ -54,9 +54,10 @@ type result struct {
 	Job         string       `json:"job,omitempty"` // on the server
 	State       string       `json:"state"`         // done, failed, cancelled or interrupted
 	Output      string       `json:"output,omitempty"`
-	Bytes       int64        `json:"bytes,omitempty"`       // of the MP3
-	Sent        int64        `json:"sent,omitempty"`        // bytes uploaded by this run
-	ResumedFrom int64        `json:"resumedFrom,omitempty"` // bytes that an earlier run had uploaded
+	Bytes       int64        `json:"bytes,omitempty"`          // of the MP3
+	Missing     float64      `json:"missingSeconds,omitempty"` // that the file announces, but does not hold
+	Sent        int64        `json:"sent,omitempty"`           // bytes uploaded by this run
+	ResumedFrom int64        `json:"resumedFrom,omitempty"`    // bytes that an earlier run had uploaded
 	Seconds     float64      `json:"seconds"`
 	Error       *resultError `json:"error,omitempty"`
 
@@ -109,7 +110,10 @@ func sentence(err error) string {
 	if errors.As(err, &status) {
 		return status.Sentence()
 	}
-	return "the server cannot be reached: " + client.Reason(err)
+	if client.IsUnreachable(err) {
+		return "the server cannot be reached: " + client.Reason(err)
+	}
+	return client.Reason(err)
 }
 
 // report prints the results and remembers what they mean for the exit status.
@@ -141,6 +145,9 @@ func (p *report) add(r result) {
 		_ = p.json.Encode(r)
 	case r.Error == nil:
 		p.show.message("%s: %s, %.1f s", r.Output, size(r.Bytes), r.Seconds)
+		if r.Missing > 0 {
+			p.show.message("%s: %.1f seconds of sound are missing", r.File, r.Missing)
+		}
 	case r.State != "interrupted":
 		p.show.error("%s: %s", r.File, r.Error.Message)
 	}

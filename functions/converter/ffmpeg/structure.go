@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
-	"math"
 	"strings"
 	"time"
 
@@ -149,7 +148,7 @@ func readXing(f io.ReadSeeker, size int64) (structure, error) {
 
 // lengthOfSeconds converts seconds that a header claims. 0 is unknown.
 func lengthOfSeconds(s float64) time.Duration {
-	if !(s > 0 && s < 1e9) || math.IsInf(s, 0) {
+	if !(s > 0 && s < 1e9) { // also for NaN
 		return 0
 	}
 	return time.Duration(s * float64(time.Second))
