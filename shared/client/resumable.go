@@ -21,7 +21,8 @@ import (
 const DefaultPartSize = 32 << 20
 
 // Resumable is an upload by tus 1.0 (https://tus.io). It goes on where it was
-// interrupted, also in another process. It is for one use.
+// interrupted, also in another process. It is for one upload; Run can be called again after an
+// error.
 type Resumable struct {
 	Client *Client
 	Video

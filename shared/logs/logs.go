@@ -6,6 +6,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"slices"
 )
 
 // New returns a logger that writes to w. Format is "json" or "text"; level is the
@@ -25,10 +26,14 @@ func New(w io.Writer, format, level string) *slog.Logger {
 
 type key struct{}
 
-// With returns a context that adds the attributes to its log lines.
+// With returns a context that adds the attributes to its log lines. They replace those of
+// the same key.
 func With(ctx context.Context, attrs ...slog.Attr) context.Context {
 	old, _ := ctx.Value(key{}).([]slog.Attr)
-	return context.WithValue(ctx, key{}, append(old[:len(old):len(old)], attrs...))
+	kept := slices.DeleteFunc(slices.Clone(old), func(a slog.Attr) bool {
+		return slices.ContainsFunc(attrs, func(b slog.Attr) bool { return a.Key == b.Key })
+	})
+	return context.WithValue(ctx, key{}, append(kept, attrs...))
 }
 
 type handler struct{ slog.Handler }

@@ -16,6 +16,9 @@ func TestContextAttributes(t *testing.T) {
 	With(ctx, slog.String("job", "another")) // must not show in inner
 	log.InfoContext(inner, "hello")
 
+	if again := With(inner, slog.String("job", "j1")); len(again.Value(key{}).([]slog.Attr)) != 2 {
+		t.Error("an attribute that is set again occurs twice")
+	}
 	var line map[string]any
 	if err := json.Unmarshal(out.Bytes(), &line); err != nil {
 		t.Fatal(err)

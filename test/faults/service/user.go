@@ -94,7 +94,7 @@ func retry(ctx context.Context, request func(context.Context) error) error {
 			return err
 		}
 		switch client.StatusCode(err) {
-		case 0, http.StatusConflict, http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout, http.StatusInsufficientStorage:
+		case 0, http.StatusConflict, http.StatusLocked, http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout, http.StatusInsufficientStorage:
 		default:
 			return err
 		}
