@@ -181,6 +181,9 @@ func (p *policyTest) debug(ctx context.Context, from origin, script string) (str
 	if err := p.cluster.patch(ctx, path+"/ephemeralcontainers", fmt.Sprintf(ephemeralContainer, container, p.image, quoted)); err != nil {
 		return "", err
 	}
+	// Knative may remove the pod meanwhile; then another one is tried.
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(30*p.timeoutFactor)*time.Second)
+	defer cancel()
 	var log []byte
 	err = poll(ctx, 300*time.Millisecond, func() (bool, error) {
 		var err error
