@@ -27,7 +27,7 @@ func runWebhook(ctx context.Context, s *suite) (err error) {
 		return fmt.Errorf("ko apply: %w: %s", err, strings.TrimSpace(string(out)))
 	}
 	defer func() {
-		_, deleteErr := s.cluster.kubectl(context.WithoutCancel(ctx), "delete", "networkpolicy", "notification-to-receiver")
+		_, deleteErr := s.cluster.kubectl(context.WithoutCancel(ctx), "delete", "-f", "test/e2e/receiver.yaml")
 		err = errors.Join(err, deleteErr)
 	}()
 	for _, function := range []string{"gateway", "notification"} {
