@@ -26,10 +26,7 @@ func runWebhook(ctx context.Context, s *suite) (err error) {
 	if out, err := exec.CommandContext(ctx, "ko", "apply", "-f", "test/e2e/receiver.yaml").CombinedOutput(); err != nil {
 		return fmt.Errorf("ko apply: %w: %s", err, strings.TrimSpace(string(out)))
 	}
-	defer func() {
-		_, deleteErr := s.cluster.kubectl(context.WithoutCancel(ctx), "delete", "-f", "test/e2e/receiver.yaml")
-		err = errors.Join(err, deleteErr)
-	}()
+	defer func() { err = errors.Join(err, s.removeReceiver(context.WithoutCancel(ctx))) }()
 	for _, function := range []string{"gateway", "notification"} {
 		restore, err := s.permitReceiver(ctx, function)
 		if err != nil {
@@ -115,6 +112,13 @@ func (s *suite) startReceiver(ctx context.Context, secret string) error {
 	}
 	_, err = s.cluster.kubectl(ctx, "-n", receiverNamespace, "wait", "--for=condition=Ready", "--timeout=2m", "pod/receiver")
 	return err
+}
+
+// removeReceiver deletes what receiver.yaml and startReceiver have created.
+func (s *suite) removeReceiver(ctx context.Context) error {
+	_, policyErr := s.cluster.kubectl(ctx, "delete", "networkpolicy", "notification-to-receiver")
+	_, err := s.cluster.kubectl(ctx, "-n", receiverNamespace, "delete", "--ignore-not-found", "--grace-period=1", "pod/receiver", "service/receiver", "secret/receiver")
+	return errors.Join(policyErr, err)
 }
 
 // waitMessage waits until the receiver has accepted the message of a job, and returns the
