@@ -7,7 +7,7 @@ import (
 )
 
 func TestUploadRules(t *testing.T) {
-	at := func(d time.Duration) time.Time { return now.Add(d) }
+	at := now.Add
 	lock := func(holder string, when time.Time) func(*Job) error {
 		return func(j *Job) error { return j.LockUpload(policy, holder, when) }
 	}

@@ -106,7 +106,7 @@ func Write(w http.ResponseWriter, r *http.Request, err error) {
 	if e.Status == http.StatusUnauthorized && h.Get("WWW-Authenticate") == "" {
 		h.Set("WWW-Authenticate", `Bearer realm="mp3converter"`)
 	}
-	if d := cmp.Or(e.RetryAfter, e.Kind.retryAfter()); d > 0 {
+	if d := cmp.Or(e.RetryAfter, e.retryAfter()); d > 0 {
 		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(d.Seconds()))))
 	}
 	h.Set("Content-Type", "application/problem+json")

@@ -51,7 +51,7 @@ func (d *display) print(format string, args ...any) {
 			return
 		} // the bars are closed
 	}
-	io.WriteString(d.stderr, line)
+	_, _ = io.WriteString(d.stderr, line)
 }
 
 // printable replaces control characters: neither a server nor the name of a file may

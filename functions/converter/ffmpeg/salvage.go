@@ -88,10 +88,10 @@ func (r *conversionRun) explainEmpty(ctx context.Context, err error) error {
 	case scanErr != nil:
 		return scanErr
 	case found.cut && start < found.announced(r.plan).Seconds():
-		return fmt.Errorf("%w: the start is not in the file: %v", conversion.Corrupt, err)
+		return fmt.Errorf("%w: the start is not in the file: %v", conversion.Corrupt, err) //nolint:errorlint // err would have it retried
 	case r.mediaInfo.Duration > 0 && start >= r.mediaInfo.Duration.Seconds(),
 		errors.Is(err, ErrBadOutput) && !r.complaints.any.Load():
-		return fmt.Errorf("%w: %v", conversion.OutOfRange, err)
+		return fmt.Errorf("%w: %v", conversion.OutOfRange, err) //nolint:errorlint // as above
 	}
 	return err
 }

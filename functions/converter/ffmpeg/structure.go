@@ -28,7 +28,7 @@ func (s structure) announced(p *plan) time.Duration {
 	case claim > 0:
 		return claim
 	case s.cut || strings.HasPrefix(p.Format.Name, "mpeg"):
-		return p.probe.duration()
+		return p.duration()
 	}
 	return 0
 }

@@ -39,7 +39,7 @@ func afterFile(err error) error {
 	if !errors.As(err, &e) || e.Kind == problem.Unavailable {
 		return err
 	}
-	return e.Kind.WithDetail("%s The option came after the file. Send options before the file or in the query: there, bad ones are refused before the upload.", e.Detail)
+	return e.WithDetail("%s The option came after the file. Send options before the file or in the query: there, bad ones are refused before the upload.", e.Detail)
 }
 
 // parameters are the name and the fields of an upload, for its digest.

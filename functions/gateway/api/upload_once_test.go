@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -76,7 +77,7 @@ func TestRepeatedUploadIsOneJob(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := startGateway(t, nil)
-			header := append(c.header, idempotency.Header, "k-1")
+			header := append(slices.Clone(c.header), idempotency.Header, "k-1")
 			res, b := s.send(t, c.target, c.body(), header...)
 			first := accepted(t, res, b)
 			if got := res.Header.Get(idempotency.ReplayedHeader); got != "" {

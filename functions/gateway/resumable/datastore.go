@@ -172,7 +172,7 @@ func (u upload) checkHead(ctx context.Context, part io.Reader) (io.Reader, error
 	buffered := bufio.NewReaderSize(part, 64<<10)
 	head, err := buffered.Peek(int(min(HeadSize, u.job.Video.Size)))
 	if err != nil {
-		return buffered, nil
+		return buffered, nil //nolint:nilerr // Append reads the error again
 	}
 	if err := u.deps.CheckHead(head); err != nil {
 		u.discard(ctx)

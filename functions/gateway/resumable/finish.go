@@ -112,7 +112,7 @@ func (h *Handler) Recover(ctx context.Context, j jobs.Job) (jobs.Job, error) {
 	if err := l.Lock(ctx, nil); err != nil {
 		return j, err
 	}
-	defer l.Unlock()
+	defer func() { _ = l.Unlock() }() // or the lease expires
 	if _, err := (dataStore{h}).GetUpload(ctx, j.ID); err != nil {
 		return j, err
 	}

@@ -126,8 +126,8 @@ func TestUploadStaysWhileVideosAreUnreachable(t *testing.T) {
 		})
 	}
 	recent, old := begun(policy.UploadTTL+time.Second), begun(policy.UploadTTL+policy.MaxAge)
-	videos := f.Janitor.videos
-	f.Janitor.videos = unreachable{videos}
+	videos := f.videos
+	f.videos = unreachable{videos}
 	_, err := f.RunOnce(t.Context())
 	must(t, err)
 	if j, err := f.jobs.Get(t.Context(), recent.ID); err != nil || j.State != jobs.Uploading {
