@@ -106,9 +106,7 @@ func Write(w http.ResponseWriter, r *http.Request, err error) {
 	if e.Status == http.StatusUnauthorized && h.Get("WWW-Authenticate") == "" {
 		h.Set("WWW-Authenticate", `Bearer realm="mp3converter"`)
 	}
-	if d := cmp.Or(e.RetryAfter, e.retryAfter()); d > 0 {
-		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(d.Seconds()))))
-	}
+	SetRetryAfter(h, e)
 	h.Set("Content-Type", "application/problem+json")
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(e.Status)
@@ -120,6 +118,14 @@ func Write(w http.ResponseWriter, r *http.Request, err error) {
 		Detail:    e.Detail,
 		RequestID: h.Get(RequestIDHeader),
 	})
+}
+
+// SetRetryAfter sets the Retry-After header that a response with err has, if any.
+func SetRetryAfter(h http.Header, err error) {
+	e := asError(err)
+	if d := cmp.Or(e.RetryAfter, e.retryAfter()); d > 0 {
+		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(d.Seconds()))))
+	}
 }
 
 func asError(err error) *Error {

@@ -3,11 +3,9 @@ package ffmpeg
 import (
 	"errors"
 	"math"
-	"os"
 	"testing"
 	"time"
 
-	"mp3converter/functions/converter/mp3"
 	"mp3converter/shared/conversion"
 	"mp3converter/test/samples"
 )
@@ -15,14 +13,9 @@ import (
 // lengthOf returns the length of an MP3, in seconds.
 func lengthOf(t testing.TB, path string) float64 {
 	t.Helper()
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	info, err := mp3.Inspect(f)
-	if err != nil || !info.HasXing {
-		t.Fatalf("MP3 with a Xing header %t: %v", info.HasXing, err)
+	info := inspect(t, path)
+	if !info.HasXing {
+		t.Fatal("the MP3 has no Xing header")
 	}
 	return info.Duration().Seconds()
 }

@@ -154,7 +154,8 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-func bitrateIs(t *testing.T, path string, want int, vbr bool) {
+// inspect returns what the frames of an MP3 say.
+func inspect(t testing.TB, path string) mp3.Info {
 	t.Helper()
 	f, err := os.Open(path)
 	if err != nil {
@@ -162,8 +163,17 @@ func bitrateIs(t *testing.T, path string, want int, vbr bool) {
 	}
 	defer f.Close()
 	info, err := mp3.Inspect(f)
-	if err != nil || info.VBR != vbr || want != 0 && (info.Bitrate < want*98/100 || info.Bitrate > want*102/100) {
-		t.Errorf("%d bit/s, variable %v, %v; want %d, %v", info.Bitrate, info.VBR, err, want, vbr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info
+}
+
+func bitrateIs(t *testing.T, path string, want int, vbr bool) {
+	t.Helper()
+	info := inspect(t, path)
+	if info.VBR != vbr || want != 0 && (info.Bitrate < want*98/100 || info.Bitrate > want*102/100) {
+		t.Errorf("%d bit/s, variable %v; want %d, %v", info.Bitrate, info.VBR, want, vbr)
 	}
 }
 

@@ -11,13 +11,9 @@ import (
 	"mp3converter/shared/queue"
 )
 
-const (
-	// wakeTimeout is the time limit for publishing the wake-up. If it fails, the
-	// janitor sends the wake-up later.
-	wakeTimeout = 5 * time.Second
-	// maxCreates is how often the record is written if the store does not confirm it.
-	maxCreates = 3
-)
+// wakeTimeout is the time limit for publishing the wake-up. If it fails, the
+// janitor sends the wake-up later.
+const wakeTimeout = 5 * time.Second
 
 // acceptJob stores the job and wakes the converter, even if the client
 // disconnects meanwhile.
@@ -42,26 +38,14 @@ func (g *Gateway) wakeConverter(ctx context.Context, job jobs.Job) {
 // createJob stores the job and returns nil only if the store has confirmed it. An error
 // leaves open whether the record is stored, will be, or will be rolled back. So the
 // video is kept: the janitor deletes it once it is old and no record refers to it.
-func (g *Gateway) createJob(ctx context.Context, job jobs.Job) (err error) {
-	for n := range maxCreates {
-		if n > 0 {
-			slog.WarnContext(ctx, "record not confirmed, writing it again", "error", err)
+func (g *Gateway) createJob(ctx context.Context, job jobs.Job) error {
+	return jobs.Confirm(ctx, storeTimeout, func(ctx context.Context) error {
+		err := g.Jobs.Create(ctx, job)
+		if errors.Is(err, jobs.ErrExists) {
+			// An earlier write has arrived, but may not be durable. A durable update
+			// of the record makes it so.
+			_, err = g.Jobs.Update(ctx, job.ID, func(*jobs.Job) error { return nil })
 		}
-		if err = g.tryCreate(ctx, job); err == nil {
-			return nil
-		}
-	}
-	return err
-}
-
-func (g *Gateway) tryCreate(ctx context.Context, job jobs.Job) error {
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
-	defer cancel()
-	err := g.Jobs.Create(ctx, job)
-	if errors.Is(err, jobs.ErrExists) {
-		// An earlier write has arrived, but may not be durable. A durable update
-		// of the record makes it so.
-		_, err = g.Jobs.Update(ctx, job.ID, func(*jobs.Job) error { return nil })
-	}
-	return err
+		return err
+	})
 }

@@ -35,15 +35,11 @@ func (g *Gateway) handleDownload(w http.ResponseWriter, r *http.Request, user to
 		return err
 	}
 	if !j.State.Final() {
-		w.Header().Set("Location", g.absoluteURL("/jobs/"+j.ID))
-		w.Header().Set("Retry-After", retryNotReady)
-		return writeJSON(w, http.StatusAccepted, g.newJobResponse(j))
+		problem.SetRetryAfter(w.Header(), problem.NotReady)
+		return g.writeAccepted(w, j)
 	}
 	return g.serveAudio(w, r, j)
 }
-
-// retryNotReady is after how many seconds a client should ask again for an MP3.
-const retryNotReady = "2"
 
 // jobByAudio returns the user's job whose MP3 has the given id.
 func (g *Gateway) jobByAudio(r *http.Request, user token.Claims, audioID string) (jobs.Job, error) {

@@ -21,13 +21,7 @@ import (
 // connection and what arrives on it.
 func (s *testGateway) expect(t testing.TB, target string, header ...string) (net.Conn, *bufio.Reader) {
 	t.Helper()
-	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(time.Minute))
-	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n%s\r\n\r\n", target, strings.Join(header, "\r\n"))
+	conn := s.dialTo(t, "POST", target, append([]string{"Expect: 100-continue"}, header...)...)
 	return conn, bufio.NewReader(conn)
 }
 

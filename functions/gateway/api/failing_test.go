@@ -203,7 +203,7 @@ func TestCreateTimesOut(t *testing.T) {
 		if err := g.acceptJob(t.Context(), jobs.Job{ID: "6650a1f2c4b8e90d1f3a7b21"}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("acceptJob: %v, want %v", err, context.DeadlineExceeded)
 		}
-		if took := time.Since(begun); took != maxCreates*storeTimeout || queue.count() != 0 {
+		if took := time.Since(begun); took != jobs.MaxWrites*storeTimeout || queue.count() != 0 {
 			t.Errorf("%d events after %v", queue.count(), took)
 		}
 	})

@@ -29,8 +29,7 @@ func (g *Gateway) handleRetryJob(w http.ResponseWriter, r *http.Request, user to
 		return retryProblem(err)
 	}
 	g.wakeConverter(ctx, j)
-	w.Header().Set("Location", g.absoluteURL("/jobs/"+j.ID))
-	return writeJSON(w, http.StatusAccepted, g.newJobResponse(j))
+	return g.writeAccepted(w, j)
 }
 
 func retryProblem(err error) error {

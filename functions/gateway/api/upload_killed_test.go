@@ -232,7 +232,7 @@ func TestAmbiguousFinish(t *testing.T) {
 		},
 		"not stored": { // and deleted when the store is back
 			update: func(kept jobs.Store, n int, ctx context.Context, id string, change func(*jobs.Job) error) (jobs.Job, error) {
-				if n <= maxCreates {
+				if n <= jobs.MaxWrites {
 					return jobs.Job{}, errBroken
 				}
 				return kept.Update(ctx, id, change)
@@ -241,7 +241,7 @@ func TestAmbiguousFinish(t *testing.T) {
 		"stored, but not durably": { // so it is not deleted
 			update: func(kept jobs.Store, n int, ctx context.Context, id string, change func(*jobs.Job) error) (jobs.Job, error) {
 				j, err := kept.Update(ctx, id, change)
-				if n <= maxCreates {
+				if n <= jobs.MaxWrites {
 					err = lost(err)
 				}
 				return j, err

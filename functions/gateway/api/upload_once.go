@@ -142,12 +142,10 @@ func (g *Gateway) takeOverUpload(ctx context.Context, j jobs.Job, h uploadHead, 
 // finishUpload records that the video is complete and queues the job. It returns nil only
 // if the store has confirmed that. The client may have left meanwhile.
 func (g *Gateway) finishUpload(ctx context.Context, j jobs.Job, holder string) (finished jobs.Job, err error) {
-	for range maxCreates {
-		if finished, err = g.tryFinishUpload(context.WithoutCancel(ctx), j, holder); err == nil || jobs.NothingToDo(err) {
-			break
-		}
-		slog.WarnContext(ctx, "record not confirmed, writing it again", "error", err)
-	}
+	err = jobs.Confirm(context.WithoutCancel(ctx), storeTimeout, func(ctx context.Context) (err error) {
+		finished, err = g.tryFinishUpload(ctx, j, holder)
+		return err
+	})
 	switch {
 	case err == nil:
 		return finished, nil
@@ -158,8 +156,6 @@ func (g *Gateway) finishUpload(ctx context.Context, j jobs.Job, holder string) (
 }
 
 func (g *Gateway) tryFinishUpload(ctx context.Context, received jobs.Job, holder string) (jobs.Job, error) {
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
-	defer cancel()
 	return g.Jobs.Update(ctx, received.ID, func(j *jobs.Job) error {
 		if j.State != jobs.Uploading && j.Video.ID == received.Video.ID {
 			return nil // by an earlier write, which this one makes durable

@@ -14,9 +14,6 @@ import (
 	"mp3converter/shared/token"
 )
 
-// maxUpdates is how often the record is written if the store does not confirm it.
-const maxUpdates = 3
-
 // FinishUpload makes a job of an upload whose bytes are all stored. If the process dies
 // meanwhile, the next request for the upload repeats it.
 func (u upload) FinishUpload(ctx context.Context) error {
@@ -70,19 +67,17 @@ func (u upload) checkVideo(ctx context.Context) error {
 // enqueue turns the record into a job. An update whose result is unknown is repeated: if
 // the first one was applied, the second one makes it durable.
 func (u upload) enqueue(ctx context.Context) (j jobs.Job, err error) {
-	for range maxUpdates {
+	err = jobs.Confirm(ctx, storeTimeout, func(ctx context.Context) (err error) {
 		j, err = u.tryEnqueue(ctx)
-		if err == nil || jobs.NothingToDo(err) || errors.Is(err, jobs.ErrNotUploading) {
-			return j, err
-		}
-		slog.WarnContext(ctx, "record not confirmed, writing it again", "error", err)
+		return err
+	})
+	if err != nil && !jobs.NothingToDo(err) {
+		err = fmt.Errorf("finish upload: %w", err)
 	}
-	return j, fmt.Errorf("finish upload: %w", err)
+	return j, err
 }
 
 func (u upload) tryEnqueue(ctx context.Context) (jobs.Job, error) {
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
-	defer cancel()
 	return u.deps.Jobs.Update(ctx, u.job.ID, func(j *jobs.Job) error {
 		if j.State != jobs.Uploading {
 			return nil
